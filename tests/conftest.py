@@ -1,0 +1,38 @@
+"""Shared fixtures. Data that lies beside the checkout is optional: a test that needs it skips where it is absent."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+os.environ.setdefault("MONAI_FAIL_ON_DUPLICATE_CONFIG", "1")
+
+import torch  # noqa: E402  (the OpenMP policy must be set before torch starts its threads)
+
+ROOT = Path(__file__).resolve().parents[1]
+SHARED = ROOT.parent / "shared"
+
+
+def _beside_checkout(name: str, what: str) -> Path:
+    path = SHARED / name
+    if not path.is_dir():
+        pytest.skip(f"{what} are not beside the checkout ({SHARED.name}/{name} is absent)")
+    return path
+
+
+@pytest.fixture(scope="session")
+def fixtures_dir() -> Path:
+    """Folder of recorded outputs of the reference implementations."""
+    return _beside_checkout("fixtures", "recorded reference outputs")
+
+
+@pytest.fixture(scope="session")
+def data_dir() -> Path:
+    """Folder of real volumes, slices, DICOM series and photographs."""
+    return _beside_checkout("data", "real images")
+
+
+@pytest.fixture(autouse=True)
+def _seeded() -> None:
+    torch.manual_seed(0)
