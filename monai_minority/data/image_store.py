@@ -1,0 +1,470 @@
+"""Images and their table in one folder: what every stage after extraction reads and writes."""
+
+import errno
+import hashlib
+import json
+import os
+import shutil
+import socket
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, BinaryIO, Self
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.lib import format as npy
+
+from monai_minority.keys import Column, Key
+
+FORMAT_VERSION = 1
+DTYPES = ("uint8", "float16", "float32")
+# Names, not numbers, even where every entry looks like a number: subject "007" must stay "007".
+_TEXT_COLUMNS = (Column.SOURCE, Column.SUBJECT, Column.SPLIT, Column.GROUP)
+_BLOCK_BYTES = 32 << 20
+
+
+class ImageStore(torch.utils.data.Dataset):
+    """A folder of equally shaped images with a table of one row an image.
+
+    ``images.npy`` holds ``[N, C, H, W]`` (uint8, float16 or float32, memory-mapped), ``table.csv`` a row an
+    image, in the same order, and ``store.json`` the format version, value range, geometry, provenance and
+    content hash. The folder is written under a temporary sibling name and renamed when whole, so a store that
+    exists is complete. An image is identified by the columns ``source`` and ``slice``.
+
+    As a torch ``Dataset`` its items are dictionaries of the image ``[C, H, W]`` in [-1, 1], its row ``index``
+    and the columns of the table; a ``DataLoader`` fetches a batch of them in one read.
+
+    Args:
+        path: folder of a complete store, see :meth:`create`.
+
+    Raises:
+        FileNotFoundError: there is no store at ``path``, or one of its files is missing.
+        ValueError: the store is of another format version, or its files disagree in length.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], *, _rows: np.ndarray | None = None) -> None:
+        self._path = Path(path)
+        for name in ("store.json", "images.npy", "table.csv"):
+            if not (self._path / name).is_file():
+                raise FileNotFoundError(
+                    f"{self._path} is not an image store: {name} is missing; write one with ImageStore.create"
+                )
+        self._header = json.loads((self._path / "store.json").read_text(encoding="utf-8"))
+        if self._header.get("format_version") != FORMAT_VERSION:
+            raise ValueError(
+                f"{self._path} has store format {self._header.get('format_version')}, this version reads "
+                f"{FORMAT_VERSION}; extract the images again"
+            )
+        self._images = np.load(self._path / "images.npy", mmap_mode="r")
+        self._rows = _rows
+        self._load_table()
+
+    @classmethod
+    def open(cls, path: str | os.PathLike[str]) -> Self:
+        """Open the store at ``path``; the same as the constructor."""
+        return cls(path)
+
+    @classmethod
+    def create(
+        cls,
+        path: str | os.PathLike[str],
+        images: np.ndarray | torch.Tensor | Iterable[np.ndarray | torch.Tensor],
+        table: Any,
+        value_range: tuple[float, float],
+        *,
+        overwrite: bool = False,
+        geometry: Mapping[str, Any] | None = None,
+        **meta: Any,
+    ) -> Self:
+        """Write a store; memory stays flat however many images come.
+
+        Args:
+            path: folder to make. Its parents are made too.
+            images: ``[N, C, H, W]``, or an iterable of such batches of any lengths. uint8, float16 or
+            float32, all alike. table: what ``pandas.DataFrame`` takes, one row an image. It is read after the
+            last batch, so a generator of
+                batches may fill a list of rows as it goes.
+            value_range: the pixel values that mean -1 and 1, for instance ``(0, 255)``.
+            overwrite: replace a store that is at ``path``; without it an existing path raises.
+            geometry: what the pixels measure (spacing, axis, …), part of the content hash.
+            meta: provenance, JSON values, not part of the content hash.
+
+        Returns:
+            The open store.
+
+        Raises:
+            FileExistsError: ``path`` exists and ``overwrite`` is off, or what is there is not a store.
+            ValueError: wrong shape, dtype or value range, non-finite pixels or pixels outside ``value_range``
+                (the rows are named), no images, or a table of another length.
+            OSError: writing failed, for instance on a full disk. Nothing is left at ``path``.
+        """
+        path = Path(path)
+        low, high = (float(v) for v in value_range)
+        if not (np.isfinite([low, high]).all() and low < high):
+            raise ValueError(f"value_range must be two finite ascending numbers, got {value_range}")
+        if path.exists() and not overwrite:
+            raise FileExistsError(f"{path} exists; choose another path or pass overwrite=True")
+        if path.exists() and not (path / "store.json").is_file():
+            raise FileExistsError(f"{path} exists and is not an image store, so it is not overwritten")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _remove_abandoned(path)
+        partial = path.with_name(f"{_partial_prefix(path)}{os.getpid()}")
+        partial.mkdir()
+        try:
+            writer = _PixelWriter(partial / "images.npy", (low, high), dict(geometry or {}))
+            with writer:
+                for block in _blocks(images):
+                    writer.append(block)
+            frame = pd.DataFrame(table)
+            if len(frame) != writer.count:
+                raise ValueError(
+                    f"table must have one row an image, got {len(frame)} rows for {writer.count} images"
+                )
+            _write_table(frame, partial / "table.csv")
+            header = {
+                "format_version": FORMAT_VERSION,
+                "content_hash": writer.digest(),
+                "value_range": [low, high],
+                "geometry": dict(geometry or {}),
+                "meta": meta,
+            }
+            _write_synced(partial / "store.json", json.dumps(header, indent=2, ensure_ascii=False) + "\n")
+            if path.exists():
+                old = partial / "replaced"
+                path.rename(old)
+                shutil.rmtree(old)
+            partial.rename(path)
+        except OSError as error:
+            shutil.rmtree(partial, ignore_errors=True)
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise OSError(
+                    error.errno,
+                    f"the disk is full: image store {path} could not be written and nothing of it was left "
+                    "behind; free some space or choose a path on another disk",
+                ) from error
+            raise
+        except BaseException:
+            shutil.rmtree(partial, ignore_errors=True)
+            raise
+        return cls(path)
+
+    @property
+    def path(self) -> Path:
+        """Folder of the store."""
+        return self._path
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """A row an image; change it with :meth:`add_columns`."""
+        return self._table.copy(deep=False)
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """``(C, H, W)``."""
+        _, *shape = self._images.shape
+        return tuple(shape)
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Type of the stored pixels."""
+        return self._images.dtype
+
+    @property
+    def value_range(self) -> tuple[float, float]:
+        """Stored values that mean -1 and 1."""
+        low, high = self._header["value_range"]
+        return low, high
+
+    @property
+    def geometry(self) -> dict[str, Any]:
+        """What the pixels measure, as given to :meth:`create`."""
+        return dict(self._header["geometry"])
+
+    @property
+    def meta(self) -> dict[str, Any]:
+        """Provenance, as given to :meth:`create`."""
+        return dict(self._header["meta"])
+
+    @property
+    def content_hash(self) -> str:
+        """SHA-256 of pixels, value range and geometry (of a subset: and its rows), not of columns."""
+        whole = self._header["content_hash"]
+        if self._rows is None:
+            return whole
+        return hashlib.sha256(whole.encode() + self._rows.astype("<i8").tobytes()).hexdigest()
+
+    @property
+    def rows(self) -> np.ndarray:
+        """int64 ``[len(self)]``: rows of ``images.npy``; a subset's are a selection."""
+        return np.arange(len(self._images)) if self._rows is None else self._rows.copy()
+
+    def __len__(self) -> int:
+        return len(self._table)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        return self.__getitems__([index])[0]
+
+    def __getitems__(self, indices: Sequence[int]) -> list[dict[str, Any]]:
+        """The items of ``indices`` in one read; torch's ``DataLoader`` calls it once a batch."""
+        images = self.batch(indices)
+        positions = [range(len(self))[i] for i in indices]
+        return [
+            {
+                **{name: _plain(values[i]) for name, values in self._columns.items()},
+                Key.INDEX.value: int(i if self._rows is None else self._rows[i]),
+                Key.IMAGE.value: image,
+            }
+            for i, image in zip(positions, images, strict=True)
+        ]
+
+    def batch(self, indices: Sequence[int] | np.ndarray | torch.Tensor | slice) -> torch.Tensor:
+        """Images of ``indices`` in their order, read at once in file order.
+
+        Args:
+            indices: integers in ``[-len(self), len(self))``, repeats allowed, or a slice.
+
+        Returns:
+            float32 ``[B, C, H, W]`` in [-1, 1].
+
+        Raises:
+            IndexError: an index is out of range or not an integer.
+        """
+        wanted = np.arange(len(self))[indices] if isinstance(indices, slice) else np.asarray(indices)
+        if wanted.ndim != 1 or (wanted.size and wanted.dtype.kind not in "iu"):
+            raise IndexError(
+                f"indices must be a list of integers, got {wanted.dtype} of shape {wanted.shape}"
+            )
+        wanted = wanted.astype(np.int64)
+        outside = (wanted < -len(self)) | (wanted >= len(self))
+        if outside.any():
+            raise IndexError(f"index {wanted[outside][0]} is out of range for a store of {len(self)} images")
+        wanted = np.where(wanted < 0, wanted + len(self), wanted)
+        if self._rows is not None:
+            wanted = self._rows[wanted]
+        order = np.argsort(wanted, kind="stable")
+        pixels = np.empty((len(wanted), *self.image_shape), dtype=self.dtype)
+        pixels[order] = self._images[wanted[order]]
+        low, high = self.value_range
+        # Subtract, divide, subtract: both ends of the range come out as exactly -1 and 1.
+        return torch.from_numpy(pixels).to(torch.float32).sub_(low).div_((high - low) / 2).sub_(1)
+
+    def subset(self, mask: Sequence[bool] | np.ndarray | pd.Series | None = None, **values: Any) -> Self:
+        """The images where ``mask`` is true and each named column has the given value, as a store of the same
+        interface.
+
+        Args:
+            mask: ``len(self)`` booleans; ``None``: all.
+            values: column name to a value or a list of values, for instance ``split="train"``.
+
+        Returns:
+            A view; it shares the memory map and has its own content hash.
+
+        Raises:
+            ValueError: a mask of another length or type, an unknown column, or nothing selected.
+        """
+        chosen = np.ones(len(self), dtype=bool) if mask is None else np.asarray(mask)
+        if chosen.shape != (len(self),) or chosen.dtype != bool:
+            raise ValueError(f"mask must be {len(self)} booleans, got {chosen.dtype} of shape {chosen.shape}")
+        for name, value in values.items():
+            if name not in self._table:
+                raise ValueError(
+                    f"{self._path} has no column {name!r}; it has {', '.join(self._table.columns)}"
+                )
+            accepted = list(value) if isinstance(value, list | tuple | set) else [value]
+            chosen = chosen & self._table[name].isin(accepted).to_numpy()
+        if not chosen.any():
+            found = {name: self._table[name].drop_duplicates().tolist()[:10] for name in values}
+            raise ValueError(
+                f"no image of {self._path} is selected by {values or 'the mask'}; its values are {found}"
+            )
+        return type(self)(self._path, _rows=self.rows[chosen])
+
+    def add_columns(self, **columns: Any) -> None:
+        """Add columns to ``table.csv``, or replace them, in one atomic step.
+
+        Args:
+            columns: name to ``len(self)`` values (sequence, array, tensor), or one value for all rows.
+
+        Raises:
+            ValueError: another length, not one-dimensional, a column of the images' identity, or a subset.
+        """
+        if self._rows is not None:
+            raise ValueError(
+                "columns are added to a whole store, not to a subset; open the store and give every row"
+            )
+        self._load_table()  # another process may have added its own since
+        table = self._table.copy()
+        for name, values in columns.items():
+            if name in (Column.SOURCE, Column.SLICE) and name in table:
+                raise ValueError(f"column {name!r} identifies the images and cannot be replaced")
+            array = values.detach().cpu().numpy() if isinstance(values, torch.Tensor) else values
+            if not np.isscalar(array):
+                array = array.to_numpy() if isinstance(array, pd.Series) else np.asarray(array)
+                if array.shape != (len(table),):
+                    raise ValueError(f"column {name!r} must have shape ({len(table)},), got {array.shape}")
+            table[name] = array
+        _write_table(table, self._path / "table.csv")
+        self._load_table()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A memory map pickles as the whole array; workers open the file again instead.
+        return _reopen, (type(self), self._path, self._rows)
+
+    def __repr__(self) -> str:
+        return f"ImageStore({str(self._path)!r}: {len(self)} images {list(self.image_shape)} {self.dtype})"
+
+    def _load_table(self) -> None:
+        table = pd.read_csv(
+            self._path / "table.csv",
+            dtype=dict.fromkeys(map(str, _TEXT_COLUMNS), str),
+            keep_default_na=False,
+            na_values=[""],
+        )
+        if len(table) != len(self._images):
+            raise ValueError(f"{self._path}: table.csv has {len(table)} rows for {len(self._images)} images")
+        self._table = table if self._rows is None else table.iloc[self._rows].reset_index(drop=True)
+        # Missing text is "" in items: a batch that mixes text with NaN does not collate.
+        self._columns = {
+            name: (values if pd.api.types.is_numeric_dtype(values) else values.fillna("")).to_numpy()
+            for name, values in self._table.items()
+        }
+
+
+class _PixelWriter:
+    """Appends blocks to an ``.npy`` file of unknown length, checking and hashing them on the way."""
+
+    def __init__(self, path: Path, value_range: tuple[float, float], geometry: dict[str, Any]) -> None:
+        self._path = path
+        self._range = value_range
+        self._geometry = geometry
+        self._hash = hashlib.sha256()
+        self._shape: tuple[int, ...] = ()
+        self._dtype = np.dtype(np.uint8)
+        self.count = 0
+
+    def __enter__(self) -> Self:
+        self._file: BinaryIO = self._path.open("wb")
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        try:
+            if kind is None:
+                if not self.count:
+                    raise ValueError("images must hold at least one image, got none")
+                self._write_header()
+                self._file.flush()
+                os.fsync(self._file.fileno())
+        finally:
+            self._file.close()
+
+    def append(self, block: np.ndarray) -> None:
+        if not self.count:
+            if block.ndim != 4 or str(block.dtype) not in DTYPES:
+                raise ValueError(
+                    f"images must be [N, C, H, W] of {', '.join(DTYPES)}, got {block.dtype} {block.shape}"
+                )
+            self._shape, self._dtype = block.shape[1:], block.dtype
+            self._write_header()
+            described = {"shape": self._shape, "dtype": str(self._dtype), "value_range": self._range}
+            self._hash.update(json.dumps(described | {"geometry": self._geometry}, sort_keys=True).encode())
+        elif block.shape[1:] != self._shape or block.dtype != self._dtype:
+            raise ValueError(
+                f"all images must be alike: row {self.count} is {block.dtype} {block.shape[1:]}, "
+                f"the first is {self._dtype} {self._shape}"
+            )
+        self._check_values(block)
+        data = np.ascontiguousarray(block).data
+        self._hash.update(data)
+        self._file.write(data)
+        self.count += len(block)
+
+    def digest(self) -> str:
+        return self._hash.hexdigest()
+
+    def _check_values(self, block: np.ndarray) -> None:
+        flat = block.reshape(len(block), -1)
+        lowest, highest = flat.min(axis=1).astype(np.float64), flat.max(axis=1).astype(np.float64)
+        broken = ~(np.isfinite(lowest) & np.isfinite(highest))  # min and max carry NaN along
+        if broken.any():
+            raise ValueError(f"pixels must be finite, those of row(s) {self._named(broken)} are not")
+        low, high = self._range
+        outside = (lowest < low) | (highest > high)
+        if outside.any():
+            raise ValueError(
+                f"pixels must lie in value_range ({low:g}, {high:g}), those of row(s) {self._named(outside)} reach "
+                f"from {lowest.min():g} to {highest.max():g}; clamp them or widen value_range"
+            )
+
+    def _named(self, chosen: np.ndarray) -> str:
+        rows = self.count + np.flatnonzero(chosen)
+        return ", ".join(map(str, rows[:10])) + (f", … ({len(rows)} in this block)" if len(rows) > 10 else "")
+
+    def _write_header(self) -> None:
+        # NumPy pads its header so that the first axis may grow: the second one fits exactly over the first.
+        self._file.seek(0)
+        described = {"descr": npy.dtype_to_descr(self._dtype), "fortran_order": False}
+        npy.write_array_header_1_0(self._file, described | {"shape": (self.count, *self._shape)})
+
+
+def _blocks(images: Any) -> Iterator[np.ndarray]:
+    """Numpy blocks of at most a few megabytes of an array or of an iterable of them."""
+    batches = [images] if isinstance(images, np.ndarray | torch.Tensor) else images
+    for batch in batches:
+        array = batch.detach().cpu().numpy() if isinstance(batch, torch.Tensor) else np.asarray(batch)
+        step = max(1, _BLOCK_BYTES * len(array) // max(1, array.nbytes)) if array.ndim else 1
+        if array.ndim != 4:
+            yield array
+            continue
+        for start in range(0, len(array), step):
+            yield array[start : start + step]
+
+
+def _reopen(cls: type[ImageStore], path: Path, rows: np.ndarray | None) -> ImageStore:
+    return cls(path, _rows=rows)
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _write_table(table: pd.DataFrame, path: Path) -> None:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with temporary.open("w", encoding="utf-8", newline="") as file:
+            table.to_csv(file, index=False)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _write_synced(path: Path, text: str) -> None:
+    with path.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _partial_prefix(path: Path) -> str:
+    return f".{path.name}.partial-{socket.gethostname()}-"
+
+
+def _remove_abandoned(path: Path) -> None:
+    """Delete what a killed writer of this machine left behind."""
+    prefix = _partial_prefix(path)
+    for folder in path.parent.iterdir():
+        pid = folder.name.removeprefix(prefix)
+        if folder.name.startswith(prefix) and pid.isdigit() and not _is_running(int(pid)):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
