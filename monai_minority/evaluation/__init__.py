@@ -1,0 +1,1 @@
+"""Features, density, fidelity, memorization and severity of real and generated images."""
