@@ -1,0 +1,189 @@
+"""What the respaced DDPM and DDIM schedulers share: schedule, kept timesteps, denoising, guidance."""
+
+import warnings
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+from monai.networks.schedulers import Scheduler
+from monai.networks.schedulers.ddpm import DDPMPredictionType
+
+from monai_minority.diffusion.chain import DiffusionChain, at_timesteps
+from monai_minority.diffusion.schedules import REFERENCE_STEPS, space_timesteps
+from monai_minority.diffusion.tweedie import epsilon_from_x0, predict_x0, split_variance
+
+__all__ = ["GuidanceMode", "RespacedScheduler"]
+
+GuidanceMode = Literal["mean", "score"]
+
+
+class RespacedScheduler(Scheduler):
+    """Base of the schedulers that sample with fewer steps than the network was trained on.
+
+    ``alphas_cumprod``, ``betas`` and ``alphas`` always describe the T training steps, in float64. The
+    shortened chain that :meth:`set_timesteps` builds is kept apart in ``chain``; the step before a kept
+    timestep is the next kept one.
+
+    Args:
+        num_train_timesteps: length T of the chain the network was trained on.
+        schedule: name in MONAI's ``NoiseSchedules``; besides MONAI's own, ``improved_linear`` (default; right
+            at every T), ``improved_scaled_linear`` and ``improved_cosine``.
+        clip_sample: clip the estimate of ``x_0`` at each step.
+        prediction_type: what the network predicts: ``epsilon``, ``sample`` or ``v_prediction``.
+        clip_sample_min: lower end of the clipping range.
+        clip_sample_max: upper end of the clipping range.
+        rescale_timesteps: the network was trained on ``t * 1000 / T``; see :meth:`network_timesteps`.
+        clip_after_guidance: clip ``x_0`` once more after guidance in ``score`` mode has moved it. Off, as in
+            the published samplers; strong guidance then saturates the image at noisy steps, where a small
+            change of the noise estimate moves ``x_0`` far out of range.
+        schedule_args: arguments of the schedule, such as ``beta_start``.
+
+    Raises:
+        ValueError: if an argument is out of range.
+    """
+
+    def __init__(
+        self,
+        num_train_timesteps: int = 1000,
+        schedule: str = "improved_linear",
+        clip_sample: bool = True,
+        prediction_type: str = DDPMPredictionType.EPSILON,
+        clip_sample_min: float = -1.0,
+        clip_sample_max: float = 1.0,
+        rescale_timesteps: bool = False,
+        clip_after_guidance: bool = False,
+        **schedule_args: float,
+    ) -> None:
+        super().__init__(num_train_timesteps, schedule, **schedule_args)
+        allowed = [kind.value for kind in DDPMPredictionType]
+        if prediction_type not in allowed:
+            raise ValueError(f"prediction_type must be one of {allowed}, got {prediction_type!r}.")
+        if not clip_sample_min < clip_sample_max:
+            raise ValueError(
+                f"clip_sample_min must be below clip_sample_max, got {clip_sample_min} and {clip_sample_max}."
+            )
+        unscaled = schedule in ("linear_beta", "scaled_linear_beta") and not schedule_args
+        if unscaled and num_train_timesteps != REFERENCE_STEPS:
+            warnings.warn(
+                f"{schedule!r} with {num_train_timesteps} steps keeps the ends meant for {REFERENCE_STEPS}; "
+                f"'improved_linear' and 'improved_scaled_linear' scale them. "
+                "Give beta_start and beta_end to silence this.",
+                stacklevel=3,
+            )
+        self.betas = self.betas.double()
+        self.alphas = 1 - self.betas
+        self.alphas_cumprod = self.alphas.cumprod(dim=0)
+
+        self.prediction_type = prediction_type
+        self.clip_sample = clip_sample
+        self.clip_sample_values = [clip_sample_min, clip_sample_max]
+        self.rescale_timesteps = rescale_timesteps
+        self.clip_after_guidance = clip_after_guidance
+        self.set_timesteps(num_train_timesteps)
+
+    def set_timesteps(
+        self, num_inference_steps: int | str | Sequence[int], device: str | torch.device | None = None
+    ) -> None:
+        """Choose the timesteps to sample with and build the chain through them.
+
+        Args:
+            num_inference_steps: a number of steps, ``"ddim25"``, or counts a section (``[10, 15, 20]``,
+                ``"10,15,20"``); see :func:`~monai_minority.diffusion.space_timesteps`.
+            device: where ``timesteps`` is to be.
+
+        Raises:
+            ValueError: if the chain cannot be divided so.
+        """
+        kept = space_timesteps(self.num_train_timesteps, num_inference_steps)
+        self.chain = DiffusionChain(self.alphas_cumprod, kept)
+        self.num_inference_steps = len(kept)
+        self.timesteps = self.chain.timesteps.flip(0).to(device)
+
+    def network_timesteps(self, timesteps: int | torch.Tensor) -> torch.Tensor:
+        """Timesteps in the form the network was trained on.
+
+        Args:
+            timesteps: training indices ``0 ... T - 1``, of any shape.
+
+        Returns:
+            float32 of the same shape: the indices, times 1000 / T if ``rescale_timesteps`` is on. MONAI's
+            inferers feed the bare indices, so a network with rescaled timesteps needs this package's.
+        """
+        fed = torch.as_tensor(timesteps).float()
+        return fed * (REFERENCE_STEPS / self.num_train_timesteps) if self.rescale_timesteps else fed
+
+    def add_noise(
+        self, original_samples: torch.Tensor, noise: torch.Tensor, timesteps: torch.Tensor
+    ) -> torch.Tensor:
+        """Noise images to given timesteps (Eq. 1), leaving the float64 tables as they are.
+
+        Args:
+            original_samples: clean images ``[B, C, ...]``.
+            noise: standard normal noise of the same shape.
+            timesteps: training indices, ``[B]`` or one for all.
+
+        Returns:
+            ``sqrt(a_t) x_0 + sqrt(1 - a_t) noise``, ``[B, C, ...]``.
+        """
+        signal, sigma = self._signal_and_sigma(timesteps, original_samples)
+        return (signal * original_samples + sigma * noise).to(original_samples.dtype)
+
+    def get_velocity(
+        self, sample: torch.Tensor, noise: torch.Tensor, timesteps: torch.Tensor
+    ) -> torch.Tensor:
+        """Target of v prediction (Salimans & Ho, 2022): ``sqrt(a_t) noise - sqrt(1 - a_t) x_0``."""
+        signal, sigma = self._signal_and_sigma(timesteps, sample)
+        return (signal * noise - sigma * sample).to(sample.dtype)
+
+    def _signal_and_sigma(
+        self, timesteps: int | torch.Tensor, like: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        signal = at_timesteps(self.alphas_cumprod.sqrt(), timesteps, like)
+        sigma = at_timesteps((1 - self.alphas_cumprod).sqrt(), timesteps, like)
+        return signal, sigma
+
+    def _denoise(
+        self,
+        model_output: torch.Tensor,
+        timestep: int,
+        sample: torch.Tensor,
+        guidance: torch.Tensor | None,
+        mode: GuidanceMode,
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Estimate of ``x_0``, moved by the guidance in ``score`` mode, and the learned variance if any."""
+        if mode not in ("mean", "score"):
+            raise ValueError(f"mode must be 'mean' or 'score', got {mode!r}.")
+        if guidance is not None and guidance.shape != sample.shape:
+            raise ValueError(
+                f"guidance must have the shape of the sample {tuple(sample.shape)}, "
+                f"got {tuple(guidance.shape)}."
+            )
+        _, variance = split_variance(model_output, sample)
+        x0 = predict_x0(model_output, sample, timestep, self)
+        if guidance is not None and mode == "score":
+            # Dhariwal & Nichol (2021), Algorithm 2. The noise is that of the clipped x_0.
+            _, sigma = self._signal_and_sigma(timestep, sample)
+            epsilon = epsilon_from_x0(x0, sample, timestep, self) - sigma * guidance
+            recip = at_timesteps((1 / self.alphas_cumprod).sqrt(), timestep, sample)
+            recip_minus_one = at_timesteps((1 / self.alphas_cumprod - 1).sqrt(), timestep, sample)
+            x0 = recip * sample - recip_minus_one * epsilon
+            if self.clip_sample and self.clip_after_guidance:
+                x0 = x0.clamp(*self.clip_sample_values)
+        return x0, variance
+
+    @staticmethod
+    def _noise(
+        sample: torch.Tensor, noise: torch.Tensor | None, generator: torch.Generator | None
+    ) -> torch.Tensor:
+        """Given noise, checked, or noise drawn where its generator lives."""
+        if noise is None:
+            device = sample.device if generator is None else generator.device
+            dtype = torch.promote_types(sample.dtype, torch.float32)
+            return torch.randn(sample.shape, generator=generator, device=device, dtype=dtype).to(
+                sample.device
+            )
+        if noise.shape != sample.shape:
+            raise ValueError(
+                f"noise must have the shape of the sample {tuple(sample.shape)}, got {tuple(noise.shape)}."
+            )
+        return noise

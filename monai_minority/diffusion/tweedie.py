@@ -1,0 +1,126 @@
+"""Tweedie's formula (Eq. 4 and 6 of Um et al., 2024): the posterior mean of the clean image, written once."""
+
+from typing import Any
+
+import torch
+
+from monai_minority.diffusion.chain import at_timesteps
+
+__all__ = ["epsilon_from_x0", "predict_epsilon", "predict_x0", "split_variance"]
+
+
+def split_variance(model_output: torch.Tensor, x_t: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """Part what a network says of the image from what it says of the variance.
+
+    Args:
+        model_output: ``[B, C, ...]``, or ``[B, 2 C, ...]`` if the variance is learned.
+        x_t: noised images ``[B, C, ...]``, which tell C.
+
+    Returns:
+        Prediction ``[B, C, ...]`` and learned variance ``[B, C, ...]`` (``None`` if there is none), in the
+        precision of ``x_t`` (at least float32), so that mixed precision ends at the network.
+
+    Raises:
+        ValueError: if the output has neither C nor 2 C channels, or another batch or image size.
+    """
+    channels = x_t.shape[1]
+    same_otherwise = model_output.shape[:1] + model_output.shape[2:] == x_t.shape[:1] + x_t.shape[2:]
+    if not same_otherwise or model_output.shape[1] not in (channels, 2 * channels):
+        raise ValueError(
+            f"model_output must have the shape of the sample {tuple(x_t.shape)}, or twice its channels "
+            f"for a learned variance, got {tuple(model_output.shape)}; check the network's out_channels."
+        )
+    model_output = model_output.to(torch.promote_types(x_t.dtype, torch.float32))
+    if model_output.shape[1] == channels:
+        return model_output, None
+    prediction, variance = model_output.split(channels, dim=1)
+    return prediction, variance
+
+
+def predict_x0(
+    model_output: torch.Tensor,
+    x_t: torch.Tensor,
+    timesteps: int | torch.Tensor,
+    scheduler: Any,
+    *,
+    clip: bool | None = None,
+) -> torch.Tensor:
+    """Denoise in one step: the estimate of ``x_0`` that a network's output stands for.
+
+    ``x_0 = (x_t - sqrt(1 - a_t) eps) / sqrt(a_t)`` for noise prediction; ``sample`` and ``v_prediction``
+    likewise. Differentiable in ``model_output`` and ``x_t``.
+
+    Args:
+        model_output: ``[B, C, ...]``; of ``[B, 2 C, ...]`` the learned variance is dropped.
+        x_t: noised images ``[B, C, ...]``.
+        timesteps: training indices ``0 ... T - 1``, ``[B]`` or one for all.
+        scheduler: a scheduler of this package or of MONAI, read for ``alphas_cumprod``, ``prediction_type``,
+            ``clip_sample`` and ``clip_sample_values``.
+        clip: clip the estimate to the scheduler's range; ``None`` does as ``scheduler.clip_sample`` says.
+            Corollary 1 of the paper holds unclipped.
+
+    Returns:
+        Estimate ``[B, C, ...]`` of the clean images.
+
+    Raises:
+        ValueError: if shapes, timesteps or the prediction type do not fit.
+    """
+    prediction, _ = split_variance(model_output, x_t)
+    alphas_cumprod = scheduler.alphas_cumprod.double()
+    match scheduler.prediction_type:
+        case "epsilon":
+            weight_xt = at_timesteps((1 / alphas_cumprod).sqrt(), timesteps, x_t)
+            weight_output = at_timesteps((1 / alphas_cumprod - 1).sqrt(), timesteps, x_t)
+            x0 = weight_xt * x_t - weight_output * prediction
+        case "v_prediction":
+            weight_xt = at_timesteps(alphas_cumprod.sqrt(), timesteps, x_t)
+            weight_output = at_timesteps((1 - alphas_cumprod).sqrt(), timesteps, x_t)
+            x0 = weight_xt * x_t - weight_output * prediction
+        case "sample":
+            x0 = prediction
+        case other:
+            raise ValueError(f"prediction_type must be 'epsilon', 'sample' or 'v_prediction', got {other!r}.")
+    if scheduler.clip_sample if clip is None else clip:
+        x0 = x0.clamp(*scheduler.clip_sample_values)
+    return x0
+
+
+def epsilon_from_x0(
+    x0: torch.Tensor, x_t: torch.Tensor, timesteps: int | torch.Tensor, scheduler: Any
+) -> torch.Tensor:
+    """Noise that leads from ``x0`` to ``x_t``: ``(x_t / sqrt(a_t) - x_0) / sqrt(1 / a_t - 1)``.
+
+    Args:
+        x0: clean images ``[B, C, ...]``.
+        x_t: noised images ``[B, C, ...]``.
+        timesteps: training indices, ``[B]`` or one for all.
+        scheduler: read for ``alphas_cumprod``.
+
+    Returns:
+        Noise ``[B, C, ...]``.
+    """
+    alphas_cumprod = scheduler.alphas_cumprod.double()
+    weight_xt = at_timesteps((1 / alphas_cumprod).sqrt(), timesteps, x_t)
+    scale = at_timesteps((1 / alphas_cumprod - 1).sqrt(), timesteps, x_t)
+    return (weight_xt * x_t - x0) / scale
+
+
+def predict_epsilon(
+    model_output: torch.Tensor, x_t: torch.Tensor, timesteps: int | torch.Tensor, scheduler: Any
+) -> torch.Tensor:
+    """Noise estimate that a network's output stands for, whatever it predicts; nothing is clipped.
+
+    Args:
+        model_output: ``[B, C, ...]``; of ``[B, 2 C, ...]`` the learned variance is dropped.
+        x_t: noised images ``[B, C, ...]``.
+        timesteps: training indices, ``[B]`` or one for all.
+        scheduler: read for ``alphas_cumprod`` and ``prediction_type``.
+
+    Returns:
+        Noise ``[B, C, ...]``; the score is ``-noise / sqrt(1 - a_t)``.
+    """
+    if scheduler.prediction_type == "epsilon":
+        return split_variance(model_output, x_t)[0]
+    return epsilon_from_x0(
+        predict_x0(model_output, x_t, timesteps, scheduler, clip=False), x_t, timesteps, scheduler
+    )
