@@ -1,0 +1,16 @@
+"""Networks and their weights: ADM U-Net and encoder, cascaded classifier, features, checkpoint files."""
+
+from monai_minority.networks.adm_encoder import ADMEncoder
+from monai_minority.networks.adm_unet import ADMUNet
+from monai_minority.networks.cascaded_classifier import CascadedClassifier
+from monai_minority.networks.checkpoints import load_checkpoint, read_state_dict
+from monai_minority.networks.efficientnet_lite import EfficientNetLite0
+
+__all__ = [
+    "ADMEncoder",
+    "ADMUNet",
+    "CascadedClassifier",
+    "EfficientNetLite0",
+    "load_checkpoint",
+    "read_state_dict",
+]
