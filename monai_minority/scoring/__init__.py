@@ -1,0 +1,19 @@
+"""Section 3 of the paper: the minority score, its distances, and the classes it is cut into."""
+
+from .distances import L1, L2, LPIPS, Distance, FeatureDistance
+from .minority_score import MinorityScore, ScoreResult
+from .quantile_classes import QuantileClasses
+from .timestep_choice import TimestepChoice, choose_timestep
+
+__all__ = [
+    "L1",
+    "L2",
+    "LPIPS",
+    "Distance",
+    "FeatureDistance",
+    "MinorityScore",
+    "QuantileClasses",
+    "ScoreResult",
+    "TimestepChoice",
+    "choose_timestep",
+]

@@ -1,0 +1,93 @@
+"""LPIPS whose weights come from files, never from the network and never at random."""
+
+import warnings
+from pathlib import Path
+
+import lpips
+import torch
+import torchvision.models as models
+from torch import Tensor
+
+from .distance import Distance, Embedding, as_rgb, unit_channels
+
+TRUNKS = {
+    "alex": models.AlexNet_Weights.IMAGENET1K_V1,
+    "vgg": models.VGG16_Weights.IMAGENET1K_V1,
+    "squeeze": models.SqueezeNet1_1_Weights.IMAGENET1K_V1,
+}
+
+
+class LPIPS(Distance):
+    """Learned perceptual image patch similarity (Zhang et al. 2018, version 0.1), the paper's default
+    distance.
+
+    The `lpips` package gives the architecture and the learned channel weights; the ImageNet trunk is read
+    from a file.
+
+    Args:
+        net: trunk, ``"alex"``, ``"vgg"`` or ``"squeeze"``.
+        weights: file of the trunk as torchvision publishes it, or of a whole ``lpips.LPIPS`` state dict.
+            ``None`` looks for torchvision's file in the folder of ``torch.hub``'s checkpoints.
+
+    Raises:
+        ValueError: if ``net`` is unknown or the file fits neither form.
+        FileNotFoundError: if there is no such file; the message says where to get it and where to put it.
+    """
+
+    def __init__(self, net: str = "alex", weights: str | Path | None = None) -> None:
+        super().__init__()
+        if net not in TRUNKS:
+            raise ValueError(f"net must be one of {list(TRUNKS)}, got {net!r}.")
+        state = _read(net, weights)
+        # The package fills the trunk at random before the file overwrites it.
+        with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
+            self.network = lpips.LPIPS(net=net, pnet_rand=True, verbose=False)
+        self._load(state, net, weights)
+        self.requires_grad_(False)
+        self.eval()
+
+    def train(self, mode: bool = True) -> "LPIPS":
+        """Stay in evaluation mode: the learned weights sit behind dropout, which a distance must not have."""
+        return super().train(False)
+
+    def embed(self, x: Tensor) -> list[Tensor]:
+        """Unit-length maps ``[B, C, h, w]``, one a layer, of images ``[B, 1 or 3, H, W]`` in [-1, 1]."""
+        return [unit_channels(maps) for maps in self.network.net(self.network.scaling_layer(as_rgb(x)))]
+
+    def compare(self, a: Embedding, b: Embedding) -> Tensor:
+        """Distances ``[B]``: squared differences weighted by channel, position mean, layer sum."""
+        layers = zip(self.network.lins, a, b, strict=True)
+        total = [weigh((left - right).square()).mean((1, 2, 3)) for weigh, left, right in layers]
+        return sum(total[1:], total[0])
+
+    def _load(self, state: dict[str, Tensor], net: str, weights: str | Path | None) -> None:
+        trunk = self.network.net.state_dict()
+        if any(key.startswith("net.slice") for key in state):
+            target, source = self.network, state
+        else:
+            # Slices keep torchvision's layer numbers: slice2.3.weight is features.3.weight.
+            names = {key: "features." + key.partition(".")[2] for key in trunk}
+            target = self.network.net
+            source = {key: state[name] for key, name in names.items() if name in state}
+        try:
+            target.load_state_dict(source)
+        except RuntimeError as error:
+            raise ValueError(
+                f"weights: {weights or TRUNKS[net].url} is neither a torchvision trunk for net={net!r} nor a "
+                f"whole `lpips.LPIPS` state dict of it: {str(error).splitlines()[1].strip()[:200]}"
+            ) from error
+
+
+def _read(net: str, weights: str | Path | None) -> dict[str, Tensor]:
+    url = TRUNKS[net].url
+    checkpoints = Path(torch.hub.get_dir()) / "checkpoints"
+    path = checkpoints / url.rpartition("/")[2] if weights is None else Path(weights)
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"weights: {path} does not exist. LPIPS with net={net!r} needs torchvision's ImageNet trunk: "
+            f"fetch {url} on a machine with internet and put it into {checkpoints}, "
+            f"or give its path as `weights`."
+        )
+    state = torch.load(path, map_location="cpu", weights_only=True)
+    return state.get("state_dict", state)

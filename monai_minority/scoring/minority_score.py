@@ -1,0 +1,216 @@
+"""The minority score: how far an image is from its own one-step denoising."""
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import torch
+from monai.networks.schedulers import Scheduler
+from monai.networks.utils import eval_mode
+from torch import Tensor, nn
+
+from monai_minority.diffusion import predict_x0
+
+from .default_timestep import default_timestep
+from .distances import Distance
+from .seeded_noise import seeded_noise
+
+if TYPE_CHECKING:
+    from .timestep_choice import TimestepChoice
+
+
+class ScoreResult(NamedTuple):
+    """Scores of a batch; higher is rarer.
+
+    Attributes:
+        mean: ``[B]`` mean distance over the draws.
+        standard_error: ``[B]`` standard error of that mean; NaN for one draw.
+    """
+
+    mean: Tensor
+    standard_error: Tensor
+
+
+class MinorityScore:
+    """``l(x0) = E d(x0, x0_hat(x_t))``, ``x_t ~ q(x_t | x0)``, at one fixed ``t`` (Eq. 7 of Um, Lee & Ye
+    2024); with class labels, the network denoises within the class (Eq. 16).
+
+    The clean image is embedded once, however many draws and timesteps follow.
+
+    Args:
+        network: noise-prediction network, called as MONAI's ``DiffusionModelUNet``: ``network(x_t,
+            timesteps)``, with ``class_labels=`` where they are given. Scored in evaluation mode and without
+            gradients.
+        scheduler: the schedule it was trained on; x0 is clipped when the scheduler clips.
+        distance: ``d``, such as :class:`~monai_minority.scoring.L2`.
+        timestep: ``t``, a training index. ``None`` takes the paper's (0.6 T for linear schedules, 0.9 T for
+            cosine); ``"auto"`` leaves it open until :meth:`choose_timestep` has seen images.
+        draws: how many times an image is noised.
+        max_batch: most images the network and the distance see at once; images and draws beyond it go in
+            turns.
+
+    Raises:
+        ValueError: if ``timestep`` is no training index, or ``draws`` or ``max_batch`` is below 1.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module | Callable[..., Tensor],
+        scheduler: Scheduler,
+        distance: Distance,
+        timestep: int | str | None = None,
+        draws: int = 1,
+        max_batch: int = 64,
+    ) -> None:
+        if draws < 1 or max_batch < 1:
+            raise ValueError(
+                f"draws and max_batch must be at least 1, got draws={draws}, max_batch={max_batch}."
+            )
+        self.network = network
+        self.scheduler = scheduler
+        self.distance = distance
+        self.draws = draws
+        self.max_batch = max_batch
+        self.timestep: int | None = None
+        if timestep != "auto":
+            self.timestep = default_timestep(scheduler) if timestep is None else self._checked(timestep)
+
+    def __call__(
+        self,
+        images: Tensor,
+        class_labels: Tensor | None = None,
+        seeds: Sequence[int] | Tensor | None = None,
+        noise: Tensor | None = None,
+    ) -> ScoreResult:
+        """Score images.
+
+        Args:
+            images: ``[B, C, H, W]`` in [-1, 1].
+            class_labels: ``[B]`` int64 for a class-conditional network, or ``None``.
+            seeds: ``[B]`` whole numbers. An image's noise comes from its own seed alone, so its score does
+                not depend on the batch; its draws are the first of one endless stream, so more draws refine
+                the same score.
+            noise: ``[draws, B, C, H, W]`` of standard normal noise in place of seeds.
+
+        Returns:
+            Means and standard errors over the draws, each ``[B]``.
+
+        Raises:
+            ValueError: if seeds and noise are both missing or both given, shapes do not fit, or
+                ``timestep="auto"`` is not resolved.
+        """
+        if self.timestep is None:
+            raise ValueError(
+                'timestep="auto" is not resolved yet: call `choose_timestep` with training images, '
+                "or set `timestep` to the value it chose before."
+            )
+        distances = self.distances(images, [self.timestep], class_labels, seeds, noise)[0]
+        draws = len(distances)
+        mean = distances.mean(0)
+        spread = distances.std(0) if draws > 1 else torch.full_like(mean, torch.nan)
+        return ScoreResult(mean, spread / draws**0.5)
+
+    def distances(
+        self,
+        images: Tensor,
+        timesteps: Sequence[int],
+        class_labels: Tensor | None = None,
+        seeds: Sequence[int] | Tensor | None = None,
+        noise: Tensor | None = None,
+    ) -> Tensor:
+        """Single distances ``[len(timesteps), draws, B]``, of which a score is the mean.
+
+        Each timestep, a training index, meets the same noise. The other arguments are those of a call.
+        """
+        timesteps = [self._checked(timestep) for timestep in timesteps]
+        self._check(images, class_labels, seeds, noise)
+        parts = []
+        modules = [part for part in (self.network, self.distance) if isinstance(part, nn.Module)]
+        with eval_mode(*modules):
+            for start in range(0, len(images), self.max_batch):
+                rows = slice(start, start + self.max_batch)
+                labels = None if class_labels is None else class_labels[rows]
+                if noise is not None:
+                    drawn = noise[:, rows]
+                else:
+                    drawn = seeded_noise(seeds[rows], self.draws, images.shape[1:])  # type: ignore[index]
+                parts.append(self._distances(images[rows], timesteps, labels, drawn.to(images)))
+        return torch.cat(parts, dim=2)
+
+    def choose_timestep(
+        self, images: Tensor, class_labels: Tensor | None = None, **options: Any
+    ) -> "TimestepChoice":
+        """Choose ``t`` on training images, without labels of rarity, and keep it.
+
+        Takes the arguments of :func:`~monai_minority.scoring.choose_timestep` and returns its curve.
+        """
+        from .timestep_choice import choose_timestep
+
+        choice = choose_timestep(self, images, class_labels, **options)
+        self.timestep = choice.timestep
+        return choice
+
+    def _distances(self, x0: Tensor, timesteps: list[int], labels: Tensor | None, noise: Tensor) -> Tensor:
+        clean = self.distance.embed(x0)
+        at_once = max(1, self.max_batch // len(x0))
+        rows = []
+        for timestep in timesteps:
+            for drawn in noise.split(at_once):
+                repeats = len(drawn)
+                repeated_labels = None if labels is None else labels.repeat(repeats)
+                x0_hat = self._denoised(_repeat(x0, repeats), timestep, repeated_labels, drawn.flatten(0, 1))
+                against = (
+                    [_repeat(part, repeats) for part in clean]
+                    if isinstance(clean, list)
+                    else _repeat(clean, repeats)
+                )
+                compared = self.distance.compare(against, self.distance.embed(x0_hat))
+                rows.append(compared.view(repeats, len(x0)))
+        return torch.cat(rows).view(len(timesteps), len(noise), len(x0))
+
+    def _denoised(self, x0: Tensor, timestep: int, labels: Tensor | None, noise: Tensor) -> Tensor:
+        """Eq. 1, then Tweedie's formula (Eq. 4) on the noised images."""
+        timesteps = torch.full((len(x0),), timestep, device=x0.device, dtype=torch.long)
+        x_t = self.scheduler.add_noise(x0, noise, timesteps)
+        rescale = getattr(self.scheduler, "network_timesteps", None)
+        network_timesteps = timesteps if rescale is None else rescale(timesteps)
+        conditions = {} if labels is None else {"class_labels": labels}
+        output = self.network(x_t, network_timesteps, **conditions)
+        return predict_x0(output, x_t, timesteps, self.scheduler)
+
+    def _checked(self, timestep: Any) -> int:
+        steps = self.scheduler.num_train_timesteps
+        if isinstance(timestep, (str, bool)) or int(timestep) != timestep or not 0 <= timestep < steps:
+            raise ValueError(
+                f'timestep must be None, "auto" or a training index in [0, {steps}), got {timestep!r}; '
+                "indices of a respaced chain must be mapped to training steps first."
+            )
+        return int(timestep)
+
+    def _check(self, images: Tensor, class_labels: Any, seeds: Any, noise: Tensor | None) -> None:
+        if images.ndim != 4 or not len(images):
+            raise ValueError(f"images must be [B, C, H, W] with B at least 1, got {tuple(images.shape)}.")
+        if (seeds is None) == (noise is None):
+            raise ValueError(
+                "exactly one of seeds and noise must be given, "
+                f"got {'neither' if seeds is None else 'both'}: "
+                "without a seed an image has no reproducible score."
+            )
+        if seeds is not None and len(seeds) != len(images):
+            raise ValueError(
+                f"seeds must have one entry an image, got {len(seeds)} for {len(images)} images."
+            )
+        if noise is not None and tuple(noise.shape) != (self.draws, *images.shape):
+            raise ValueError(
+                f"noise must be [draws, B, C, H, W] = {(self.draws, *images.shape)}, "
+                f"got {tuple(noise.shape)}."
+            )
+        if class_labels is not None and len(class_labels) != len(images):
+            raise ValueError(
+                f"class_labels must have one entry an image, "
+                f"got {len(class_labels)} for {len(images)} images."
+            )
+
+
+def _repeat(batch: Tensor, times: int) -> Tensor:
+    """The batch ``times`` over, as noise ``[draws, B, …]`` is flattened."""
+    return batch.expand(times, *batch.shape).flatten(0, 1)

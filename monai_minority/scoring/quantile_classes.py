@@ -1,0 +1,233 @@
+"""Ordinal minority classes: scores cut at their quantiles."""
+
+import json
+from collections.abc import Hashable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+FORMAT_VERSION = 1
+
+
+class QuantileClasses:
+    """Cut minority scores into equal-sized ordinal classes, 0 the most common and ``L - 1`` the rarest.
+
+    The threshold above class ``i`` is the ``(i + 1) / L`` quantile (linear interpolation) of the fitted
+    scores; a score equal to a threshold belongs to the lower class, so tied scores are never torn apart and
+    may leave classes unequal or empty. With groups, the thresholds are taken within each group (Appendix B of
+    Um, Lee & Ye 2024: the class labels of Eq. 16).
+
+    Args:
+        num_classes: number of classes ``L``, or a mapping of group to its own number.
+
+    Attributes:
+        counts: after :meth:`fit`, the images of each class, ``[L]`` for each group (``None`` where there are
+            no groups).
+        ties: after :meth:`fit`, how many images share the score of each threshold, ``[L]`` for each group; 0
+            where at most one image sits on it.
+
+    Raises:
+        ValueError: if a number of classes is below 2.
+    """
+
+    def __init__(self, num_classes: int | Mapping[Hashable, int]) -> None:
+        for number in num_classes.values() if isinstance(num_classes, Mapping) else [num_classes]:
+            if isinstance(number, bool) or int(number) != number or number < 2:
+                raise ValueError(f"num_classes must be whole and at least 2, got {number!r}.")
+        self.num_classes = (
+            {_plain(group): int(number) for group, number in num_classes.items()}
+            if isinstance(num_classes, Mapping)
+            else int(num_classes)
+        )
+        self._thresholds: dict[Hashable, np.ndarray] = {}
+        self.counts: dict[Hashable, np.ndarray] = {}
+        self.ties: dict[Hashable, np.ndarray] = {}
+
+    @property
+    def thresholds(self) -> np.ndarray | dict[Hashable, np.ndarray]:
+        """Upper ends of the classes in float64, ``[L]``, the last being the highest fitted score; a dict of
+        these where groups were given."""
+        self._require_fit()
+        return self._thresholds.get(None, self._thresholds)
+
+    def fit(self, scores: Any, groups: Any = None) -> "QuantileClasses":
+        """Take the thresholds from scores, normally those of the training split.
+
+        Args:
+            scores: ``[N]`` finite numbers (tensor, array, series or list).
+            groups: ``[N]`` group of each image (such as its class label), or ``None``.
+
+        Returns:
+            Itself.
+
+        Raises:
+            ValueError: if scores are not finite (the rows are named), are fewer than the classes of their
+                group, or a group has no number of classes.
+        """
+        values = _finite(scores)
+        thresholds, counts, ties = {}, {}, {}
+        for group, rows in _rows_by_group(groups, len(values)).items():
+            classes = self._classes_of(group)
+            if len(rows) < classes:
+                raise ValueError(
+                    f"scores: {len(rows)} images{_of(group)} cannot fill num_classes={classes} classes; "
+                    "ask for fewer classes or give more images."
+                )
+            ordered = np.sort(values[rows])
+            # Whole-number arithmetic keeps a quantile that falls on a score equal to that score.
+            place, rest = np.divmod(np.arange(1, classes + 1) * (len(rows) - 1), classes)
+            above = ordered[np.minimum(place + 1, len(rows) - 1)]
+            cuts = ordered[place] + rest / classes * (above - ordered[place])
+            on_cut = np.searchsorted(ordered, cuts, "right") - np.searchsorted(ordered, cuts, "left")
+            thresholds[group] = cuts
+            counts[group] = np.bincount(np.searchsorted(cuts[:-1], ordered), minlength=classes)
+            ties[group] = np.where(on_cut > 1, on_cut, 0)
+        self._thresholds, self.counts, self.ties = thresholds, counts, ties
+        return self
+
+    def transform(self, scores: Any, groups: Any = None) -> Any:
+        """Class of each score; scores beyond the fitted range belong to the outermost classes.
+
+        Args:
+            scores: ``[N]`` finite numbers (tensor, array, series or list).
+            groups: ``[N]`` group of each image; needed exactly when groups were fitted.
+
+        Returns:
+            ``[N]`` int64 in ``0 … L - 1``, of the kind given: a tensor on its device, a series with its
+            index, or an array.
+
+        Raises:
+            ValueError: if not fitted, scores are not finite (the rows are named), or a group was not seen in
+                :meth:`fit`.
+        """
+        self._require_fit()
+        values = _finite(scores)
+        if (groups is None) != (None in self._thresholds):
+            raise ValueError(
+                f"groups must be {'left out' if groups is not None else 'given'}: the thresholds were fitted "
+                f"{'without' if groups is not None else 'within'} groups."
+            )
+        classes = np.empty(len(values), dtype=np.int64)
+        for group, rows in _rows_by_group(groups, len(values)).items():
+            if group not in self._thresholds:
+                raise ValueError(
+                    f"groups: {group!r} has no thresholds; fitted were {sorted(map(str, self._thresholds))}. "
+                    "Fit on a split that holds every group."
+                )
+            classes[rows] = np.searchsorted(self._thresholds[group][:-1], values[rows])
+        if isinstance(scores, torch.Tensor):
+            return torch.from_numpy(classes).to(scores.device)
+        return pd.Series(classes, index=scores.index) if isinstance(scores, pd.Series) else classes
+
+    def report(self) -> pd.DataFrame:
+        """One row a class: ``group``, ``minority_class``, ``threshold`` (upper end), ``count``, ``ties``."""
+        self._require_fit()
+        return pd.concat(
+            pd.DataFrame(
+                {
+                    "group": [group] * len(cuts),
+                    "minority_class": np.arange(len(cuts)),
+                    "threshold": cuts,
+                    "count": self.counts[group],
+                    "ties": self.ties[group],
+                }
+            )
+            for group, cuts in self._thresholds.items()
+        ).reset_index(drop=True)
+
+    def save(self, path: str | Path) -> None:
+        """Write the thresholds, counts and ties as JSON; numbers keep every digit."""
+        self._require_fit()
+        groups = [
+            {
+                "group": group,
+                "thresholds": cuts.tolist(),
+                "counts": self.counts[group].tolist(),
+                "ties": self.ties[group].tolist(),
+            }
+            for group, cuts in self._thresholds.items()
+        ]
+        numbers = list(self.num_classes.items()) if isinstance(self.num_classes, dict) else self.num_classes
+        content = {"format_version": FORMAT_VERSION, "num_classes": numbers, "groups": groups}
+        Path(path).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, path: str | Path) -> "QuantileClasses":
+        """Read what :meth:`save` wrote.
+
+        Raises:
+            ValueError: if the file is no such JSON or of another format version.
+        """
+        try:
+            content = json.loads(Path(path).read_text(encoding="utf-8"))
+            version = content["format_version"]
+        except (json.JSONDecodeError, KeyError, TypeError) as error:
+            raise ValueError(f"{path} holds no quantile classes ({error}); write it with `save`.") from error
+        if version != FORMAT_VERSION:
+            raise ValueError(f"{path}: format_version must be {FORMAT_VERSION}, got {version!r}; fit again.")
+        numbers = content["num_classes"]
+        classes = cls(dict(map(tuple, numbers)) if isinstance(numbers, list) else numbers)
+        for entry in content["groups"]:
+            group = entry["group"]
+            classes._thresholds[group] = np.array(entry["thresholds"], dtype=np.float64)
+            classes.counts[group] = np.array(entry["counts"], dtype=np.int64)
+            classes.ties[group] = np.array(entry["ties"], dtype=np.int64)
+        return classes
+
+    def _classes_of(self, group: Hashable) -> int:
+        if not isinstance(self.num_classes, dict):
+            return self.num_classes
+        if group not in self.num_classes:
+            raise ValueError(
+                f"num_classes has no entry{_of(group) or ' for images without groups'}; "
+                f"it has {list(self.num_classes)}."
+            )
+        return self.num_classes[group]
+
+    def _require_fit(self) -> None:
+        if not self._thresholds:
+            raise ValueError("QuantileClasses has no thresholds yet; call `fit` or `load` first.")
+
+
+def _of(group: Hashable) -> str:
+    return "" if group is None else f" of group {group!r}"
+
+
+def _plain(value: Any) -> Hashable:
+    """Numpy's scalars as Python's, so that they compare equal to what JSON gives back."""
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _array(values: Any, **kind: Any) -> np.ndarray:
+    return np.asarray(values.detach().cpu() if isinstance(values, torch.Tensor) else values, **kind)
+
+
+def _finite(scores: Any) -> np.ndarray:
+    values = _array(scores, dtype=np.float64)
+    if values.ndim != 1 or not len(values):
+        raise ValueError(f"scores must be [N] with N at least 1, got shape {values.shape}.")
+    bad = np.flatnonzero(~np.isfinite(values))
+    if len(bad):
+        rows = scores.index[bad[:10]].tolist() if isinstance(scores, pd.Series) else bad[:10].tolist()
+        more = "" if len(bad) <= 10 else f" and {len(bad) - 10} more"
+        raise ValueError(
+            f"scores must be finite, but rows {rows}{more} are not (the first is {values[bad[0]]}); "
+            "leave these images out or score them again."
+        )
+    return values
+
+
+def _rows_by_group(groups: Any, count: int) -> dict[Hashable, np.ndarray]:
+    if groups is None:
+        return {None: np.arange(count)}
+    labels = pd.Series(_array(groups))
+    if len(labels) != count:
+        raise ValueError(f"groups must have one entry a score, got {len(labels)} for {count} scores.")
+    if labels.isna().any():
+        raise ValueError(
+            f"groups must not be missing, but rows {labels.index[labels.isna()][:10].tolist()} are."
+        )
+    return {_plain(group): rows for group, rows in sorted(labels.groupby(labels).indices.items())}

@@ -1,0 +1,30 @@
+"""Noise of an image from its own seed."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+SCORING_STREAM = 0x5C04E5
+"""Keeps the score of a sampled image from meeting the very noise that the image grew from."""
+
+
+def seeded_noise(seeds: Sequence[int] | Tensor, draws: int, shape: Sequence[int]) -> Tensor:
+    """Standard normal noise, one generator an image.
+
+    Args:
+        seeds: ``[B]`` whole numbers.
+        draws: how many an image.
+        shape: ``(C, H, W)``.
+
+    Returns:
+        ``[draws, B, C, H, W]`` on the CPU, the same on every machine that draws it. The first draws do not
+        depend on how many follow.
+    """
+    noise = torch.empty(draws, len(seeds), *shape)
+    generator = torch.Generator()
+    for image, seed in enumerate(seeds):
+        generator.manual_seed(int(seed) ^ SCORING_STREAM)
+        for draw in range(draws):
+            torch.randn(tuple(shape), generator=generator, out=noise[draw, image])
+    return noise

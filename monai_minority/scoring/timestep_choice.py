@@ -1,0 +1,204 @@
+"""The timestep of the minority score, chosen on the data without any label of rarity."""
+
+from collections.abc import Sequence
+from copy import copy
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import torch
+from monai.networks.utils import eval_mode
+from scipy.stats import spearmanr
+from torch import Tensor
+from torch.nn import functional
+from tqdm import tqdm
+
+from .distances import Distance
+from .seeded_noise import seeded_noise
+
+if TYPE_CHECKING:
+    from .minority_score import MinorityScore
+
+CRITERIA = ("density_agreement", "reliability", "variation", "tail")
+FRACTIONS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+LARGEST_MAP = 8
+
+
+@dataclass(frozen=True)
+class TimestepChoice:
+    """A chosen timestep and what it was chosen by.
+
+    Attributes:
+        timestep: the chosen training index.
+        criterion: the column of ``curve`` whose maximum it is.
+        curve: one row a candidate, with the columns :func:`choose_timestep` describes.
+    """
+
+    timestep: int
+    criterion: str
+    curve: pd.DataFrame
+
+
+def choose_timestep(
+    score: "MinorityScore",
+    images: Tensor,
+    class_labels: Tensor | None = None,
+    criterion: str = "density_agreement",
+    fractions: Sequence[float] = FRACTIONS,
+    max_images: int = 256,
+    draws: int = 4,
+    neighbours: int = 5,
+    features: Tensor | None = None,
+    seed: int = 0,
+    progress: bool = True,
+) -> TimestepChoice:
+    """Compare timesteps on a sample of training images and choose one.
+
+    At a small ``t`` every image is restored and scores differ by texture alone; at a large one nothing of the
+    image is left and its score is the distance to the average image. Between them the score is low where the
+    model knows images like this one. Each candidate gets a row with:
+
+    - ``timestep``, ``fraction`` (of T), ``mean`` (of the scores);
+    - ``between_std``: standard deviation between images of the true score (analysis of variance over the
+      draws: the noise that is left in the means is taken off), ``standard_error``: root mean square over
+      images for ``score.draws`` draws;
+    - ``reliability``: share of the variance of scores of ``score.draws`` draws that lies between images;
+    - ``variation``: ``between_std / mean``;
+    - ``tail``: distance from the median up to the 95th percentile over that from the median down to the 5th,
+      above 1 where a few images stand out;
+    - ``density_agreement``: Spearman's rank correlation of the score with the mean distance to the nearest
+      neighbours (AvgkNN) among the sampled images, the paper's measure of low density, which needs no labels
+      and no model.
+
+    The default is ``density_agreement``: alone of the four it says that what differs between images is
+    rarity. Scores of no difference, of pure texture or of mere noise do not agree with a density.
+    ``reliability`` and ``variation`` say only that *something* differs, and favour the largest ``t`` where
+    the denoised image hardly depends on the noise.
+
+    With class labels each column is computed within the classes and averaged over them by size, as Eq. 16
+    compares images of one class only; classes of fewer than ``neighbours + 2`` sampled images are left out.
+
+    Args:
+        score: the score to tune; its own timestep is not used and not changed.
+        images: ``[N, C, H, W]`` training images in [-1, 1].
+        class_labels: ``[N]`` labels for a class-conditional network, or ``None``.
+        criterion: column to maximise.
+        fractions: candidates, as shares of T.
+        max_images: at most this many images are used, drawn by ``seed``. The cost is ``max_images x draws x
+            len(fractions)`` calls of network and distance.
+        draws: noisings of each image and timestep, at least 2.
+        neighbours: ``k`` of AvgkNN.
+        features: ``[N, D]`` in which to look for neighbours; ``None`` takes the distance's own embedding, its
+            maps averaged down to at most 8 x 8 positions.
+        seed: of the sample and the noise.
+        progress: show a bar.
+
+    Raises:
+        ValueError: if an argument breaks its rule, or no candidate has a defined criterion.
+    """
+    if criterion not in CRITERIA:
+        raise ValueError(f"criterion must be one of {CRITERIA}, got {criterion!r}.")
+    if draws < 2:
+        raise ValueError(
+            f"draws must be at least 2 to tell noise from differences between images, got {draws}."
+        )
+    if any(not 0 <= fraction < 1 for fraction in fractions) or not fractions:
+        raise ValueError(f"fractions must be shares of T in [0, 1), got {list(fractions)}.")
+    steps = score.scheduler.num_train_timesteps
+    timesteps = sorted({round(fraction * steps) for fraction in fractions})
+
+    chosen = (
+        torch.randperm(len(images), generator=torch.Generator().manual_seed(seed))[:max_images].sort().values
+    )
+    sample = images[chosen.to(images.device)]
+    labels = None if class_labels is None else class_labels[chosen.to(class_labels.device)]
+    members = _classes(labels, len(sample), neighbours)
+
+    probe = copy(score)
+    probe.draws = draws
+    vectors, scored = [], []
+    for start in tqdm(range(0, len(sample), score.max_batch), desc="timesteps", disable=not progress):
+        rows = slice(start, start + score.max_batch)
+        part_labels = None if labels is None else labels[rows]
+        noise = seeded_noise(chosen[rows] + seed, draws, sample.shape[1:])
+        scored.append(probe.distances(sample[rows], timesteps, part_labels, noise=noise).cpu())
+        if features is None:
+            vectors.append(_vectors(score.distance, sample[rows]).cpu())
+    distances = torch.cat(scored, dim=2).double()
+    space = torch.cat(vectors) if features is None else features[chosen.to(features.device)].cpu()
+
+    sizes = [len(rows) for rows in members]
+    tables = [_columns(distances[:, :, rows], space[rows], score.draws, neighbours) for rows in members]
+    curve = pd.DataFrame({"timestep": timesteps, "fraction": [timestep / steps for timestep in timesteps]})
+    for column in tables[0]:
+        curve[column] = np.average([table[column] for table in tables], axis=0, weights=sizes)
+    if curve[criterion].isna().all():
+        raise ValueError(
+            f"criterion {criterion!r} is undefined at every timestep: all images score the same; "
+            "is the network trained, and do the images differ?"
+        )
+    return TimestepChoice(int(curve["timestep"][curve[criterion].idxmax()]), criterion, curve)
+
+
+def _columns(distances: Tensor, space: Tensor, score_draws: int, neighbours: int) -> dict[str, np.ndarray]:
+    """The columns of the curve from single distances ``[T, draws, N]`` and a feature space ``[N, D]``."""
+    within = distances.var(1).mean(1)
+    scores = distances.mean(1)
+    between = (scores.var(1) - within / distances.shape[1]).clamp(min=0)
+    low, median, high = torch.quantile(scores, torch.tensor([0.05, 0.5, 0.95], dtype=scores.dtype), dim=1)
+    isolation = _average_neighbour_distance(space, neighbours)
+    columns = {
+        "mean": scores.mean(1),
+        "between_std": between.sqrt(),
+        "standard_error": (within / score_draws).sqrt(),
+        "reliability": between / (between + within / score_draws),
+        "variation": between.sqrt() / scores.mean(1),
+        "tail": (high - median) / (median - low),
+    }
+    table = {name: column.numpy() for name, column in columns.items()}
+    table["density_agreement"] = np.array([_rank_correlation(row.numpy(), isolation) for row in scores])
+    return table
+
+
+def _rank_correlation(a: np.ndarray, b: np.ndarray) -> float:
+    constant = np.ptp(a) == 0 or np.ptp(b) == 0
+    return float("nan") if constant else float(spearmanr(a, b).statistic)
+
+
+def _average_neighbour_distance(space: Tensor, neighbours: int) -> np.ndarray:
+    pairwise = torch.cdist(space, space, compute_mode="donot_use_mm_for_euclid_dist")
+    pairwise.fill_diagonal_(torch.inf)
+    return pairwise.topk(neighbours, largest=False).values.mean(1).numpy()
+
+
+def _vectors(distance: Distance, images: Tensor) -> Tensor:
+    """The embedding of images as vectors ``[B, D]``; maps are averaged down, or D would be millions."""
+    with eval_mode(distance):
+        embedded = distance.embed(images)
+    if isinstance(embedded, Tensor):
+        return embedded.flatten(1)
+    return torch.cat([_small(part).flatten(1) for part in embedded], dim=1)
+
+
+def _small(maps: Tensor) -> Tensor:
+    """A map on at most 8 x 8 positions, weighted so that squared distances average over them."""
+    if maps.ndim < 4:
+        return maps
+    size = (min(maps.shape[2], LARGEST_MAP), min(maps.shape[3], LARGEST_MAP))
+    return functional.adaptive_avg_pool2d(maps, size) / (size[0] * size[1]) ** 0.5
+
+
+def _classes(labels: Tensor | None, count: int, neighbours: int) -> list[Tensor]:
+    """Rows of each class that is large enough, or all rows where there are no labels."""
+    if labels is None:
+        groups = [torch.arange(count)]
+    else:
+        groups = [(labels.cpu() == label).nonzero().flatten() for label in labels.cpu().unique()]
+    large = [rows for rows in groups if len(rows) >= neighbours + 2]
+    if not large:
+        raise ValueError(
+            f"images: at least neighbours + 2 = {neighbours + 2} sampled images (of one class) are needed, "
+            f"got at most {max(map(len, groups), default=0)}; raise max_images or give more images."
+        )
+    return large
