@@ -1,0 +1,15 @@
+import torch
+
+from monai_minority.scoring import L1
+
+
+def test_it_is_the_mean_absolute_difference_of_each_image():
+    x = torch.tensor([[1.0, 2.0], [0.0, -1.0]]).view(2, 1, 1, 2)
+    y = torch.tensor([[0.0, 4.0], [0.0, -1.0]]).view(2, 1, 1, 2)
+    assert L1()(x, y).tolist() == [1.5, 0.0]
+
+
+def test_its_gradient_is_the_sign_over_the_number_of_pixels():
+    x = torch.tensor([1.0, -2.0]).view(1, 1, 1, 2).requires_grad_()
+    L1()(x, torch.zeros_like(x)).sum().backward()
+    assert x.grad.flatten().tolist() == [0.5, -0.5]
