@@ -17,6 +17,7 @@ WRAPPERS = (
     "ema_state_dict",
     "model_ema",
     "ema_model",
+    "ema_network",
     "state_dict",
     "model",
     "model_state_dict",
@@ -27,6 +28,9 @@ WRAPPERS = (
 
 _PREFIXES = ("module.", "_orig_mod.")
 """What DistributedDataParallel, AveragedModel and torch.compile put before every name."""
+
+_PICKLE = 0x80
+"""First byte of what torch.save wrote before it wrote zip archives."""
 
 _EXPECTED = "expected a state dict: a .pt or .pth file with named tensors alone, or a .safetensors file"
 
@@ -67,12 +71,12 @@ def read_state_dict(path: str | Path, key: str | None = None) -> dict[str, Tenso
         )
     except pickle.UnpicklingError as error:
         raise ValueError(
-            f"checkpoint {path} holds Python objects, or is no checkpoint; {_EXPECTED}. Loading objects "
+            f"checkpoint {path} holds Python objects; {_EXPECTED}. Loading objects "
             "could execute code, so save the state dict alone where the file comes from. "
             f"({str(error).splitlines()[0]})"
         ) from error
     except Exception as error:
-        raise ValueError(f"checkpoint {path} is damaged or incomplete; {_EXPECTED}. ({error})") from error
+        raise ValueError(f"checkpoint {path} is damaged or incomplete; {_EXPECTED}. ({error!r})") from error
     return unwrap_state_dict(content, str(path), key)
 
 
@@ -211,6 +215,8 @@ def _not_a_checkpoint(path: Path) -> str | None:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
         return _not_a_torch_archive(names)
+    if start[0] != _PICKLE and not _is_safetensors(path):
+        return "of a kind that neither torch.save nor safetensors writes"
     return None
 
 

@@ -1,0 +1,159 @@
+import datetime
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+from monai_minority.networks import ADMUNet, load_checkpoint, read_state_dict
+
+
+@pytest.fixture
+def net(awake):
+    return awake(nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 2)))
+
+
+def same(state_dict, expected):
+    return state_dict.keys() == expected.keys() and all(
+        torch.equal(state_dict[k], expected[k]) for k in expected
+    )
+
+
+def prefixed(state_dict, prefix):
+    return {prefix + name: tensor for name, tensor in state_dict.items()}
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda sd: sd,
+        lambda sd: {"ema": sd, "model": {k: v + 1 for k, v in sd.items()}, "step": 7},
+        lambda sd: {"state_dict": sd, "epoch": 3},
+        lambda sd: {"model": sd},
+        lambda sd: prefixed(sd, "module."),
+        lambda sd: {"state_dict": prefixed(sd, "module._orig_mod.")},
+        lambda sd: prefixed(sd, "module.") | {"n_averaged": torch.tensor(5)},
+    ],
+    ids=["plain", "ema", "state_dict", "model", "ddp", "compiled", "averaged"],
+)
+def test_every_wrapping_gives_the_same_weights(net, tmp_path, wrap):
+    path = tmp_path / "model.pt"
+    torch.save(wrap(net.state_dict()), path)
+    assert same(read_state_dict(path), net.state_dict())
+
+
+def test_a_named_entry_overrides_the_choice(net, tmp_path):
+    path = tmp_path / "model.pth"
+    raw = {k: v + 1 for k, v in net.state_dict().items()}
+    torch.save({"ema": net.state_dict(), "model": raw}, path)
+    assert same(read_state_dict(path, key="model"), raw)
+    with pytest.raises(ValueError, match=r"key must be one of the entries of .*\(ema, model\), got 'net'"):
+        read_state_dict(path, key="net")
+
+
+@pytest.mark.parametrize("suffix", ["safetensors", "pt"])
+def test_safetensors_are_known_by_content(net, tmp_path, suffix):
+    path = tmp_path / f"model.{suffix}"
+    save_file(net.state_dict(), path)
+    assert same(read_state_dict(str(path)), net.state_dict())
+
+
+def test_load_checkpoint_fills_the_module(net, tmp_path):
+    path = tmp_path / "model.pt"
+    torch.save({"ema": net.state_dict()}, path)
+    other = nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 2))
+    assert load_checkpoint(other, path) is other
+    assert same(other.state_dict(), net.state_dict())
+
+
+def test_mismatches_are_all_named(tmp_path):
+    path = tmp_path / "wrong.pt"
+    torch.save(nn.Sequential(*(nn.Linear(3, 3) for _ in range(6))).state_dict(), path)
+    target = nn.ModuleDict({"0": nn.Linear(3, 5), "head": nn.Linear(2, 2)})
+    before = {name: tensor.clone() for name, tensor in target.state_dict().items()}
+    with pytest.raises(ValueError) as error:
+        load_checkpoint(target, path)
+    text = str(error.value)
+    assert str(path) in text
+    assert "does not fit ModuleDict, which has 4 entries" in text
+    assert "2 missing (head.weight, head.bias)" in text
+    assert "10 unexpected (1.weight, 1.bias, 2.weight, 2.bias, 3.weight, and 5 more)" in text
+    assert "2 of another shape (0.weight [3, 3] for [5, 3], 0.bias [3] for [5])" in text
+    assert same(target.state_dict(), before)
+
+
+def test_missing_file_is_named(tmp_path, small):
+    path = tmp_path / "absent.pt"
+    for read in (read_state_dict, lambda p: ADMUNet.from_guided_diffusion(p, image_size=64)):
+        with pytest.raises(FileNotFoundError, match=r"absent\.pt does not exist"):
+            read(path)
+    with pytest.raises(ValueError, match="is a folder"):
+        read_state_dict(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "is empty"),
+        (b"<!DOCTYPE html><html>404</html>", r"is a web page \(the download failed\)"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0", "is a Git LFS pointer"),
+        (b"\x1f\x8b\x08\x00rest", "is a gzip archive"),
+        (b"just some words that are no weights", "is of a kind that neither torch.save nor"),
+    ],
+)
+def test_wrong_files_say_what_they_are(tmp_path, content, message):
+    path = tmp_path / "model.pt"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=rf"model\.pt {message}.*expected a state dict"):
+        read_state_dict(path)
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit")
+def test_numpy_zip_and_torchscript_files_say_what_they_are(tmp_path, net):
+    np.save(tmp_path / "a.npy", np.zeros(3))
+    np.savez(tmp_path / "a.npz", x=np.zeros(3))
+    torch.jit.trace(net, torch.zeros(1, 3)).save(tmp_path / "a.pt")
+    for name, what in {
+        "a.npy": "a NumPy array",
+        "a.npz": "a zip archive",
+        "a.pt": "a TorchScript program",
+    }.items():
+        with pytest.raises(ValueError, match=f"is {what}"):
+            read_state_dict(tmp_path / name)
+
+
+def test_code_in_a_file_is_never_run(tmp_path, net):
+    path = tmp_path / "model.pt"
+    torch.save({"model": net.state_dict(), "when": datetime.timedelta(1)}, path)
+    with pytest.raises(ValueError, match="holds Python objects.*could execute code"):
+        read_state_dict(path)
+
+
+def test_a_truncated_file_is_refused(tmp_path, net):
+    for name, save in {"a.pt": torch.save, "a.safetensors": save_file}.items():
+        path = tmp_path / name
+        save(net.state_dict(), path)
+        path.write_bytes(path.read_bytes()[:-40])
+        with pytest.raises(ValueError, match=f"{name} .*expected a state dict"):
+            read_state_dict(path)
+
+
+def test_files_without_weights_say_what_they_hold(tmp_path):
+    path = tmp_path / "model.pt"
+    torch.save({"epoch": 3, "rate": 0.1}, path)
+    with pytest.raises(ValueError, match="is no state dict but has the entries epoch, rate"):
+        read_state_dict(path)
+    torch.save(torch.zeros(3), path)
+    with pytest.raises(ValueError, match="holds a Tensor"):
+        read_state_dict(path)
+
+
+def test_a_file_builds_the_network(tmp_path, small, awake, guided_diffusion_flags):
+    original = awake(ADMUNet(**small))
+    x, t = torch.randn(2, 1, 16, 16), torch.tensor([4, 400])
+    for name, save in {"ema.pt": torch.save, "ema.safetensors": save_file}.items():
+        save(original.state_dict(), tmp_path / name)
+        network = ADMUNet.from_guided_diffusion(tmp_path / name, **guided_diffusion_flags(small))
+        with torch.no_grad():
+            assert torch.equal(network(x, t), original(x, t))
