@@ -1,0 +1,299 @@
+"""Guided sampling from a diffusion model."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
+from typing import Any, TypeAlias
+
+import torch
+from monai.inferers import Inferer
+from monai.networks.utils import eval_mode
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from monai_minority.diffusion import predict_x0
+from monai_minority.guidance import GuidanceTerm
+from monai_minority.guidance.classifier_term import takes_class_labels
+
+from .seeded_noise import SeededNoise
+
+Labels: TypeAlias = Tensor | Sequence[int] | int | None
+Noise: TypeAlias = Callable[[], Tensor]
+"""Each call gives the next standard normal noise ``[B, C, H, W]``."""
+
+MODES = ("mean", "score", "fixed")
+
+
+class GuidedDiffusionInferer(Inferer):
+    """Samples images from a diffusion model, with guidance or without.
+
+    Image ``i`` depends on its seed and the settings alone. Its stream gives the initial noise, then at every
+    step (also the last, and also where ``eta`` is 0) first the step's own noise, then whatever the guidance
+    draws.
+
+    Args:
+        scheduler: a scheduler of this project's ``diffusion``; the steps it is set to are taken.
+        guidance: the term (or sum of terms) that steers; ``None`` samples from the model as it is.
+        mode: where the gradient ``g`` goes. ``"mean"`` shifts the mean of a step by its variance times
+            ``g``, as the paper does; ``"score"`` shifts the noise estimate, which keeps its strength when
+            steps are few; ``"fixed"`` adds ``g`` itself to the result of the step (the option of that name
+            in self-guidance).
+        eta: noise share of DDIM, 0 to 1; ancestral sampling does not use it.
+        steps: if given, ``scheduler.set_timesteps(steps)`` is called with it.
+        interval: guide only at training indices ``low <= t <= high`` (Kynkäänniemi et al., NeurIPS 2024);
+            ``None``: everywhere.
+        boost: factor ``gamma`` of the initial noise, and
+        skip: number of first respaced steps left out: Boost-and-Skip (Um, Kim, Ye, ICML 2025); 1.0 and 0
+            switch it off.
+        autocast: dtype, such as ``torch.bfloat16``, in which networks compute; the sampler's own arithmetic
+            is float32 always.
+        channels_last: convert the network and its input to the channels-last memory format.
+        shape: ``(C, H, W)`` of the images, needed only where an engine calls the inferer with seeds.
+
+    Raises:
+        ValueError: if an argument is outside its range.
+    """
+
+    def __init__(
+        self,
+        scheduler: Any,
+        guidance: GuidanceTerm | None = None,
+        mode: str = "mean",
+        eta: float = 0.0,
+        steps: int | str | Sequence[int] | None = None,
+        interval: tuple[int, int] | None = None,
+        boost: float = 1.0,
+        skip: int = 0,
+        autocast: torch.dtype | None = None,
+        channels_last: bool = False,
+        shape: Sequence[int] | None = None,
+    ) -> None:
+        if mode not in MODES:
+            raise ValueError(f"mode must be one of {', '.join(MODES)}, got {mode!r}.")
+        if interval is not None and not 0 <= interval[0] <= interval[1]:
+            raise ValueError(f"interval must be (low, high) with 0 <= low <= high, got {tuple(interval)}.")
+        if not boost > 0:
+            raise ValueError(f"boost must be positive, got {boost}; 1.0 leaves the initial noise as it is.")
+        if steps is not None:
+            scheduler.set_timesteps(steps)
+        if skip < 0:
+            raise ValueError(f"skip must be 0 or more respaced steps, got {skip}.")
+        self.scheduler = scheduler
+        self.guidance = guidance
+        self.mode = mode
+        self.eta = eta
+        self.interval = interval
+        self.boost = boost
+        self.skip = skip
+        self.autocast = autocast
+        self.channels_last = channels_last
+        self.shape = shape
+
+    def __call__(  # type: ignore[override]
+        self,
+        inputs: Tensor,
+        network: Callable[..., Tensor],
+        class_labels: Labels = None,
+        minority_classes: Labels = None,
+    ) -> Tensor:
+        """Sample one batch, as MONAI's ``SupervisedEvaluator`` asks for it.
+
+        Args:
+            inputs: integer seeds ``[B]``.
+            network: the diffusion network.
+            class_labels: see :meth:`sample`.
+            minority_classes: see :meth:`sample`.
+
+        Returns:
+            float32 ``[B, C, H, W]`` on the device of the seeds, not clamped.
+        """
+        if self.shape is None:
+            raise ValueError(
+                "shape must be given to GuidedDiffusionInferer, as (C, H, W), when an engine calls it."
+            )
+        return self.sample(
+            network,
+            inputs,
+            self.shape,
+            class_labels,
+            minority_classes,
+            batch_size=len(inputs),
+            progress=False,
+            device=inputs.device,
+        ).to(inputs.device)
+
+    def sample(
+        self,
+        network: Callable[..., Tensor],
+        seeds: Tensor | Sequence[int],
+        shape: Sequence[int],
+        class_labels: Labels = None,
+        minority_classes: Labels = None,
+        batch_size: int = 64,
+        noise: Noise | None = None,
+        progress: bool = True,
+        device: torch.device | str | None = None,
+    ) -> Tensor:
+        """Sample one image a seed.
+
+        Args:
+            network: ``network(x_t, timesteps)``, with ``class_labels`` too where it is conditional, giving
+                ``[B, C, H, W]`` or ``2C`` channels (learned variance).
+            seeds: integers ``[N]``.
+            shape: ``(C, H, W)``.
+            class_labels: labels of the data set, ``[N]`` or one for all, for the network and the guidance.
+            minority_classes: ordinal classes to aim at, ``[N]`` or one for all.
+            batch_size: images sampled at a time; the result does not depend on it.
+            noise: takes the place of the seeded noise: each call gives ``[B, C, H, W]``, the initial noise
+                first, then each step's, and what the guidance draws in between.
+            progress: show a progress bar over images times steps.
+            device: where to sample; by default where the network's parameters are.
+
+        Returns:
+            float32 ``[N, C, H, W]`` in memory of the CPU, about [-1, 1], not clamped.
+        """
+        images = torch.empty(len(seeds), *shape)
+        batches = self.sample_batches(
+            network, seeds, shape, class_labels, minority_classes, batch_size, noise, progress, device
+        )
+        for indices, batch in batches:
+            images[indices] = batch
+        return images
+
+    def sample_batches(
+        self,
+        network: Callable[..., Tensor],
+        seeds: Tensor | Sequence[int],
+        shape: Sequence[int],
+        class_labels: Labels = None,
+        minority_classes: Labels = None,
+        batch_size: int = 64,
+        noise: Noise | None = None,
+        progress: bool = True,
+        device: torch.device | str | None = None,
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """Like :meth:`sample`, a batch at a time: any number of images passes through constant memory.
+
+        Yields:
+            indices into ``seeds`` ``[B]`` and their images, float32 ``[B, C, H, W]``, both on the CPU.
+        """
+        if batch_size < 1:
+            raise ValueError(f"batch_size must be at least 1, got {batch_size}.")
+        steps = len(self.scheduler.timesteps)
+        if self.skip >= steps:
+            raise ValueError(f"skip must leave one of the scheduler's {steps} steps, got {self.skip}.")
+        # a copy outside inference mode, where an evaluator may have made the seeds
+        seeds = torch.tensor(seeds.tolist() if isinstance(seeds, Tensor) else list(seeds), dtype=torch.int64)
+        labels = _per_image(class_labels, len(seeds), "class_labels")
+        classes = _per_image(minority_classes, len(seeds), "minority_classes")
+        device = torch.device(device) if device is not None else _device_of(network)
+        with tqdm(
+            total=len(seeds) * (steps - self.skip), unit="image-step", desc="sampling", disable=not progress
+        ) as bar:
+            for indices in torch.arange(len(seeds)).split(batch_size):
+                source = noise or SeededNoise(seeds[indices], shape, device)
+                batch_labels = None if labels is None else labels[indices].to(device)
+                batch_classes = None if classes is None else classes[indices].to(device)
+                yield (
+                    indices,
+                    self._sample_batch(network, source, device, batch_labels, batch_classes, bar).cpu(),
+                )
+
+    def _sample_batch(
+        self,
+        network: Callable[..., Tensor],
+        noise: Noise,
+        device: torch.device,
+        class_labels: Tensor | None,
+        minority_classes: Tensor | None,
+        bar: tqdm,
+    ) -> Tensor:
+        """One batch from noise to images, ``[B, C, H, W]`` on ``device``."""
+        layout = torch.channels_last if self.channels_last else torch.contiguous_format
+
+        def draw() -> Tensor:
+            return noise().to(device=device, dtype=torch.float32)
+
+        if self.guidance is not None:
+            self.guidance.attach(self.scheduler)
+        modules = [network] if isinstance(network, nn.Module) else []
+        with torch.inference_mode(False), torch.no_grad(), eval_mode(*modules):
+            if self.channels_last:
+                for module in modules:
+                    module.to(memory_format=torch.channels_last)
+            x_t = draw() * self.boost
+            for t in self.scheduler.timesteps[self.skip :].tolist():
+                x_t = x_t.contiguous(memory_format=layout)
+                x_t = self._step(network, t, x_t, class_labels, minority_classes, draw)
+                bar.update(len(x_t))
+        return x_t
+
+    def _step(
+        self,
+        network: Callable[..., Tensor],
+        t: int,
+        x_t: Tensor,
+        class_labels: Tensor | None,
+        minority_classes: Tensor | None,
+        draw: Noise,
+    ) -> Tensor:
+        """From ``x_t`` to the state at the next respaced step."""
+        step_noise = draw()
+        timesteps = torch.full((len(x_t),), t, dtype=torch.int64, device=x_t.device)
+        labels = {}
+        if class_labels is not None and takes_class_labels(network, unknown=True):
+            labels["class_labels"] = class_labels
+
+        def run(x: Tensor, at: Tensor) -> Tensor:
+            with self._precision(x.device):
+                return network(x, self.scheduler.network_timesteps(at), **labels).float()
+
+        output: Tensor | None = None
+
+        def denoise(x: Tensor, at: Tensor) -> Tensor:
+            nonlocal output
+            result = run(x, at)
+            # what the guidance has computed at the present state need not be computed again for the step
+            if output is None and at is timesteps and torch.equal(x, x_t):
+                output = result.detach()
+            return predict_x0(result, x, at, self.scheduler, clip=False)
+
+        gradient = None
+        if self.guidance is not None and (self.interval is None or self.interval[0] <= t <= self.interval[1]):
+            with self._precision(x_t.device):
+                gradient = self.guidance.gradient(
+                    x_t, timesteps, denoise, class_labels, minority_classes, draw
+                ).float()
+        if output is None:
+            output = run(x_t, timesteps)
+        if gradient is not None and self.mode == "fixed":
+            return self._scheduler_step(output, t, x_t, step_noise) + gradient
+        return self._scheduler_step(output, t, x_t, step_noise, gradient)
+
+    def _scheduler_step(
+        self, output: Tensor, t: int, x_t: Tensor, noise: Tensor, gradient: Tensor | None = None
+    ) -> Tensor:
+        mode = "mean" if self.mode == "fixed" else self.mode
+        return self.scheduler.step(output, t, x_t, guidance=gradient, mode=mode, eta=self.eta, noise=noise)[0]
+
+    def _precision(self, device: torch.device) -> Any:
+        return nullcontext() if self.autocast is None else torch.autocast(device.type, dtype=self.autocast)
+
+
+def _device_of(network: Callable[..., Tensor]) -> torch.device:
+    parameter = next(network.parameters(), None) if isinstance(network, nn.Module) else None
+    return torch.device("cpu") if parameter is None else parameter.device
+
+
+def _per_image(values: Labels, number: int, name: str) -> Tensor | None:
+    """Labels as int64 ``[number]`` on the CPU, made outside inference mode."""
+    if values is None:
+        return None
+    given = values.tolist() if isinstance(values, Tensor) else values
+    labels = torch.tensor(given, dtype=torch.int64)
+    if labels.ndim == 0:
+        labels = labels.expand(number)
+    if labels.shape != (number,):
+        raise ValueError(
+            f"{name} must be one integer or one for each of {number} seeds, got {list(labels.shape)}."
+        )
+    return labels
