@@ -36,7 +36,7 @@ def at_timesteps(table: torch.Tensor, index: int | torch.Tensor, like: torch.Ten
         )
     # Cast before moving: not every device has float64. A single value works from the CPU with any device.
     if index.ndim == 0:
-        return table.to(dtype)[index.to(table.device)]
+        return table[index.to(table.device)].to(dtype)
     values = table.to(dtype).to(like.device)[index.to(like.device)]
     return values.reshape(-1, *[1] * (like.ndim - 1))
 
