@@ -1,5 +1,34 @@
 """From files to an image store: cohorts, subject splits, extraction and the store itself."""
 
+from monai_minority.data.cohort import Cohort, Rejection, write_rejected
+from monai_minority.data.extraction import extract
+from monai_minority.data.find import (
+    cohort_from_bids,
+    cohort_from_csv,
+    cohort_from_datalist,
+    cohort_from_folder,
+    cohort_from_pictures,
+    find_cohort,
+)
 from monai_minority.data.image_store import ImageStore
+from monai_minority.data.pseudonyms import Pseudonyms
+from monai_minority.data.splits import check_no_leak, long_tail, split_by_subject, split_cohort
 
-__all__ = ["ImageStore"]
+__all__ = [
+    "Cohort",
+    "ImageStore",
+    "Pseudonyms",
+    "Rejection",
+    "check_no_leak",
+    "cohort_from_bids",
+    "cohort_from_csv",
+    "cohort_from_datalist",
+    "cohort_from_folder",
+    "cohort_from_pictures",
+    "extract",
+    "find_cohort",
+    "long_tail",
+    "split_by_subject",
+    "split_cohort",
+    "write_rejected",
+]

@@ -130,11 +130,11 @@ class ImageStore(torch.utils.data.Dataset):
                 "meta": meta,
             }
             _write_synced(partial / "store.json", json.dumps(header, indent=2, ensure_ascii=False) + "\n")
+            replaced = partial.with_name(partial.name.replace(".partial-", ".replaced-"))
             if path.exists():
-                old = partial / "replaced"
-                path.rename(old)
-                shutil.rmtree(old)
+                path.rename(replaced)
             partial.rename(path)
+            shutil.rmtree(replaced, ignore_errors=True)
         except OSError as error:
             shutil.rmtree(partial, ignore_errors=True)
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
@@ -392,8 +392,8 @@ class _PixelWriter:
         outside = (lowest < low) | (highest > high)
         if outside.any():
             raise ValueError(
-                f"pixels must lie in value_range ({low:g}, {high:g}), those of row(s) {self._named(outside)} reach "
-                f"from {lowest.min():g} to {highest.max():g}; clamp them or widen value_range"
+                f"pixels must lie in value_range ({low:g}, {high:g}), those of row(s) {self._named(outside)} "
+                f"reach from {lowest.min():g} to {highest.max():g}; clamp them or widen value_range"
             )
 
     def _named(self, chosen: np.ndarray) -> str:

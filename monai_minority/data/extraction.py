@@ -1,0 +1,204 @@
+"""From a cohort's files to an image store, whatever their kind: the transform makes the difference."""
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset
+from tqdm.auto import tqdm
+
+from monai_minority import __version__
+from monai_minority.data.cohort import Cohort, Rejection, write_rejected
+from monai_minority.data.image_store import ImageStore
+from monai_minority.data.pseudonyms import Pseudonyms
+from monai_minority.keys import Column, Key
+
+VALUE_RANGES = {"uint8": (0.0, 255.0), "float16": (-1.0, 1.0), "float32": (-1.0, 1.0)}
+# Smooth resampling may overshoot the range a little and is clamped; more than this means a transform is
+# missing.
+_OVERSHOOT = 0.25
+
+
+def extract(
+    cohort: Cohort,
+    transform: Callable[[dict[str, Any]], dict[str, Any] | list[dict[str, Any]]],
+    path: str | os.PathLike[str],
+    *,
+    dtype: str = "uint8",
+    columns: Sequence[str] = (),
+    num_workers: int = 0,
+    overwrite: bool = False,
+    cohort_path: str | os.PathLike[str] | None = None,
+    rejected_path: str | os.PathLike[str] | None = None,
+    key_path: str | os.PathLike[str] | None = None,
+    geometry: Mapping[str, Any] | None = None,
+    progress: bool = True,
+    **meta: Any,
+) -> ImageStore:
+    """Read every file of a cohort once and keep the images its transform makes.
+
+    A file that cannot be read or used is rejected with its reason and the rest goes on. The store knows
+    subjects by their pseudonyms and files not at all; ``cohort.csv``, which resolves both, ``rejected.csv``
+    and the key are written beside it and hold identifying names.
+
+    Args:
+        cohort: the files.
+        transform: takes a row of the cohort's table as a dictionary, gives one dictionary or a list of them,
+            with ``image`` ``[C, H, W]`` in [-1, 1] and optionally ``slice`` and ``position``.
+        path: folder of the store.
+        dtype: of the stored pixels. ``uint8`` rounds [-1, 1] to 256 levels, an error of at most 1/255, as
+            8-bit images have it (the paper's data are such); ``float16`` and ``float32`` keep more at two and
+            four times the size.
+        columns: names of further columns of the cohort that come along into the store. Choose none that
+            identify.
+        num_workers: processes that read; 0 reads in this one. The result is the same.
+        overwrite: replace a store that exists.
+        cohort_path: ``None``: ``cohort.csv`` beside the store.
+        rejected_path: ``None``: ``rejected.csv`` beside the store.
+        key_path: ``None``: ``cohort.key`` beside the store; see :class:`~monai_minority.data.Pseudonyms`.
+        geometry: what the pixels measure, kept in the store.
+        progress: show a progress bar.
+        meta: provenance, kept in the store.
+
+    Returns:
+        The store; ``meta["files"]`` counts the files ``read`` and the entries ``rejected``.
+
+    Raises:
+        ValueError: no file is usable, an unknown dtype or column.
+        FileExistsError: ``path`` exists and ``overwrite`` is off.
+        OSError: the disk is full; no store is left.
+    """
+    path = Path(path)
+    if dtype not in VALUE_RANGES:
+        raise ValueError(f"dtype must be one of {', '.join(VALUE_RANGES)}, got {dtype!r}")
+    if path.exists() and not overwrite:
+        raise FileExistsError(f"{path} exists; choose another path or pass overwrite=True")
+    table = cohort.pseudonymized(Pseudonyms(key_path or path.parent / "cohort.key"))
+    known = [Column.SPLIT, Column.GROUP, Column.SEVERITY, Column.CLASS_LABEL]
+    carried = [*(c for c in known if c in table and table[c].notna().any()), *columns]
+    absent = [name for name in columns if name not in table]
+    if absent:
+        raise ValueError(
+            f"columns must be in the cohort, {', '.join(absent)} are not; it has {', '.join(table)}"
+        )
+    cohort_path = Path(cohort_path or path.parent / "cohort.csv")
+    cohort_path.parent.mkdir(parents=True, exist_ok=True)
+    table.to_csv(cohort_path, index=False)
+
+    rejected = list(cohort.rejected)
+    rows: list[dict[str, Any]] = []
+    counts = {"read": 0, "rejected": 0}
+    files = _Files(table.to_dict("records"), transform, dtype)
+    loader = DataLoader(files, batch_size=None, num_workers=num_workers, collate_fn=_as_is)
+
+    def batches() -> Iterator[np.ndarray]:
+        shape: tuple[int, ...] | None = None
+        shown = tqdm(loader, "extract", disable=not progress, unit="file")
+        for record, result in zip(files.records, shown, strict=True):
+            reason = result.reason
+            if not reason and shape not in (None, result.pixels.shape[1:]):
+                own, before = list(result.pixels.shape[1:]), list(shape or ())
+                reason = f"its images are {own} (C, H, W), those before are {before}"
+            if reason:
+                rejected.append(Rejection(str(record[Key.IMAGE]), str(record[Column.SUBJECT]), reason))
+                continue
+            shape = result.pixels.shape[1:]
+            who = {Column.SOURCE: record[Column.SOURCE], Column.SUBJECT: record["pseudonym"]}
+            rest = {name: record[name] for name in carried}
+            rows.extend({str(k): v for k, v in (who | place | rest).items()} for place in result.places)
+            counts["read"] += 1
+            yield result.pixels
+        counts["rejected"] = len(rejected)
+        if not rows:
+            raise ValueError(_nothing_usable(rejected))
+
+    try:
+        # Rows and counts fill up while the batches stream; the store reads them after the last one.
+        return ImageStore.create(
+            path,
+            batches(),
+            rows,
+            VALUE_RANGES[dtype],
+            overwrite=overwrite,
+            geometry=geometry,
+            files=counts,
+            version=__version__,
+            **meta,
+        )
+    finally:
+        write_rejected(rejected, rejected_path or path.parent / "rejected.csv")
+
+
+@dataclass(frozen=True)
+class _Result:
+    """What one file gave: pixels ``[S, C, H, W]`` with a place each, or the reason why there are none."""
+
+    pixels: np.ndarray
+    places: list[dict[str, Any]]
+    reason: str = ""
+
+
+class _Files(Dataset):
+    """The files of a cohort, each read, transformed and quantised in the worker, so that little travels."""
+
+    def __init__(self, records: list[dict[str, Any]], transform: Callable, dtype: str) -> None:
+        self.records = records
+        self._transform = transform
+        self._dtype = dtype
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    def __getitem__(self, index: int) -> _Result:
+        try:
+            return self._read(dict(self.records[index]))
+        except Exception as error:  # whatever is wrong with a file, the others are still good
+            return _Result(np.empty(0), [], _reason(error))
+
+    def _read(self, record: dict[str, Any]) -> _Result:
+        file = Path(record[Key.IMAGE])
+        if file.is_file() and file.stat().st_size == 0:
+            raise ValueError("the file is empty (0 bytes)")
+        made = self._transform(record)
+        items = made if isinstance(made, list) else [made]
+        images = torch.stack(
+            [torch.as_tensor(item[Key.IMAGE]).as_subclass(torch.Tensor) for item in items]
+        ).float()
+        if not torch.isfinite(images).all():
+            raise ValueError("its images have NaN or infinite pixels after the transforms")
+        if images.abs().max() > 1 + _OVERSHOOT:
+            low, high = images.aminmax()
+            raise ValueError(
+                f"its images reach from {low:g} to {high:g} after the transforms, not from -1 to 1"
+            )
+        images = images.clamp_(-1, 1)
+        pixels = images.add(1).mul(127.5).round() if self._dtype == "uint8" else images
+        places: list[dict[str, Any]] = [{Column.SLICE: int(item.get(Column.SLICE, 0))} for item in items]
+        for place, item in zip(places, items, strict=True):
+            if Column.POSITION in item:
+                place[Column.POSITION] = float(item[Column.POSITION])
+        return _Result(pixels.numpy().astype(self._dtype), places)
+
+
+def _reason(error: BaseException) -> str:
+    """The first cause, in one line: what wraps it names transforms, not the file's fault."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if isinstance(error, ValueError) else f"{type(error).__name__}: {text}"
+
+
+def _nothing_usable(rejected: list[Rejection]) -> str:
+    reasons: dict[str, int] = {}
+    for entry in rejected:
+        reasons[entry.reason] = reasons.get(entry.reason, 0) + 1
+    most = sorted(reasons.items(), key=lambda item: -item[1])[:3]
+    return "no file of the cohort is usable: " + "; ".join(f"{reason} ({count})" for reason, count in most)
+
+
+def _as_is(result: Any) -> Any:
+    return result

@@ -1,0 +1,319 @@
+"""Find images: in a folder, a BIDS data set, a CSV file, a MONAI data list or a folder of pictures.
+
+Each function gives a :class:`~monai_minority.data.Cohort`. What it cannot use it rejects with a reason; it
+raises only where nothing at all can be read.
+"""
+
+import json
+import logging
+import os
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from monai_minority.data.cohort import Cohort, Rejection
+from monai_minority.keys import Column, Key, Split
+
+logger = logging.getLogger(__name__)
+
+PathLike = str | os.PathLike[str]
+VOLUMES = (".nii", ".nii.gz")
+PICTURES = (".jpg", ".jpeg", ".png")
+_SECTIONS = {
+    "training": Split.TRAIN,
+    "train": Split.TRAIN,
+    "validation": Split.VALIDATION,
+    "val": Split.VALIDATION,
+    "test": Split.TEST,
+    "testing": Split.TEST,
+    "reference": Split.REFERENCE,
+}
+
+
+def find_cohort(path: PathLike, **options: Any) -> Cohort:
+    """Read ``path`` by what it is; ``options`` go to the function chosen.
+
+    A ``.csv`` or ``.tsv`` file: :func:`cohort_from_csv`; ``.json``: :func:`cohort_from_datalist`; a folder
+    with ``participants.tsv``: :func:`cohort_from_bids`; with a NIfTI file at any depth:
+    :func:`cohort_from_folder`; else: :func:`cohort_from_pictures`.
+    """
+    path = _existing(path)
+    if path.is_file():
+        if path.suffix.lower() == ".json":
+            return cohort_from_datalist(path, **options)
+        if path.suffix.lower() in (".csv", ".tsv"):
+            return cohort_from_csv(path, **options)
+        raise ValueError(f"{path} must be a folder or a .csv, .tsv or .json file")
+    if (path / "participants.tsv").is_file():
+        return cohort_from_bids(path, **options)
+    if any(_files(path, VOLUMES, [])):
+        return cohort_from_folder(path, **options)
+    return cohort_from_pictures(path, **options)
+
+
+def cohort_from_folder(folder: PathLike, subject_pattern: str | None = None) -> Cohort:
+    """All NIfTI volumes under ``folder``, at any depth.
+
+    Args:
+        folder: where to look. Hidden files and folders are passed over.
+        subject_pattern: regular expression searched in the path below ``folder``; its first group is the
+            subject. ``None``: a BIDS-like ``sub-<label>`` in the path, and without one the file is a subject
+            of its own.
+
+    Raises:
+        FileNotFoundError: there is no such folder.
+        ValueError: it holds no NIfTI file, or the pattern has no group.
+    """
+    folder = _existing(folder)
+    pattern = re.compile(subject_pattern or r"(sub-[A-Za-z0-9]+)")
+    if not pattern.groups:
+        raise ValueError(
+            f"subject_pattern must have a group, for instance '(P[0-9]+)_', got {subject_pattern!r}"
+        )
+    rejected: list[Rejection] = []
+    records = []
+    for file in _files(folder, VOLUMES, rejected):
+        below = file.relative_to(folder).as_posix()
+        found = pattern.search(below)
+        if found:
+            records.append({Key.IMAGE: file, Column.SUBJECT: found[1]})
+        elif subject_pattern is None:
+            records.append({Key.IMAGE: file, Column.SUBJECT: _stem(below)})
+        else:
+            rejected.append(
+                Rejection(str(file), "", f"the path does not match subject_pattern {subject_pattern!r}")
+            )
+    return Cohort.from_records(_some(records, folder, "NIfTI file", rejected), rejected)
+
+
+def cohort_from_bids(folder: PathLike, suffix: str = "T1w", **columns: str) -> Cohort:
+    """The images of one suffix of a BIDS data set, joined with ``participants.tsv`` by ``participant_id``.
+
+    Args:
+        folder: root of the data set; ``derivatives`` and ``sourcedata`` are passed over.
+        suffix: the last part of the file names, for instance ``T1w`` or ``FLAIR``.
+        columns: names of ``group``, ``severity`` and ``split`` in ``participants.tsv`` as in
+            :func:`cohort_from_csv`.
+
+    A row whose subject has no image, or that repeats a subject, is rejected; an image whose subject has no
+    row is kept without labels.
+    """
+    folder = _existing(folder)
+    rejected: list[Rejection] = []
+    records, others = [], set()
+    for file in _files(folder, VOLUMES, rejected, skip=("derivatives", "sourcedata")):
+        found = re.search(r"(?:^|/)(sub-[A-Za-z0-9]+)/", file.relative_to(folder).as_posix())
+        own = _stem(file.name).rpartition("_")[2]
+        if found and own == suffix:
+            records.append({Key.IMAGE: str(file), Column.SUBJECT: found[1]})
+        elif found:
+            others.add(own)
+    what = f"image with suffix {suffix!r}" + (f" (there are {', '.join(sorted(others))})" if others else "")
+    table = pd.DataFrame(_some(records, folder, what, rejected))
+    labels_path = folder / "participants.tsv"
+    if labels_path.is_file():
+        labels = _read_table(labels_path)
+        if "participant_id" not in labels:
+            raise ValueError(f"{labels_path} must have the column participant_id, it has {', '.join(labels)}")
+        labels["participant_id"] = labels["participant_id"].map(
+            lambda s: s if str(s).startswith("sub-") else f"sub-{s}"
+        )
+        labels = _named(labels, labels_path, columns)
+        twice = labels["participant_id"].duplicated()
+        absent = ~labels["participant_id"].isin(table[Column.SUBJECT])
+        for where, reason in (
+            (twice, "the subject is listed twice; the first row is kept"),
+            (absent & ~twice, "the subject has no image"),
+        ):
+            rejected += [Rejection(str(labels_path), s, reason) for s in labels.loc[where, "participant_id"]]
+        table = table.merge(
+            labels[~twice], how="left", left_on=str(Column.SUBJECT), right_on="participant_id"
+        )
+        unlabelled = table["participant_id"].isna().sum()
+        if unlabelled:
+            logger.warning(
+                "%d images have no row in participants.tsv and are kept without labels", unlabelled
+            )
+        table = table.drop(columns="participant_id")
+    return Cohort.from_records(table, rejected)
+
+
+def cohort_from_csv(
+    path: PathLike,
+    image: str = "image",
+    subject: str = "subject",
+    group: str | None = None,
+    severity: str | None = None,
+    split: str | None = None,
+) -> Cohort:
+    """A row an image from a CSV (or ``.tsv``) file; relative image paths start at the file's folder.
+
+    Args:
+        path: the file.
+        image: column of the image paths.
+        subject: column of the subjects; where each image stands for itself it may be ``image``'s.
+        group: column of the groups; ``None``: ``group``, if there is such a column.
+        severity: column of a number that rises with severity; a leading minus turns one that falls around
+            (``"-hippocampus_mm3"``). ``None``: ``severity``, if there is such a column.
+        split: column of the splits; ``None``: ``split``, if there is such a column.
+
+    All other columns come along.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: a named column is absent, or no row is usable.
+    """
+    path = _existing(path)
+    table = _read_table(path)
+    own = _named(
+        table,
+        path,
+        {"image": image, "subject": subject, "group": group, "severity": severity, "split": split},
+    )
+    own[Key.IMAGE] = own[Key.IMAGE].map(lambda p: str(path.parent / p), na_action="ignore")
+    return Cohort.from_records(own)
+
+
+def cohort_from_datalist(
+    datalist: PathLike | Sequence[Mapping[str, Any]], base_dir: PathLike | None = None
+) -> Cohort:
+    """A MONAI data list: dictionaries with ``image`` and, where known, ``subject``, ``group``, ``severity``
+    and ``split``.
+
+    Args:
+        datalist: the list, or a JSON file with a list or with sections (``training``, ``validation``,
+            ``test``) that become splits. A bare path in a section stands for ``{"image": path}``. Without a
+            subject an image is its own.
+        base_dir: where relative paths start; ``None``: the JSON file's folder, or the working directory for a
+            list.
+    """
+    if isinstance(datalist, str | os.PathLike):
+        path = _existing(datalist)
+        content = json.loads(path.read_text(encoding="utf-8"))
+        base = Path(base_dir) if base_dir else path.parent
+    else:
+        content, base = list(datalist), Path(base_dir or ".")
+    sections = content if isinstance(content, dict) else {None: content}
+    records = []
+    for section, entries in sections.items():
+        if not isinstance(entries, list) or (section is not None and section.lower() not in _SECTIONS):
+            continue  # descriptions, modalities and the like stand beside the lists
+        for entry in entries:
+            record = dict(entry) if isinstance(entry, Mapping) else {Key.IMAGE: entry}
+            file = record.get(Key.IMAGE)
+            if section is not None:
+                record.setdefault(Column.SPLIT, _SECTIONS[section.lower()])
+            if file is not None:
+                record.setdefault(Column.SUBJECT, _stem(str(file)))
+                record[Key.IMAGE] = str(base / str(file))
+            records.append({str(k): v for k, v in record.items() if k != "label"})
+    return Cohort.from_records(records)
+
+
+def cohort_from_pictures(folder: PathLike, subject_pattern: str | None = None) -> Cohort:
+    """JPEG and PNG pictures under ``folder``; the name of a picture's folder is its group.
+
+    ``class_label`` numbers the groups in alphabetical order from 0. A picture is a subject of its own unless
+    ``subject_pattern`` finds one in its path, see :func:`cohort_from_folder`.
+    """
+    folder = _existing(folder)
+    rejected: list[Rejection] = []
+    files = _some(list(_files(folder, PICTURES, rejected)), folder, "JPEG or PNG picture", rejected)
+    groups = sorted({file.parent.name for file in files})
+    records = []
+    for file in files:
+        below = file.relative_to(folder).as_posix()
+        found = re.search(subject_pattern, below) if subject_pattern else None
+        if subject_pattern and not found:
+            rejected.append(
+                Rejection(str(file), "", f"the path does not match subject_pattern {subject_pattern!r}")
+            )
+            continue
+        name = found[1] if found else below
+        label = groups.index(file.parent.name)
+        records.append(
+            {
+                Key.IMAGE: file,
+                Column.SUBJECT: name,
+                Column.GROUP: file.parent.name,
+                str(Column.CLASS_LABEL): label,
+            }
+        )
+    return Cohort.from_records(records, rejected)
+
+
+def _existing(path: PathLike) -> Path:
+    path = Path(path).expanduser()
+    if not path.exists():
+        raise FileNotFoundError(f"{path} does not exist")
+    return path
+
+
+def _files(
+    folder: Path, endings: tuple[str, ...], rejected: list[Rejection], skip: tuple[str, ...] = ()
+) -> Iterable[Path]:
+    """Files with one of the endings, in a fixed order; a folder that cannot be read is rejected, the top one
+    raises."""
+
+    def note(error: OSError) -> None:
+        if Path(error.filename) == folder:
+            raise error
+        rejected.append(Rejection(str(error.filename), "", f"the folder cannot be read: {error.strerror}"))
+
+    for root, folders, names in os.walk(folder, onerror=note):
+        folders[:] = sorted(f for f in folders if not f.startswith(".") and f not in skip)
+        for name in sorted(names):
+            if name.lower().endswith(endings) and not name.startswith("."):
+                yield Path(root) / name
+
+
+def _some(found: list, folder: Path, what: str, rejected: list[Rejection]) -> list:
+    if not found:
+        hint = f"; {rejected[0].file}: {rejected[0].reason}" if rejected else ""
+        raise ValueError(f"there is no {what} under {folder}{hint}")
+    return found
+
+
+def _stem(name: str) -> str:
+    return re.sub(r"(\.nii)?(\.gz)?$|\.(jpe?g|png)$", "", Path(name).name, flags=re.IGNORECASE)
+
+
+def _read_table(path: Path) -> pd.DataFrame:
+    separator = "\t" if path.suffix.lower() == ".tsv" else ","
+    # As text: a subject "007" stays "007". "n/a" is BIDS's missing value.
+    table = pd.read_csv(
+        path, sep=separator, dtype=str, keep_default_na=False, na_values=["", "n/a"], encoding="utf-8-sig"
+    )
+    table.columns = table.columns.str.strip()
+    return table
+
+
+def _named(table: pd.DataFrame, path: Path, columns: Mapping[str, str | None]) -> pd.DataFrame:
+    """The table with our columns made of the named ones; text that is all numbers becomes numbers
+    elsewhere."""
+    result = table.copy()
+    for ours, theirs in columns.items():
+        if theirs is None:
+            continue
+        falls = ours == Column.SEVERITY and theirs.startswith("-") and theirs not in table
+        source = theirs[1:] if falls else theirs
+        if source not in table:
+            raise ValueError(f"{path} has no column {source!r} for {ours}; it has {', '.join(table.columns)}")
+        values = table[source]
+        result[ours] = values.map(_negated, na_action="ignore") if falls else values
+    kept_as_text = {Key.IMAGE, Column.SUBJECT, Column.GROUP, Column.SPLIT, Column.SEVERITY, "participant_id"}
+    for name in result.columns.difference(list(map(str, kept_as_text))):
+        numbers = pd.to_numeric(result[name], errors="coerce")
+        if numbers.notna().equals(result[name].notna()):
+            result[name] = numbers
+    return result
+
+
+def _negated(text: str) -> str | float:
+    try:
+        return -float(text)
+    except ValueError:
+        return text

@@ -1,0 +1,57 @@
+"""Read a JPEG or PNG file as it is, or say why it is not what was asked for."""
+
+import os
+from collections.abc import Hashable, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from monai.config import KeysCollection
+from monai.transforms import MapTransform
+from PIL import Image
+
+
+class LoadPictured(MapTransform):
+    """Load a picture as a float32 tensor ``[C, H, W]`` of its stored values, row 0 on top.
+
+    Args:
+        keys: keys that hold paths.
+        mode: ``"grey"`` (C = 1, of 8 or 16 bits) or ``"rgb"`` (C = 3).
+        convert: turn pictures of another mode into ``mode``. Without it they raise: colour in a grey data set
+            is more often a mistake than a wish. Transparency is never dropped silently.
+
+    Raises:
+        ValueError: unknown ``mode``, a picture of another mode, or one that cannot be decoded.
+    """
+
+    _accepted = {"grey": ("L", "I;16", "I;16B"), "rgb": ("RGB",)}
+
+    def __init__(self, keys: KeysCollection = "image", mode: str = "grey", convert: bool = False) -> None:
+        super().__init__(keys)
+        if mode not in self._accepted:
+            raise ValueError(f"mode must be one of {', '.join(self._accepted)}, got {mode!r}")
+        self.mode = mode
+        self.convert = convert
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        result = dict(data)
+        for key in self.key_iterator(result):
+            result[key] = self._load(result[key])
+        return result
+
+    def _load(self, path: str | os.PathLike[str]) -> torch.Tensor:
+        try:
+            with Image.open(path) as file:
+                file.load()
+                picture: Image.Image = file
+        except (OSError, SyntaxError) as error:
+            raise ValueError(f"the picture cannot be decoded: {error}") from None
+        if picture.mode not in self._accepted[self.mode]:
+            if not self.convert:
+                raise ValueError(
+                    f"the picture has mode {picture.mode}, not {self.mode}; "
+                    "set mode, or convert=True if that is meant"
+                )
+            picture = picture.convert("L" if self.mode == "grey" else "RGB")
+        pixels = torch.from_numpy(np.asarray(picture).astype(np.float32))
+        return pixels[None] if pixels.ndim == 2 else pixels.permute(2, 0, 1).contiguous()

@@ -1,0 +1,52 @@
+"""Bring an image of any shape to a square of a given size without distorting it."""
+
+from collections.abc import Hashable, Mapping
+from typing import Any
+
+import torch
+from monai.config import KeysCollection
+from monai.transforms import MapTransform
+from torch.nn.functional import interpolate, pad
+
+
+class ResizeToSquared(MapTransform):
+    """Pad the shorter side to a square, then resample to ``size``, bilinear and anti-aliased.
+
+    MONAI's ``Resized(anti_aliasing=True)`` smooths with zeros beyond the border; in images in [-1, 1] that
+    draws a grey frame. Here the kernel is cut off at the border, so a constant image stays constant to its
+    edge. An image that has the size already is untouched.
+
+    Args:
+        keys: keys of images ``[C, H, W]``.
+        size: sides of the result in pixels.
+        background: value of the padding; -1 is black in images in [-1, 1].
+
+    Raises:
+        ValueError: ``size`` below 1 or an image that is not ``[C, H, W]``.
+    """
+
+    def __init__(self, keys: KeysCollection = "image", size: int = 64, background: float = -1.0) -> None:
+        super().__init__(keys)
+        if size < 1:
+            raise ValueError(f"size must be at least 1 pixel, got {size}")
+        self.size = size
+        self.background = background
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        result = dict(data)
+        for key in self.key_iterator(result):
+            result[key] = self._resize(torch.as_tensor(result[key]).as_subclass(torch.Tensor))
+        return result
+
+    def _resize(self, image: torch.Tensor) -> torch.Tensor:
+        if image.ndim != 3 or not image.numel():
+            raise ValueError(f"an image must be [C, H, W] with pixels, got shape {list(image.shape)}")
+        height, width = image.shape[1:]
+        side = max(height, width)
+        # An odd pixel of padding goes to the bottom and the right.
+        top, left = (side - height) // 2, (side - width) // 2
+        square = pad(image, (left, side - width - left, top, side - height - top), value=self.background)
+        if side == self.size:
+            return square
+        shape = (self.size, self.size)
+        return interpolate(square[None], shape, mode="bilinear", antialias=True, align_corners=False)[0]
