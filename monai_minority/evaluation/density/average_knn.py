@@ -15,7 +15,8 @@ def average_knn(
 
     Args:
         real: real feature vectors ``[N, D]``, or a :class:`NeighbourIndex` of them.
-        query: vectors to judge ``[Q, D]``, or an index of them; ``None`` for the real ones, each without itself.
+        query: vectors to judge ``[Q, D]``, or an index of them; ``None`` for the real ones, each without
+            itself.
         k: number of neighbours, below N.
 
     Returns:

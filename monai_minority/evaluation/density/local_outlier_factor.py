@@ -8,15 +8,17 @@ from monai_minority.evaluation.density.neighbours import Features, NeighbourInde
 def local_outlier_factor(
     real: Features | NeighbourIndex, query: Features | NeighbourIndex | None = None, k: int = 20
 ) -> np.ndarray:
-    """Local outlier factor (Breunig et al., 2000) with respect to the real vectors; about 1 in the bulk, higher is rarer.
+    """Local outlier factor (Breunig et al., 2000) with respect to the real vectors; about 1 in the bulk,
+    higher is rarer.
 
-    Equals ``pyod.models.lof.LOF(n_neighbors=k)``: its ``decision_function(query)`` (each query on its own against the
-    real vectors), or its ``decision_scores_`` without a query. The paper uses k = 20. Where several real vectors are
-    equally far at the k-th place, the first of them counts as neighbour.
+    Equals ``pyod.models.lof.LOF(n_neighbors=k)``: its ``decision_function(query)`` (each query on its own
+    against the real vectors), or its ``decision_scores_`` without a query. The paper uses k = 20. Where
+    several real vectors are equally far at the k-th place, which of them counts is open, as in PyOD.
 
     Args:
         real: real feature vectors ``[N, D]``, or a :class:`NeighbourIndex` of them.
-        query: vectors to judge ``[Q, D]``, or an index of them; ``None`` for the real ones, each without itself.
+        query: vectors to judge ``[Q, D]``, or an index of them; ``None`` for the real ones, each without
+            itself.
         k: number of neighbours, below N.
 
     Returns:
@@ -37,6 +39,7 @@ def local_outlier_factor(
 
 
 def _reachability_density(neighbours: Neighbours, own: Neighbours) -> np.ndarray:
-    """One over the mean reachability distance; the small constant keeps copies of one image finite, as in PyOD."""
+    """One over the mean reachability distance; the small constant keeps copies of one image finite, as in
+    PyOD."""
     reach = np.maximum(neighbours.distances, own.distances[neighbours.indices, -1])
     return 1 / (reach.mean(axis=1) + 1e-10)

@@ -1,4 +1,4 @@
-"""Exact nearest neighbours and ball membership among feature vectors: one search for every measure that needs one."""
+"""Exact nearest neighbours and ball membership among feature vectors, in one search for every measure."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ SPARE = 4
 
 @dataclass(frozen=True)
 class Neighbours:
-    """The k nearest rows of an index, nearest first; equal distances in the order of their rows.
+    """The k nearest rows of an index, nearest first. Which of several equally far rows comes last is open.
 
     Attributes:
         squared: squared Euclidean distances ``[Q, k]``, float64.
@@ -45,11 +45,12 @@ class Balls:
     """How queries and the closed k-nearest-neighbour balls of an index lie to each other.
 
     Attributes:
-        smallest_radius: radius of the smallest ball around a row of the index that holds the query ``[Q]``, NaN in none.
+        smallest_radius: radius of the smallest ball around a row of the index that holds the query ``[Q]``,
+            NaN in none.
         count: number of balls of the index that hold the query ``[Q]``, int64.
         occupied: whether the ball of a row of the index holds any query ``[N]``, bool.
-        reached: whether a row of the index lies in the ball of any query ``[N]``, bool; ``None`` where the queries
-            came as plain vectors, without balls of their own.
+        reached: whether a row of the index lies in the ball of any query ``[N]``, bool; ``None`` where the
+            queries came as plain vectors, without balls of their own.
     """
 
     smallest_radius: np.ndarray
@@ -66,14 +67,15 @@ class _Comparison(NamedTuple):
 class NeighbourIndex:
     """Feature vectors that can be asked, exactly and in flat memory, for neighbours and balls.
 
-    Distances come from blocked float32 matrix products of centred vectors. Whatever their rounding could decide wrongly
-    is decided again: candidates are re-ranked by float64 differences of the original vectors, rows whose k-th place
-    is not certain are searched again in float64, and so is each pair that lies on the surface of a ball. The result
-    is that of a float64 search; peak memory is that of the vectors and one block.
+    Distances come from blocked float32 matrix products of centred vectors. Whatever their rounding could
+    decide wrongly is decided again: candidates are re-ranked by float64 differences of the original vectors,
+    rows whose k-th place is not certain are searched again in float64, and so is each pair that lies on the
+    surface of a ball. The result is that of a float64 search; peak memory is that of the vectors and one
+    block.
 
-    The measures of this package take an index in place of an array and then share its work: with two indices, one of
-    real and one of generated images, AvgkNN, LOF, Rarity, precision, recall, density and coverage together cost three
-    matrix products. The vectors must not be changed afterwards.
+    The measures of this package take an index in place of an array and then share its work: with two indices,
+    one of real and one of generated images, AvgkNN, LOF, Rarity, precision, recall, density and coverage
+    together cost three matrix products. The vectors must not be changed afterwards.
 
     Args:
         features: vectors ``[N, D]``.
@@ -83,7 +85,8 @@ class NeighbourIndex:
         block_bytes: size of a block of distances, in bytes.
 
     Raises:
-        ValueError: ``features`` is not two-dimensional, has non-finite values, or has too few rows for ``k`` or ``ball``.
+        ValueError: ``features`` is not two-dimensional, has non-finite values, or has too few rows for ``k``
+            or ``ball``.
     """
 
     def __init__(
@@ -132,7 +135,8 @@ class NeighbourIndex:
         """The ``k`` nearest vectors of this index to each query.
 
         Args:
-            query: vectors ``[Q, D]`` or an index of them; ``None`` for this index's own vectors, each without itself.
+            query: vectors ``[Q, D]`` or an index of them; ``None`` for this index's own vectors, each without
+                itself.
             k: number of neighbours, at most the index's own ``k``.
 
         Raises:
@@ -148,18 +152,21 @@ class NeighbourIndex:
         return neighbours.first(k)
 
     def balls(self, query: "Features | NeighbourIndex | None", k: int) -> Balls:
-        """Membership of each query in the balls that reach from a vector of this index to its ``k``-th neighbour.
+        """Membership of each query in the balls around this index's vectors, out to their ``k``-th
+        neighbours.
 
         Args:
-            query: vectors ``[Q, D]`` or an index of them (whose own balls then fill ``reached``); ``None`` for this index's
-                own vectors, each against the balls of the others.
+            query: vectors ``[Q, D]`` or an index of them (whose own balls then fill ``reached``); ``None``
+                for this index's own vectors, each against the balls of the others.
             k: the index's own ``ball``.
 
         Raises:
             ValueError: ``k`` is not the index's ``ball``, or ``query`` has another dimension.
         """
         if k != self.ball:
-            raise ValueError(f"k must equal the index's ball={self.ball}, got {k}; build the index with ball={k}")
+            raise ValueError(
+                f"k must equal the index's ball={self.ball}, got {k}; build the index with ball={k}"
+            )
         balls = self._compare(self if query is None else query).balls
         assert balls is not None
         return balls
@@ -196,23 +203,26 @@ class NeighbourIndex:
         indices: list[Tensor] = []
         tally = _BallTally(self, queries, query_radii) if balls else None
         for rows, block, tolerance in self._blocks(queries):
-            if own:
-                block[torch.arange(len(block)), torch.arange(rows.start, rows.stop)] = torch.inf
+            own_rows = torch.arange(rows.start, rows.stop, device=block.device) if own else None
+            if own_rows is not None:
+                block.scatter_(1, own_rows[:, None], torch.inf)
             if k:
-                nearest = self._nearest(queries[rows], block, tolerance, k, rows.start if own else None)
+                nearest = self._nearest(queries[rows], block, tolerance, k, own_rows)
                 squared.append(nearest[0])
                 indices.append(nearest[1])
             if tally is not None:
                 tally.add(rows, block, tolerance)
-        neighbours = Neighbours(torch.cat(squared).cpu().numpy(), torch.cat(indices).cpu().numpy()) if k else None
+        neighbours = (
+            Neighbours(torch.cat(squared).cpu().numpy(), torch.cat(indices).cpu().numpy()) if k else None
+        )
         return _Comparison(neighbours, tally.result() if tally is not None else None)
 
     def _blocks(self, queries: Tensor) -> Iterator[tuple[slice, Tensor, Tensor]]:
-        """Yield rows of queries, their float32 squared distances ``[B, N]``, and the error these may have ``[B]``."""
+        """Yield rows of queries, float32 squared distances ``[B, N]`` and the error they may have ``[B]``."""
         height = max(16, min(len(queries), self.block_bytes // (4 * len(self))))
         buffer = torch.empty(height, len(self), device=self.vectors.device)
-        # Rounding errors of a dot product of D terms grow as sqrt(D) (Higham & Mary, 2019); 4 is their safety factor,
-        # and the norms bring one more rounding each.
+        # Rounding errors of a dot product of D terms grow as sqrt(D) (Higham & Mary, 2019); 4 is their safety
+        # factor, and the norms bring one more rounding each.
         unit = 4 * (self.dimension**0.5 + 2) * torch.finfo(torch.float32).eps / 2
         longest = self._norms.max().sqrt()
         with _full_float32(self.vectors.device.type):
@@ -225,47 +235,47 @@ class NeighbourIndex:
                 yield rows, block, unit * (norms.sqrt() + longest).square()
 
     def _nearest(
-        self, queries: Tensor, block: Tensor, tolerance: Tensor, k: int, first_row: int | None
+        self, queries: Tensor, block: Tensor, tolerance: Tensor, k: int, own_rows: Tensor | None
     ) -> tuple[Tensor, Tensor]:
         candidates = min(k + SPARE, len(self))
         approximate, indices = torch.topk(block, candidates, dim=1, largest=False)
-        squared, indices = self._exact_order(queries, indices, k, first_row)
+        squared, indices = self._exact_order(queries, indices, k, own_rows)
         if candidates < len(self):
             # A vector that is no candidate is at least this far away.
             elsewhere = approximate[:, -1] - tolerance
-            doubtful = (squared[:, -1] > elsewhere) & (squared[:, -1] > 0)
-            for row in torch.nonzero(doubtful).flatten().split(256):
-                own_rows = None if first_row is None else first_row + row
-                squared[row], indices[row] = self._nearest_in_float64(queries[row], k, own_rows)
+            doubtful = torch.nonzero((squared[:, -1] > elsewhere) & (squared[:, -1] > 0)).flatten()
+            for row in doubtful.split(max(1, self.block_bytes // (8 * len(self)))):
+                own = None if own_rows is None else own_rows[row]
+                squared[row], indices[row] = self._nearest_in_float64(queries[row], k, own)
         return squared, indices
 
     def _exact_order(
-        self, queries: Tensor, candidates: Tensor, k: int, first_row: int | None
+        self, queries: Tensor, candidates: Tensor, k: int, own_rows: Tensor | None
     ) -> tuple[Tensor, Tensor]:
         candidates = candidates.sort(dim=1).values  # equal distances then stay in the order of their rows
         squared = torch.empty(candidates.shape, dtype=torch.float64, device=candidates.device)
-        chunk = max(1, BLOCK_BYTES // (16 * candidates.shape[1] * self.dimension))
+        chunk = max(1, self.block_bytes // (16 * candidates.shape[1] * self.dimension))
         for start in range(0, len(queries), chunk):
             part = slice(start, start + chunk)
             squared[part] = _squared_differences(queries[part][:, None], self.vectors[candidates[part]])
-        if first_row is not None:
-            itself = first_row + torch.arange(len(queries), device=candidates.device)
-            squared[candidates == itself[:, None]] = torch.inf
+        if own_rows is not None:
+            squared[candidates == own_rows[:, None]] = torch.inf
         squared, order = squared.sort(dim=1, stable=True)
         return squared[:, :k], candidates.gather(1, order[:, :k])
 
     def _nearest_in_float64(self, queries: Tensor, k: int, own_rows: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Whole rows by float64 differences, for queries that float32 could not settle."""
+        """The same search in float64, for queries that float32 could not settle."""
+        centred = queries.double() - self._centre
         squared = torch.empty(len(queries), len(self), dtype=torch.float64, device=queries.device)
-        height = max(1, BLOCK_BYTES // (16 * self.dimension))
-        for i, query in enumerate(queries):
-            for start in range(0, len(self), height):
-                part = slice(start, start + height)
-                squared[i, part] = _squared_differences(query, self.vectors[part])
+        width = max(1, self.block_bytes // (16 * self.dimension))
+        for start in range(0, len(self), width):
+            part = slice(start, start + width)
+            others = self.vectors[part].double() - self._centre
+            squared[:, part] = others.square().sum(dim=1) - 2 * centred @ others.T
         if own_rows is not None:
             squared[torch.arange(len(queries)), own_rows] = torch.inf
-        squared, indices = squared.sort(dim=1, stable=True)
-        return squared[:, :k], indices[:, :k]
+        candidates = torch.topk(squared, min(k + SPARE, len(self)), dim=1, largest=False).indices
+        return self._exact_order(queries, candidates, k, own_rows)
 
     def _centred_float32(self, vectors: Tensor) -> Tensor:
         # Centring takes away the common part of the vectors, which is where float32 would lose its digits.
@@ -308,7 +318,7 @@ class _BallTally:
         row, column = pairs.unbind(dim=1)
         inside = block[row, column] < radii - tolerance[row]
         near = torch.nonzero(~inside).flatten()
-        for part in near.split(max(1, BLOCK_BYTES // (16 * self.index.dimension))):
+        for part in near.split(max(1, self.index.block_bytes // (16 * self.index.dimension))):
             exact = _squared_differences(self.queries[rows][row[part]], self.index.vectors[column[part]])
             inside[part] = exact <= radii[part]
         return row[inside], column[inside]
@@ -326,14 +336,17 @@ def as_index(features: Features | NeighbourIndex, *, k: int = 0, ball: int = 0) 
 
 
 def _squared_differences(a: Tensor, b: Tensor) -> Tensor:
-    # Differences are the same, to the last bit, whichever vector comes first: a point on the surface of a ball is in it.
+    # Differences are the same, to the last bit, whichever vector comes first: a point on the surface of a
+    # ball is in it.
     return (a.double() - b.double()).square().sum(dim=-1)
 
 
 def _as_vectors(features: Features, name: str) -> Tensor:
     vectors = torch.as_tensor(features).detach()
     if vectors.ndim != 2:
-        raise ValueError(f"{name} must have shape [N, D], got {tuple(vectors.shape)}; flatten each image's features")
+        raise ValueError(
+            f"{name} must have shape [N, D], got {tuple(vectors.shape)}; flatten each image's features"
+        )
     if not vectors.is_floating_point():
         vectors = vectors.double()
     if not len(vectors):
@@ -341,11 +354,13 @@ def _as_vectors(features: Features, name: str) -> Tensor:
     finite = torch.isfinite(vectors.sum(dim=1, dtype=torch.float64))
     if not finite.all():
         rows = torch.nonzero(~finite).flatten()[:5].tolist()
-        raise ValueError(f"{name} must be finite, got NaN or infinity in rows {rows}; drop or repair these images")
+        raise ValueError(
+            f"{name} must be finite, got NaN or infinity in rows {rows}; drop or repair these images"
+        )
     return vectors
 
 
-class _full_float32:  # noqa: N801  (reads as a statement)
+class _full_float32:
     """Matrix products in whole float32, whatever precision or autocast the caller has chosen."""
 
     def __init__(self, device_type: str) -> None:

@@ -14,8 +14,9 @@ def pyod_detector(name: str, real: Features, query: Features | None = None, **se
     For AvgkNN and LOF, :func:`average_knn` and :func:`local_outlier_factor` give the same numbers sooner.
 
     Args:
-        name: class name of the detector as PyOD spells it (``"IForest"``, ``"ECOD"``, ``"COPOD"``, …), found in
-            the module of the same name in small letters, or a dotted path under ``pyod.models`` (``"knn.KNN"``).
+        name: class name of the detector as PyOD spells it (``"IForest"``, ``"ECOD"``, ``"COPOD"``, …), found
+            in the module of the same name in small letters, or a dotted path under ``pyod.models``
+            (``"knn.KNN"``).
         real: vectors to fit ``[N, D]``.
         query: vectors to judge ``[Q, D]``; ``None`` for the real ones (PyOD's ``decision_scores_``).
         settings: arguments of the detector's constructor.
@@ -31,7 +32,8 @@ def pyod_detector(name: str, real: Features, query: Features | None = None, **se
         detector_class = getattr(import_module(f"pyod.models.{module or cls.lower()}"), cls)
     except (ModuleNotFoundError, AttributeError) as error:
         raise ValueError(
-            f"name must be a detector of PyOD, such as 'IForest' or 'auto_encoder.AutoEncoder', got {name!r} ({error})"
+            f"name must be a detector of PyOD, such as 'IForest' or 'auto_encoder.AutoEncoder', "
+            f"got {name!r} ({error})"
         ) from error
     detector = detector_class(**settings).fit(_array(real))
     scores = detector.decision_scores_ if query is None else detector.decision_function(_array(query))

@@ -1,0 +1,27 @@
+"""Feature spaces. Each extractor owns its resizing and normalisation, and names both."""
+
+from monai_minority.evaluation.features.dino import DINO
+from monai_minority.evaluation.features.extract import extract
+from monai_minority.evaluation.features.extractor import FeatureExtractor, describe, fingerprint
+from monai_minority.evaluation.features.inception import Inception, InceptionMaps
+from monai_minority.evaluation.features.initialisation import initialise
+from monai_minority.evaluation.features.resnet50 import RandomResNet50, ResNet50
+from monai_minority.evaluation.features.torchscript import TorchScriptFeatures
+from monai_minority.evaluation.features.vgg16 import RandomVGG16
+from monai_minority.networks import EfficientNetLite0
+
+__all__ = [
+    "DINO",
+    "EfficientNetLite0",
+    "FeatureExtractor",
+    "Inception",
+    "InceptionMaps",
+    "RandomResNet50",
+    "RandomVGG16",
+    "ResNet50",
+    "TorchScriptFeatures",
+    "describe",
+    "extract",
+    "fingerprint",
+    "initialise",
+]

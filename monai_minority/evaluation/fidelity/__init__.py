@@ -1,0 +1,30 @@
+"""How close generated images are to real ones, in feature space."""
+
+from monai_minority.evaluation.fidelity.bootstrap import Interval, bootstrap
+from monai_minority.evaluation.fidelity.frechet import (
+    frechet_distance,
+    frechet_distance_from_moments,
+    spatial_frechet_distance,
+)
+from monai_minority.evaluation.fidelity.kernel_distance import kernel_distance
+from monai_minority.evaluation.fidelity.precision_recall import (
+    DensityCoverage,
+    PrecisionRecall,
+    density_coverage,
+    precision_recall,
+)
+from monai_minority.evaluation.fidelity.resizing import CleanResize
+
+__all__ = [
+    "CleanResize",
+    "DensityCoverage",
+    "Interval",
+    "PrecisionRecall",
+    "bootstrap",
+    "density_coverage",
+    "frechet_distance",
+    "frechet_distance_from_moments",
+    "kernel_distance",
+    "precision_recall",
+    "spatial_frechet_distance",
+]

@@ -1,0 +1,127 @@
+"""Fréchet distance between Gaussians fitted to feature vectors."""
+
+import warnings
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from monai_minority.evaluation.density.neighbours import Features
+
+_ROWS = 2048
+"""Rows converted to float64 at a time: memory does not grow with them."""
+
+
+def frechet_distance(a: Features, b: Features) -> float:
+    """Fréchet distance of two sets of feature vectors, as clean-fid defines it (Heusel et al., 2017, Eq. 6).
+
+    ``|m_a - m_b|^2 + tr(S_a + S_b - 2 (S_a S_b)^(1/2))`` with unbiased covariances S. With ``S = F^T F`` for
+    any factor F, the trace of the root is the sum of the singular values of ``F_a F_b^T``. That needs no root
+    of a nearly singular product and no offset; with fewer images than dimensions the centred vectors
+    themselves are the factor, and the result stays exact, however few they are. Exact is not unbiased: the
+    distance is too large when samples are few.
+
+    Args:
+        a: feature vectors ``[N, D]``, N at least 2.
+        b: feature vectors ``[M, D]``, M at least 2.
+
+    Returns:
+        The distance, in squared units of the features; 0 for equal sets.
+
+    Raises:
+        ValueError: shapes do not fit, fewer than two vectors, or values that are not finite.
+
+    Warns:
+        UserWarning: a set has no more vectors than dimensions, so its covariance is singular and the distance
+            biased upwards.
+    """
+    a, b = _checked(a, "a"), _checked(b, "b")
+    if a.shape[1] != b.shape[1]:
+        raise ValueError(f"a and b must have the same dimension, got {a.shape[1]} and {b.shape[1]}")
+    fewest, dimension = min(len(a), len(b)), a.shape[1]
+    if fewest <= dimension:
+        warnings.warn(
+            f"Fréchet distance from {fewest} images in {dimension} dimensions: the covariance is singular "
+            "and the distance biased upwards; compare only distances of equal N, or use kernel_distance",
+            stacklevel=2,
+        )
+    mean_a, factor_a = _mean_and_factor(a)
+    mean_b, factor_b = _mean_and_factor(b)
+    return _distance(mean_a, factor_a, mean_b, factor_b)
+
+
+def frechet_distance_from_moments(
+    mean_a: np.ndarray, covariance_a: np.ndarray, mean_b: np.ndarray, covariance_b: np.ndarray
+) -> float:
+    """Fréchet distance from means ``[D]`` and covariances ``[D, D]``, such as published reference statistics.
+
+    Raises:
+        ValueError: the shapes do not fit.
+    """
+    moments = [torch.as_tensor(m, dtype=torch.float64) for m in (mean_a, covariance_a, mean_b, covariance_b)]
+    d = moments[0].numel()
+    if [tuple(m.shape) for m in moments] != [(d,), (d, d)] * 2:
+        raise ValueError(
+            f"means must be [D] and covariances [D, D] with one D, got {[tuple(m.shape) for m in moments]}"
+        )
+    return _distance(moments[0], _factor(moments[1]), moments[2], _factor(moments[3]))
+
+
+def spatial_frechet_distance(a: Features, b: Features, channels: int = 7) -> float:
+    """Spatial Fréchet distance (sFID; Nash et al., 2021): the Fréchet distance of feature maps that keep
+    their places.
+
+    Args:
+        a: feature maps ``[N, C, h, w]``; for sFID those of Inception's ``mixed_6`` convolution, 17 x 17.
+        b: feature maps ``[M, C, h, w]``.
+        channels: how many of the first channels to compare; 7 by definition (2,023 dimensions at 17 x 17).
+
+    Returns:
+        The distance of the flattened maps.
+
+    Raises:
+        ValueError: the maps have other than four dimensions or too few channels, or see
+            :func:`frechet_distance`.
+    """
+    for name, maps in (("a", a), ("b", b)):
+        if maps.ndim != 4 or maps.shape[1] < channels:
+            raise ValueError(
+                f"{name} must be [N, C, h, w] with C >= channels={channels}, got {tuple(maps.shape)}"
+            )
+    return frechet_distance(a[:, :channels].reshape(len(a), -1), b[:, :channels].reshape(len(b), -1))
+
+
+def _checked(features: Features, name: str) -> Tensor:
+    vectors = torch.as_tensor(features).detach()
+    if vectors.ndim != 2 or len(vectors) < 2:
+        raise ValueError(f"{name} must be [N, D] with N at least 2, got {tuple(vectors.shape)}")
+    return vectors
+
+
+def _mean_and_factor(vectors: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean ``[D]`` and a factor ``[min(N, D), D]`` whose Gram matrix is the covariance, in float64."""
+    mean = vectors.mean(dim=0, dtype=torch.float64)
+    if not torch.isfinite(mean).all():
+        raise ValueError("features must be finite, got NaN or infinity; drop or repair these images")
+    n, d = vectors.shape
+    if n <= d:
+        return mean, (vectors.double() - mean) / (n - 1) ** 0.5
+    covariance = torch.zeros(d, d, dtype=torch.float64, device=vectors.device)
+    for part in vectors.split(_ROWS):
+        centred = part.double() - mean
+        covariance.addmm_(centred.T, centred)
+    return mean, _factor(covariance / (n - 1))
+
+
+def _factor(covariance: Tensor) -> Tensor:
+    values, directions = torch.linalg.eigh(covariance)
+    # What lies below rounding is noise, and its root would be 1e8 times more of it.
+    noise = values[-1].clamp(min=0) * len(values) * torch.finfo(torch.float64).eps
+    return torch.where(values > noise, values, 0).sqrt()[:, None] * directions.T
+
+
+def _distance(mean_a: Tensor, factor_a: Tensor, mean_b: Tensor, factor_b: Tensor) -> float:
+    overlap = torch.linalg.svdvals(factor_a @ factor_b.T.to(factor_a.device)).sum()
+    spread = factor_a.square().sum() + factor_b.square().sum().to(factor_a.device)
+    shift = (mean_a - mean_b.to(mean_a.device)).square().sum()
+    return float((shift + spread - 2 * overlap).clamp(min=0))

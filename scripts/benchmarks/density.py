@@ -1,0 +1,126 @@
+"""Density and fidelity at full size, beside PyOD and beside sorted distance matrices, in one run.
+
+``python scripts/benchmarks/density.py [--real 10000] [--generated 10000] [--dimension 2048]``
+"""
+
+import argparse
+import json
+import resource
+import time
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from pyod.models.knn import KNN
+from pyod.models.lof import LOF
+
+from monai_minority.evaluation.density import NeighbourIndex, average_knn, local_outlier_factor, rarity
+from monai_minority.evaluation.fidelity import precision_recall
+
+
+def run(real: int = 10_000, generated: int = 10_000, dimension: int = 2048, baselines: bool = True) -> dict:
+    """Time every density measure and precision and recall on correlated Gaussian features.
+
+    Args:
+        real: number of real vectors.
+        generated: number of generated vectors.
+        dimension: length of the vectors.
+        baselines: whether to run PyOD and the sorted matrices too (they need memory of N squared).
+
+    Returns:
+        Seconds by method, peak memory of our part in GiB, ratios, and the largest differences.
+    """
+    rng = np.random.default_rng(0)
+    mixing = rng.standard_normal((64, dimension)).astype(np.float32)
+    a, b = (
+        (rng.standard_normal((n, 64)) @ mixing * scale + rng.standard_normal((n, dimension))).astype(
+            np.float32
+        )
+        for n, scale in ((real, 1.0), (generated, 0.9))
+    )
+    times: dict[str, float] = {}
+
+    def densities() -> tuple[np.ndarray, ...]:
+        index = NeighbourIndex(a, k=20, ball=0)
+        return (
+            average_knn(index),
+            average_knn(index, b),
+            local_outlier_factor(index),
+            local_outlier_factor(index, b),
+        )
+
+    def manifolds() -> tuple:
+        index, queries = NeighbourIndex(a, k=0, ball=5), NeighbourIndex(b, k=0, ball=5)
+        return rarity(index, queries), *precision_recall(index, queries, k=5)
+
+    ours = _timed(times, "AvgkNN and LOF", densities)
+    ours_manifolds = _timed(times, "rarity, precision and recall", manifolds)
+    result = {
+        "sizes": [real, generated, dimension],
+        "threads": torch.get_num_threads(),
+        "seconds": times,
+        "peak GiB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
+    }
+    if baselines:
+        theirs = _timed(times, "PyOD KNN and LOF", lambda: _pyod(a, b))
+        theirs_manifolds = _timed(times, "sorted distance matrices", lambda: _sorted_matrices(a, b))
+        result["ratio to PyOD"] = times["PyOD KNN and LOF"] / times["AvgkNN and LOF"]
+        result["ratio to sorted matrices"] = (
+            times["sorted distance matrices"] / times["rarity, precision and recall"]
+        )
+        result["largest difference to PyOD"] = [
+            float(np.abs(x - y).max()) for x, y in zip(ours, theirs, strict=True)
+        ]
+        valid = np.isfinite(ours_manifolds[0]) & np.isfinite(theirs_manifolds[0])
+        result["largest difference to sorted matrices"] = [
+            float(np.abs(ours_manifolds[0] - theirs_manifolds[0])[valid].max(initial=0)),
+            *(
+                abs(float(x) - float(y))
+                for x, y in zip(ours_manifolds[1:], theirs_manifolds[1:], strict=True)
+            ),
+        ]
+    return result
+
+
+def _timed(times: dict[str, float], name: str, function: Callable):
+    start = time.perf_counter()
+    result = function()
+    times[name] = time.perf_counter() - start
+    return result
+
+
+def _pyod(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, ...]:
+    jobs = torch.get_num_threads()
+    knn = KNN(method="mean", n_neighbors=5, n_jobs=jobs).fit(a)
+    lof = LOF(n_neighbors=20, n_jobs=jobs).fit(a)
+    return knn.decision_scores_, knn.decision_function(b), lof.decision_scores_, lof.decision_function(b)
+
+
+def _sorted_matrices(a: np.ndarray, b: np.ndarray, k: int = 5) -> tuple:
+    """The definitions spelled out: three full matrices, sorted."""
+    x, y = torch.from_numpy(a), torch.from_numpy(b)
+    real_radii = torch.cdist(x, x).sort(dim=1).values[:, k]
+    generated_radii = torch.cdist(y, y).sort(dim=1).values[:, k]
+    cross = torch.cdist(x, y)
+    inside = cross <= real_radii[:, None]
+    smallest = torch.where(inside, real_radii[:, None], torch.inf).sort(dim=0).values[0]
+    smallest[torch.isinf(smallest)] = torch.nan
+    return (
+        smallest.numpy(),
+        inside.any(dim=0).float().mean(),
+        (cross <= generated_radii).any(dim=1).float().mean(),
+    )
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--real", type=int, default=10_000)
+    parser.add_argument("--generated", type=int, default=10_000)
+    parser.add_argument("--dimension", type=int, default=2048)
+    parser.add_argument("--no-baselines", action="store_true", help="time our part alone")
+    options = parser.parse_args()
+    print(
+        json.dumps(
+            run(options.real, options.generated, options.dimension, not options.no_baselines), indent=2
+        )
+    )
