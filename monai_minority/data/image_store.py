@@ -5,23 +5,27 @@ import hashlib
 import json
 import os
 import shutil
-import socket
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO, Self
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
 import torch
-from numpy.lib import format as npy
 
+from monai_minority.data.store_writer import (
+    PixelWriter,
+    blocks,
+    partial_prefix,
+    remove_abandoned,
+    write_synced,
+    write_table,
+)
 from monai_minority.keys import Column, Key
 
 FORMAT_VERSION = 1
-DTYPES = ("uint8", "float16", "float32")
 # Names, not numbers, even where every entry looks like a number: subject "007" must stay "007".
 _TEXT_COLUMNS = (Column.SOURCE, Column.SUBJECT, Column.SPLIT, Column.GROUP)
-_BLOCK_BYTES = 32 << 20
 
 
 class ImageStore(torch.utils.data.Dataset):
@@ -108,20 +112,20 @@ class ImageStore(torch.utils.data.Dataset):
         if path.exists() and not (path / "store.json").is_file():
             raise FileExistsError(f"{path} exists and is not an image store, so it is not overwritten")
         path.parent.mkdir(parents=True, exist_ok=True)
-        _remove_abandoned(path)
-        partial = path.with_name(f"{_partial_prefix(path)}{os.getpid()}")
+        remove_abandoned(path)
+        partial = path.with_name(f"{partial_prefix(path)}{os.getpid()}")
         partial.mkdir()
         try:
-            writer = _PixelWriter(partial / "images.npy", (low, high), dict(geometry or {}))
+            writer = PixelWriter(partial / "images.npy", (low, high), dict(geometry or {}))
             with writer:
-                for block in _blocks(images):
+                for block in blocks(images):
                     writer.append(block)
             frame = pd.DataFrame(table)
             if len(frame) != writer.count:
                 raise ValueError(
                     f"table must have one row an image, got {len(frame)} rows for {writer.count} images"
                 )
-            _write_table(frame, partial / "table.csv")
+            write_table(frame, partial / "table.csv")
             header = {
                 "format_version": FORMAT_VERSION,
                 "content_hash": writer.digest(),
@@ -129,7 +133,7 @@ class ImageStore(torch.utils.data.Dataset):
                 "geometry": dict(geometry or {}),
                 "meta": meta,
             }
-            _write_synced(partial / "store.json", json.dumps(header, indent=2, ensure_ascii=False) + "\n")
+            write_synced(partial / "store.json", json.dumps(header, indent=2, ensure_ascii=False) + "\n")
             replaced = partial.with_name(partial.name.replace(".partial-", ".replaced-"))
             if path.exists():
                 path.rename(replaced)
@@ -304,7 +308,7 @@ class ImageStore(torch.utils.data.Dataset):
                 if array.shape != (len(table),):
                     raise ValueError(f"column {name!r} must have shape ({len(table)},), got {array.shape}")
             table[name] = array
-        _write_table(table, self._path / "table.csv")
+        write_table(table, self._path / "table.csv")
         self._load_table()
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -331,140 +335,9 @@ class ImageStore(torch.utils.data.Dataset):
         }
 
 
-class _PixelWriter:
-    """Appends blocks to an ``.npy`` file of unknown length, checking and hashing them on the way."""
-
-    def __init__(self, path: Path, value_range: tuple[float, float], geometry: dict[str, Any]) -> None:
-        self._path = path
-        self._range = value_range
-        self._geometry = geometry
-        self._hash = hashlib.sha256()
-        self._shape: tuple[int, ...] = ()
-        self._dtype = np.dtype(np.uint8)
-        self.count = 0
-
-    def __enter__(self) -> Self:
-        self._file: BinaryIO = self._path.open("wb")
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        try:
-            if kind is None:
-                if not self.count:
-                    raise ValueError("images must hold at least one image, got none")
-                self._write_header()
-                self._file.flush()
-                os.fsync(self._file.fileno())
-        finally:
-            self._file.close()
-
-    def append(self, block: np.ndarray) -> None:
-        if not self.count:
-            if block.ndim != 4 or str(block.dtype) not in DTYPES:
-                raise ValueError(
-                    f"images must be [N, C, H, W] of {', '.join(DTYPES)}, got {block.dtype} {block.shape}"
-                )
-            self._shape, self._dtype = block.shape[1:], block.dtype
-            self._write_header()
-            described = {"shape": self._shape, "dtype": str(self._dtype), "value_range": self._range}
-            self._hash.update(json.dumps(described | {"geometry": self._geometry}, sort_keys=True).encode())
-        elif block.shape[1:] != self._shape or block.dtype != self._dtype:
-            raise ValueError(
-                f"all images must be alike: row {self.count} is {block.dtype} {block.shape[1:]}, "
-                f"the first is {self._dtype} {self._shape}"
-            )
-        self._check_values(block)
-        data = np.ascontiguousarray(block).data
-        self._hash.update(data)
-        self._file.write(data)
-        self.count += len(block)
-
-    def digest(self) -> str:
-        return self._hash.hexdigest()
-
-    def _check_values(self, block: np.ndarray) -> None:
-        flat = block.reshape(len(block), -1)
-        lowest, highest = flat.min(axis=1).astype(np.float64), flat.max(axis=1).astype(np.float64)
-        broken = ~(np.isfinite(lowest) & np.isfinite(highest))  # min and max carry NaN along
-        if broken.any():
-            raise ValueError(f"pixels must be finite, those of row(s) {self._named(broken)} are not")
-        low, high = self._range
-        outside = (lowest < low) | (highest > high)
-        if outside.any():
-            raise ValueError(
-                f"pixels must lie in value_range ({low:g}, {high:g}), those of row(s) {self._named(outside)} "
-                f"reach from {lowest.min():g} to {highest.max():g}; clamp them or widen value_range"
-            )
-
-    def _named(self, chosen: np.ndarray) -> str:
-        rows = self.count + np.flatnonzero(chosen)
-        return ", ".join(map(str, rows[:10])) + (f", … ({len(rows)} in this block)" if len(rows) > 10 else "")
-
-    def _write_header(self) -> None:
-        # NumPy pads its header so that the first axis may grow: the second one fits exactly over the first.
-        self._file.seek(0)
-        described = {"descr": npy.dtype_to_descr(self._dtype), "fortran_order": False}
-        npy.write_array_header_1_0(self._file, described | {"shape": (self.count, *self._shape)})
-
-
-def _blocks(images: Any) -> Iterator[np.ndarray]:
-    """Numpy blocks of at most a few megabytes of an array or of an iterable of them."""
-    batches = [images] if isinstance(images, np.ndarray | torch.Tensor) else images
-    for batch in batches:
-        array = batch.detach().cpu().numpy() if isinstance(batch, torch.Tensor) else np.asarray(batch)
-        step = max(1, _BLOCK_BYTES * len(array) // max(1, array.nbytes)) if array.ndim else 1
-        if array.ndim != 4:
-            yield array
-            continue
-        for start in range(0, len(array), step):
-            yield array[start : start + step]
-
-
 def _reopen(cls: type[ImageStore], path: Path, rows: np.ndarray | None) -> ImageStore:
     return cls(path, _rows=rows)
 
 
 def _plain(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
-
-
-def _write_table(table: pd.DataFrame, path: Path) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with temporary.open("w", encoding="utf-8", newline="") as file:
-            table.to_csv(file, index=False)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _write_synced(path: Path, text: str) -> None:
-    with path.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _partial_prefix(path: Path) -> str:
-    return f".{path.name}.partial-{socket.gethostname()}-"
-
-
-def _remove_abandoned(path: Path) -> None:
-    """Delete what a killed writer of this machine left behind."""
-    prefix = _partial_prefix(path)
-    for folder in path.parent.iterdir():
-        pid = folder.name.removeprefix(prefix)
-        if folder.name.startswith(prefix) and pid.isdigit() and not _is_running(int(pid)):
-            shutil.rmtree(folder, ignore_errors=True)
-
-
-def _is_running(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

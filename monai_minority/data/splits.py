@@ -101,7 +101,7 @@ def long_tail(
     subjects = _shuffled(table.loc[abnormal & in_train, Column.SUBJECT].unique(), seed)
     if not 0 <= keep_abnormal <= len(subjects):
         raise ValueError(
-            f"keep_abnormal must be at most {len(subjects)}, the abnormal subjects in train, got {keep_abnormal}"
+            f"keep_abnormal must be 0 to {len(subjects)}, the abnormal subjects in train, got {keep_abnormal}"
         )
     moved = in_train & table[Column.SUBJECT].isin(subjects[keep_abnormal:])
     return table.assign(**{Column.SPLIT: table[Column.SPLIT].mask(moved, str(Split.REFERENCE))})

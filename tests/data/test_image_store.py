@@ -15,7 +15,7 @@ import torch
 from monai.data import DataLoader
 
 from monai_minority.data import ImageStore
-from monai_minority.data import image_store as module
+from monai_minority.data import store_writer as module
 
 
 def _images(count: int = 10, shape: tuple[int, int, int] = (1, 4, 5), dtype: str = "uint8") -> np.ndarray:
