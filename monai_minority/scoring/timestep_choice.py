@@ -10,6 +10,7 @@ import pandas as pd
 import torch
 from monai.networks.utils import eval_mode
 from scipy.stats import spearmanr
+from sklearn.metrics import roc_auc_score
 from torch import Tensor
 from torch.nn import functional
 from tqdm import tqdm
@@ -20,9 +21,10 @@ from .seeded_noise import seeded_noise
 if TYPE_CHECKING:
     from .minority_score import MinorityScore
 
-CRITERIA = ("density_agreement", "reliability", "variation", "tail")
+CRITERIA = ("outlier_agreement", "density_agreement", "reliability", "variation", "tail")
 FRACTIONS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 LARGEST_MAP = 8
+OUTLIER_SHARE = 0.1
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ def choose_timestep(
     score: "MinorityScore",
     images: Tensor,
     class_labels: Tensor | None = None,
-    criterion: str = "density_agreement",
+    criterion: str = "outlier_agreement",
     fractions: Sequence[float] = FRACTIONS,
     max_images: int = 256,
     draws: int = 4,
@@ -69,12 +71,16 @@ def choose_timestep(
       above 1 where a few images stand out;
     - ``density_agreement``: Spearman's rank correlation of the score with the mean distance to the nearest
       neighbours (AvgkNN) among the sampled images, the paper's measure of low density, which needs no labels
-      and no model.
+      and no model;
+    - ``outlier_agreement``: how well the score finds the tenth of the images that is most isolated by AvgkNN,
+      as the chance that one of them scores above one of the others (0.5: not at all).
 
-    The default is ``density_agreement``: alone of the four it says that what differs between images is
-    rarity. Scores of no difference, of pure texture or of mere noise do not agree with a density.
-    ``reliability`` and ``variation`` say only that *something* differs, and favour the largest ``t`` where
-    the denoised image hardly depends on the noise.
+    The default is ``outlier_agreement``: it alone asks who is rare, which is what the top classes are for.
+    ``density_agreement`` asks for the order of all images and so is ruled by that of the common ones, which
+    small ``t`` keep best. ``reliability`` and ``variation`` say only that *something* differs; the first is
+    highest where the denoised image hardly depends on the noise, at the largest ``t``, and lowest where rare
+    images waver between being kept and being replaced. AvgkNN is blind to rare images that lie as close to
+    each other as common ones do; ``tail`` needs no neighbours.
 
     With class labels each column is computed within the classes and averaged over them by size, as Eq. 16
     compares images of one class only; classes of fewer than ``neighbours + 2`` sampled images are left out.
@@ -157,13 +163,21 @@ def _columns(distances: Tensor, space: Tensor, score_draws: int, neighbours: int
         "tail": (high - median) / (median - low),
     }
     table = {name: column.numpy() for name, column in columns.items()}
-    table["density_agreement"] = np.array([_rank_correlation(row.numpy(), isolation) for row in scores])
+    rows = list(scores.numpy())
+    table["density_agreement"] = np.array([_rank_correlation(row, isolation) for row in rows])
+    table["outlier_agreement"] = np.array([_outlier_area(row, isolation) for row in rows])
     return table
 
 
 def _rank_correlation(a: np.ndarray, b: np.ndarray) -> float:
     constant = np.ptp(a) == 0 or np.ptp(b) == 0
     return float("nan") if constant else float(spearmanr(a, b).statistic)
+
+
+def _outlier_area(scores: np.ndarray, isolation: np.ndarray) -> float:
+    outlier = isolation > np.quantile(isolation, 1 - OUTLIER_SHARE)
+    constant = np.ptp(scores) == 0 or not outlier.any()
+    return float("nan") if constant else float(roc_auc_score(outlier, scores))
 
 
 def _average_neighbour_distance(space: Tensor, neighbours: int) -> np.ndarray:
