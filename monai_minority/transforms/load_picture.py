@@ -18,7 +18,7 @@ class LoadPictured(MapTransform):
         keys: keys that hold paths.
         mode: ``"grey"`` (C = 1, of 8 or 16 bits) or ``"rgb"`` (C = 3).
         convert: turn pictures of another mode into ``mode``. Without it they raise: colour in a grey data set
-            is more often a mistake than a wish. Transparency is never dropped silently.
+            is more often a mistake than a wish.
 
     Raises:
         ValueError: unknown ``mode``, a picture of another mode, or one that cannot be decoded.
