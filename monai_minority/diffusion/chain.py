@@ -20,23 +20,25 @@ def at_timesteps(table: torch.Tensor, index: int | torch.Tensor, like: torch.Ten
         ValueError: if ``index`` is not integer, has more than one dimension, or leaves ``0 ... T - 1``.
     """
     dtype = torch.promote_types(like.dtype, torch.float32)
-    if not isinstance(index, torch.Tensor):
-        index = torch.tensor(index)
-    if index.is_floating_point() or index.ndim > 1:
+    steps = len(table)
+    if not isinstance(index, torch.Tensor) or (index.ndim == 0 and not index.is_floating_point()):
+        if not 0 <= int(index) < steps:
+            raise ValueError(f"timesteps must be training indices in 0 ... {steps - 1}, got {int(index)}.")
+        # A single value works from the CPU with tensors of any device.
+        return table[int(index)].to(dtype)
+    if index.is_floating_point() or index.ndim != 1:
         raise ValueError(
             "timesteps must be integer training indices, one for all images or one an image, "
             f"got {index.dtype} of shape {tuple(index.shape)}."
         )
     # On an accelerator this check would wait for the device at every training step.
     on_cpu = index.device.type == "cpu"
-    if on_cpu and index.numel() and not 0 <= int(index.min()) <= int(index.max()) < len(table):
+    if on_cpu and index.numel() and not 0 <= int(index.min()) <= int(index.max()) < steps:
         raise ValueError(
-            f"timesteps must be training indices in 0 ... {len(table) - 1}, "
+            f"timesteps must be training indices in 0 ... {steps - 1}, "
             f"got values from {int(index.min())} to {int(index.max())}."
         )
-    # Cast before moving: not every device has float64. A single value works from the CPU with any device.
-    if index.ndim == 0:
-        return table[index.to(table.device)].to(dtype)
+    # Cast before moving: not every device has float64.
     values = table.to(dtype).to(like.device)[index.to(like.device)]
     return values.reshape(-1, *[1] * (like.ndim - 1))
 
@@ -67,9 +69,7 @@ class DiffusionChain:
 
     def __init__(self, alphas_cumprod: torch.Tensor, timesteps: list[int] | None = None) -> None:
         steps = len(alphas_cumprod)
-        self.timesteps = (
-            torch.arange(steps) if timesteps is None else torch.tensor(timesteps, dtype=torch.int64)
-        )
+        self.timesteps = torch.arange(steps) if timesteps is None else torch.tensor(timesteps, dtype=torch.int64)
         self._index = {int(timestep): index for index, timestep in enumerate(self.timesteps)}
 
         self.alphas_cumprod = alphas_cumprod.double()[self.timesteps]

@@ -146,9 +146,7 @@ class HybridLoss(torch.nn.Module):
                 return x_0
 
 
-def discretised_log_likelihood(
-    x: torch.Tensor, mean: torch.Tensor, log_variance: torch.Tensor
-) -> torch.Tensor:
+def discretised_log_likelihood(x: torch.Tensor, mean: torch.Tensor, log_variance: torch.Tensor) -> torch.Tensor:
     """Log-probability of grey levels under a Gaussian that is integrated over each level's bin.
 
     Args:

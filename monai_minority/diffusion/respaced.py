@@ -112,9 +112,7 @@ class RespacedScheduler(Scheduler):
         fed = torch.as_tensor(timesteps).float()
         return fed * (REFERENCE_STEPS / self.num_train_timesteps) if self.rescale_timesteps else fed
 
-    def add_noise(
-        self, original_samples: torch.Tensor, noise: torch.Tensor, timesteps: torch.Tensor
-    ) -> torch.Tensor:
+    def add_noise(self, original_samples: torch.Tensor, noise: torch.Tensor, timesteps: torch.Tensor) -> torch.Tensor:
         """Noise images to given timesteps (Eq. 1), leaving the float64 tables as they are.
 
         Args:
@@ -128,16 +126,12 @@ class RespacedScheduler(Scheduler):
         signal, sigma = self._signal_and_sigma(timesteps, original_samples)
         return (signal * original_samples + sigma * noise).to(original_samples.dtype)
 
-    def get_velocity(
-        self, sample: torch.Tensor, noise: torch.Tensor, timesteps: torch.Tensor
-    ) -> torch.Tensor:
+    def get_velocity(self, sample: torch.Tensor, noise: torch.Tensor, timesteps: torch.Tensor) -> torch.Tensor:
         """Target of v prediction (Salimans & Ho, 2022): ``sqrt(a_t) noise - sqrt(1 - a_t) x_0``."""
         signal, sigma = self._signal_and_sigma(timesteps, sample)
         return (signal * noise - sigma * sample).to(sample.dtype)
 
-    def _signal_and_sigma(
-        self, timesteps: int | torch.Tensor, like: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor]:
+    def _signal_and_sigma(self, timesteps: int | torch.Tensor, like: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         signal = at_timesteps(self.alphas_cumprod.sqrt(), timesteps, like)
         sigma = at_timesteps((1 - self.alphas_cumprod).sqrt(), timesteps, like)
         return signal, sigma
@@ -155,8 +149,7 @@ class RespacedScheduler(Scheduler):
             raise ValueError(f"mode must be 'mean' or 'score', got {mode!r}.")
         if guidance is not None and guidance.shape != sample.shape:
             raise ValueError(
-                f"guidance must have the shape of the sample {tuple(sample.shape)}, "
-                f"got {tuple(guidance.shape)}."
+                f"guidance must have the shape of the sample {tuple(sample.shape)}, got {tuple(guidance.shape)}."
             )
         _, variance = split_variance(model_output, sample)
         x0 = predict_x0(model_output, sample, timestep, self)
@@ -172,16 +165,12 @@ class RespacedScheduler(Scheduler):
         return x0, variance
 
     @staticmethod
-    def _noise(
-        sample: torch.Tensor, noise: torch.Tensor | None, generator: torch.Generator | None
-    ) -> torch.Tensor:
+    def _noise(sample: torch.Tensor, noise: torch.Tensor | None, generator: torch.Generator | None) -> torch.Tensor:
         """Given noise, checked, or noise drawn where its generator lives."""
         if noise is None:
             device = sample.device if generator is None else generator.device
             dtype = torch.promote_types(sample.dtype, torch.float32)
-            return torch.randn(sample.shape, generator=generator, device=device, dtype=dtype).to(
-                sample.device
-            )
+            return torch.randn(sample.shape, generator=generator, device=device, dtype=dtype).to(sample.device)
         if noise.shape != sample.shape:
             raise ValueError(
                 f"noise must have the shape of the sample {tuple(sample.shape)}, got {tuple(noise.shape)}."

@@ -92,9 +92,7 @@ class RespacedDDIMScheduler(RespacedScheduler):
         """
         index = self.chain.index_of(timestep)
         if index + 1 == len(self.chain):
-            raise ValueError(
-                f"timestep {int(timestep)} is the noisiest kept one; reversed_step has nowhere to go."
-            )
+            raise ValueError(f"timestep {int(timestep)} is the noisiest kept one; reversed_step has nowhere to go.")
         x0 = predict_x0(model_output, sample, int(timestep), self)
         epsilon = epsilon_from_x0(x0, sample, int(timestep), self)
         alpha_next = self.chain.alphas_cumprod[index + 1].item()

@@ -37,9 +37,7 @@ def _scaled_ends(num_train_timesteps: int, beta_start: float, beta_end: float) -
 
 
 @NoiseSchedules.add_def("improved_linear", "Linear betas in float64, ends scaled by 1000 / T")
-def improved_linear(
-    num_train_timesteps: int, beta_start: float = 1e-4, beta_end: float = 2e-2
-) -> torch.Tensor:
+def improved_linear(num_train_timesteps: int, beta_start: float = 1e-4, beta_end: float = 2e-2) -> torch.Tensor:
     """Linear schedule of Ho et al. (2020) for a chain of any length.
 
     Args:
@@ -57,9 +55,7 @@ def improved_linear(
     return torch.linspace(start, end, num_train_timesteps, dtype=torch.float64)
 
 
-@NoiseSchedules.add_def(
-    "improved_scaled_linear", "Squares of linear roots in float64, ends scaled by 1000 / T"
-)
+@NoiseSchedules.add_def("improved_scaled_linear", "Squares of linear roots in float64, ends scaled by 1000 / T")
 def improved_scaled_linear(
     num_train_timesteps: int, beta_start: float = 8.5e-4, beta_end: float = 1.2e-2
 ) -> torch.Tensor:
@@ -81,9 +77,7 @@ def improved_scaled_linear(
     return torch.linspace(start**0.5, end**0.5, num_train_timesteps, dtype=torch.float64) ** 2
 
 
-@NoiseSchedules.add_def(
-    "improved_cosine", "Cosine schedule of Nichol & Dhariwal in float64, betas at most 0.999"
-)
+@NoiseSchedules.add_def("improved_cosine", "Cosine schedule of Nichol & Dhariwal in float64, betas at most 0.999")
 def improved_cosine(num_train_timesteps: int, s: float = 8e-3, max_beta: float = 0.999) -> torch.Tensor:
     """Cosine schedule of Nichol & Dhariwal (2021), Eq. 17.
 
@@ -130,7 +124,7 @@ def space_timesteps(num_timesteps: int, sections: int | str | Sequence[int]) -> 
             gives N.
     """
     if isinstance(sections, str) and sections.startswith("ddim"):
-        (wanted,) = _counts(sections.removeprefix("ddim"), sections)
+        wanted = sum(_counts(sections.removeprefix("ddim"), sections, most=1))
         for stride in range(1, num_timesteps + 1):
             kept = range(0, num_timesteps, stride)
             if len(kept) == wanted:
@@ -161,19 +155,13 @@ def space_timesteps(num_timesteps: int, sections: int | str | Sequence[int]) -> 
     return kept_steps
 
 
-def _counts(sections: int | str | Sequence[int], given: object) -> list[int]:
-    parts = (
-        sections.split(",")
-        if isinstance(sections, str)
-        else [sections]
-        if isinstance(sections, int)
-        else sections
-    )
+def _counts(sections: int | str | Sequence[int], given: object, most: int | None = None) -> list[int]:
+    parts = sections.split(",") if isinstance(sections, str) else [sections] if isinstance(sections, int) else sections
     try:
         counts = [int(part) for part in parts]
     except (TypeError, ValueError):
         counts = []
-    if not counts:
+    if not counts or (most is not None and len(counts) > most):
         raise ValueError(
             f"sections must be a number of steps, a list of numbers ('10,15,20') or 'ddimN', got {given!r}."
         )

@@ -35,9 +35,7 @@ class TimestepSampler(ABC):
     def probabilities(self) -> torch.Tensor:
         """Probability of each timestep, ``[T]``, float64, with sum 1."""
 
-    def sample(
-        self, batch_size: int, device: str | torch.device | None = None
-    ) -> tuple[torch.Tensor, torch.Tensor]:
+    def sample(self, batch_size: int, device: str | torch.device | None = None) -> tuple[torch.Tensor, torch.Tensor]:
         """Draw timesteps for a batch.
 
         Args:
@@ -128,18 +126,14 @@ class LossSecondMomentTimestepSampler(TimestepSampler):
         """
         if timesteps.shape != losses.shape or timesteps.ndim != 1:
             raise ValueError(
-                f"timesteps and losses must be [B] both, "
-                f"got {tuple(timesteps.shape)} and {tuple(losses.shape)}."
+                f"timesteps and losses must be [B] both, got {tuple(timesteps.shape)} and {tuple(losses.shape)}."
             )
         timesteps, losses = timesteps.detach().cpu(), losses.detach().cpu().double()
         if torch.distributed.is_available() and torch.distributed.is_initialized():
             parts: list[Any] = [None] * torch.distributed.get_world_size()
             torch.distributed.all_gather_object(parts, (timesteps, losses))
             timesteps, losses = (torch.cat(values) for values in zip(*parts, strict=True))
-        if (
-            timesteps.numel()
-            and not 0 <= int(timesteps.min()) <= int(timesteps.max()) < self.num_train_timesteps
-        ):
+        if timesteps.numel() and not 0 <= int(timesteps.min()) <= int(timesteps.max()) < self.num_train_timesteps:
             raise ValueError(
                 f"timesteps must be training indices in 0 ... {self.num_train_timesteps - 1}, "
                 f"got values from {int(timesteps.min())} to {int(timesteps.max())}."

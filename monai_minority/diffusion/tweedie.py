@@ -85,9 +85,7 @@ def predict_x0(
     return x0
 
 
-def epsilon_from_x0(
-    x0: torch.Tensor, x_t: torch.Tensor, timesteps: int | torch.Tensor, scheduler: Any
-) -> torch.Tensor:
+def epsilon_from_x0(x0: torch.Tensor, x_t: torch.Tensor, timesteps: int | torch.Tensor, scheduler: Any) -> torch.Tensor:
     """Noise that leads from ``x0`` to ``x_t``: ``(x_t / sqrt(a_t) - x_0) / sqrt(1 / a_t - 1)``.
 
     Args:
@@ -121,6 +119,4 @@ def predict_epsilon(
     """
     if scheduler.prediction_type == "epsilon":
         return split_variance(model_output, x_t)[0]
-    return epsilon_from_x0(
-        predict_x0(model_output, x_t, timesteps, scheduler, clip=False), x_t, timesteps, scheduler
-    )
+    return epsilon_from_x0(predict_x0(model_output, x_t, timesteps, scheduler, clip=False), x_t, timesteps, scheduler)
