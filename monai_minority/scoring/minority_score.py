@@ -62,9 +62,7 @@ class MinorityScore:
         max_batch: int = 64,
     ) -> None:
         if draws < 1 or max_batch < 1:
-            raise ValueError(
-                f"draws and max_batch must be at least 1, got draws={draws}, max_batch={max_batch}."
-            )
+            raise ValueError(f"draws and max_batch must be at least 1, got draws={draws}, max_batch={max_batch}.")
         self.network = network
         self.scheduler = scheduler
         self.distance = distance
@@ -129,16 +127,13 @@ class MinorityScore:
             for start in range(0, len(images), self.max_batch):
                 rows = slice(start, start + self.max_batch)
                 labels = None if class_labels is None else class_labels[rows]
-                if noise is not None:
-                    drawn = noise[:, rows]
-                else:
-                    drawn = seeded_noise(seeds[rows], self.draws, images.shape[1:])  # type: ignore[index]
+                drawn = (
+                    noise[:, rows] if noise is not None else seeded_noise(seeds[rows], self.draws, images.shape[1:])  # type: ignore[index]
+                )
                 parts.append(self._distances(images[rows], timesteps, labels, drawn.to(images)))
         return torch.cat(parts, dim=2)
 
-    def choose_timestep(
-        self, images: Tensor, class_labels: Tensor | None = None, **options: Any
-    ) -> "TimestepChoice":
+    def choose_timestep(self, images: Tensor, class_labels: Tensor | None = None, **options: Any) -> "TimestepChoice":
         """Choose ``t`` on training images, without labels of rarity, and keep it.
 
         Takes the arguments of :func:`~monai_minority.scoring.choose_timestep` and returns its curve.
@@ -159,9 +154,7 @@ class MinorityScore:
                 repeated_labels = None if labels is None else labels.repeat(repeats)
                 x0_hat = self._denoised(_repeat(x0, repeats), timestep, repeated_labels, drawn.flatten(0, 1))
                 against = (
-                    [_repeat(part, repeats) for part in clean]
-                    if isinstance(clean, list)
-                    else _repeat(clean, repeats)
+                    [_repeat(part, repeats) for part in clean] if isinstance(clean, list) else _repeat(clean, repeats)
                 )
                 compared = self.distance.compare(against, self.distance.embed(x0_hat))
                 rows.append(compared.view(repeats, len(x0)))
@@ -196,18 +189,14 @@ class MinorityScore:
                 "without a seed an image has no reproducible score."
             )
         if seeds is not None and len(seeds) != len(images):
-            raise ValueError(
-                f"seeds must have one entry an image, got {len(seeds)} for {len(images)} images."
-            )
+            raise ValueError(f"seeds must have one entry an image, got {len(seeds)} for {len(images)} images.")
         if noise is not None and tuple(noise.shape) != (self.draws, *images.shape):
             raise ValueError(
-                f"noise must be [draws, B, C, H, W] = {(self.draws, *images.shape)}, "
-                f"got {tuple(noise.shape)}."
+                f"noise must be [draws, B, C, H, W] = {(self.draws, *images.shape)}, got {tuple(noise.shape)}."
             )
         if class_labels is not None and len(class_labels) != len(images):
             raise ValueError(
-                f"class_labels must have one entry an image, "
-                f"got {len(class_labels)} for {len(images)} images."
+                f"class_labels must have one entry an image, got {len(class_labels)} for {len(images)} images."
             )
 
 

@@ -227,7 +227,5 @@ def _rows_by_group(groups: Any, count: int) -> dict[Hashable, np.ndarray]:
     if len(labels) != count:
         raise ValueError(f"groups must have one entry a score, got {len(labels)} for {count} scores.")
     if labels.isna().any():
-        raise ValueError(
-            f"groups must not be missing, but rows {labels.index[labels.isna()][:10].tolist()} are."
-        )
+        raise ValueError(f"groups must not be missing, but rows {labels.index[labels.isna()][:10].tolist()} are.")
     return {_plain(group): rows for group, rows in sorted(labels.groupby(labels).indices.items())}

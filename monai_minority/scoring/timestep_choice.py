@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import torch
 from monai.networks.utils import eval_mode
-from scipy.stats import spearmanr
+from scipy.stats import skew, spearmanr
 from sklearn.metrics import roc_auc_score
 from torch import Tensor
 from torch.nn import functional
@@ -21,7 +21,7 @@ from .seeded_noise import seeded_noise
 if TYPE_CHECKING:
     from .minority_score import MinorityScore
 
-CRITERIA = ("outlier_agreement", "density_agreement", "reliability", "variation", "tail")
+CRITERIA = ("skewness", "outlier_agreement", "density_agreement", "reliability", "variation", "tail")
 FRACTIONS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 LARGEST_MAP = 8
 OUTLIER_SHARE = 0.1
@@ -46,7 +46,7 @@ def choose_timestep(
     score: "MinorityScore",
     images: Tensor,
     class_labels: Tensor | None = None,
-    criterion: str = "outlier_agreement",
+    criterion: str = "skewness",
     fractions: Sequence[float] = FRACTIONS,
     max_images: int = 256,
     draws: int = 4,
@@ -67,6 +67,7 @@ def choose_timestep(
       images for ``score.draws`` draws;
     - ``reliability``: share of the variance of scores of ``score.draws`` draws that lies between images;
     - ``variation``: ``between_std / mean``;
+    - ``skewness``: third standardised moment of the scores over the images, above 0 where a few stand out;
     - ``tail``: distance from the median up to the 95th percentile over that from the median down to the 5th,
       above 1 where a few images stand out;
     - ``density_agreement``: Spearman's rank correlation of the score with the mean distance to the nearest
@@ -75,12 +76,15 @@ def choose_timestep(
     - ``outlier_agreement``: how well the score finds the tenth of the images that is most isolated by AvgkNN,
       as the chance that one of them scores above one of the others (0.5: not at all).
 
-    The default is ``outlier_agreement``: it alone asks who is rare, which is what the top classes are for.
-    ``density_agreement`` asks for the order of all images and so is ruled by that of the common ones, which
-    small ``t`` keep best. ``reliability`` and ``variation`` say only that *something* differs; the first is
-    highest where the denoised image hardly depends on the noise, at the largest ``t``, and lowest where rare
-    images waver between being kept and being replaced. AvgkNN is blind to rare images that lie as close to
-    each other as common ones do; ``tail`` needs no neighbours.
+    The default is ``skewness``: where the score shows rarity, most images score alike and a few far higher. At
+    a small ``t`` it falls to the skewness of texture, at a large one to that of the distance to the average
+    image, and noise in the scores lowers it anywhere, so it asks for reliable scores by itself; it needs neither
+    scale nor neighbours. A single freak image can rule it, so look at the images of the highest scores.
+
+    The others each have a known failing. ``density_agreement`` and ``outlier_agreement`` inherit that of AvgkNN:
+    in many dimensions the most isolated images are those far from the average one, which the largest ``t``
+    measures as well; give ``features`` in which distances mean something. ``reliability`` and ``variation`` say
+    only that *something* differs, which at the smallest ``t`` is texture.
 
     With class labels each column is computed within the classes and averaged over them by size, as Eq. 16
     compares images of one class only; classes of fewer than ``neighbours + 2`` sampled images are left out.
@@ -106,17 +110,13 @@ def choose_timestep(
     if criterion not in CRITERIA:
         raise ValueError(f"criterion must be one of {CRITERIA}, got {criterion!r}.")
     if draws < 2:
-        raise ValueError(
-            f"draws must be at least 2 to tell noise from differences between images, got {draws}."
-        )
+        raise ValueError(f"draws must be at least 2 to tell noise from differences between images, got {draws}.")
     if any(not 0 <= fraction < 1 for fraction in fractions) or not fractions:
         raise ValueError(f"fractions must be shares of T in [0, 1), got {list(fractions)}.")
     steps = score.scheduler.num_train_timesteps
     timesteps = sorted({round(fraction * steps) for fraction in fractions})
 
-    chosen = (
-        torch.randperm(len(images), generator=torch.Generator().manual_seed(seed))[:max_images].sort().values
-    )
+    chosen = torch.randperm(len(images), generator=torch.Generator().manual_seed(seed))[:max_images].sort().values
     sample = images[chosen.to(images.device)]
     labels = None if class_labels is None else class_labels[chosen.to(class_labels.device)]
     members = _classes(labels, len(sample), neighbours)
@@ -141,8 +141,8 @@ def choose_timestep(
         curve[column] = np.average([table[column] for table in tables], axis=0, weights=sizes)
     if curve[criterion].isna().all():
         raise ValueError(
-            f"criterion {criterion!r} is undefined at every timestep: all images score the same; "
-            "is the network trained, and do the images differ?"
+            f"criterion {criterion!r} is undefined at every timestep: all images score the same or are "
+            "equally isolated; is the network trained, and do the images differ?"
         )
     return TimestepChoice(int(curve["timestep"][curve[criterion].idxmax()]), criterion, curve)
 
@@ -164,6 +164,7 @@ def _columns(distances: Tensor, space: Tensor, score_draws: int, neighbours: int
     }
     table = {name: column.numpy() for name, column in columns.items()}
     rows = list(scores.numpy())
+    table["skewness"] = np.array([float(skew(row)) if np.ptp(row) else float("nan") for row in rows])
     table["density_agreement"] = np.array([_rank_correlation(row, isolation) for row in rows])
     table["outlier_agreement"] = np.array([_outlier_area(row, isolation) for row in rows])
     return table

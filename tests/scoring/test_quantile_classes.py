@@ -12,14 +12,9 @@ from monai_minority.scoring import QuantileClasses
 def test_thresholds_and_labels_equal_the_recorded_ones(fixtures_dir, entry):
     recorded = torch.load(fixtures_dir / "labels.pt", weights_only=True)[entry]
     classes = QuantileClasses(recorded["num_classes"]).fit(recorded["scores"])
-    torch.testing.assert_close(
-        torch.from_numpy(classes.thresholds).float(), recorded["thresholds"], rtol=1e-6, atol=0
-    )
+    torch.testing.assert_close(torch.from_numpy(classes.thresholds).float(), recorded["thresholds"], rtol=1e-6, atol=0)
     assert torch.equal(classes.transform(recorded["scores"]), recorded["labels"])
-    assert (
-        classes.counts[None].tolist()
-        == recorded["labels"].bincount(minlength=len(classes.thresholds)).tolist()
-    )
+    assert classes.counts[None].tolist() == recorded["labels"].bincount(minlength=len(classes.thresholds)).tolist()
 
 
 def test_quartiles_of_five_numbers():
@@ -83,9 +78,7 @@ def test_saving_loses_no_digit(tmp_path, groups):
     loaded = QuantileClasses.load(tmp_path / "classes.json")
     assert loaded.num_classes == classes.num_classes
     pd.testing.assert_frame_equal(loaded.report(), classes.report(), rtol=0, atol=0)
-    probes = np.concatenate(
-        [classes.report()["threshold"], np.nextafter(classes.report()["threshold"], np.inf)]
-    )
+    probes = np.concatenate([classes.report()["threshold"], np.nextafter(classes.report()["threshold"], np.inf)])
     for group in [None] if groups is None else {groups[0], groups[-1]}:
         labels = None if group is None else [group] * len(probes)
         assert loaded.transform(probes, labels).tolist() == classes.transform(probes, labels).tolist()

@@ -62,6 +62,7 @@ def area_under_curve(scores, rare):
 
 def test_the_chosen_timestep_finds_the_rare_images_nearly_as_well_as_the_best(mixture, choice):
     score, images, kinds = mixture
+    assert choice.criterion == "skewness"
     timesteps = choice.curve["timestep"].tolist()
     scores = score.distances(images, timesteps, seeds=range(300)).mean(1)
     areas = [area_under_curve(row, kinds >= 3) for row in scores]
@@ -88,6 +89,7 @@ def test_each_column_is_what_it_says(mixture, choice):
         "reliability": between / (between + within / 2),
         "variation": between**0.5 / scores.mean(1),
         "tail": (high - median) / (median - low),
+        "skewness": ((scores - scores.mean(1, keepdims=True)) ** 3).mean(1) / scores.var(1) ** 1.5,
         "outlier_agreement": [area_under_curve(torch.from_numpy(row), outlier) for row in scores],
         "density_agreement": [spearmanr(row, isolation).statistic for row in scores],
     }
@@ -147,14 +149,11 @@ def test_classes_are_compared_within_themselves(mixture):
     single = score_draws(score, images, [300, 600]).double()
     rows = [slice(0, 60), slice(60, 100)]
     isolation = [
-        KNN(n_neighbors=5, method="mean").fit(images[part].flatten(1).numpy()).decision_scores_
-        for part in rows
+        KNN(n_neighbors=5, method="mean").fit(images[part].flatten(1).numpy()).decision_scores_ for part in rows
     ]
     scores = single.mean(1)
     for i in range(2):
-        parts = [
-            spearmanr(scores[i, part], near).statistic for part, near in zip(rows, isolation, strict=True)
-        ]
+        parts = [spearmanr(scores[i, part], near).statistic for part, near in zip(rows, isolation, strict=True)]
         assert joint["density_agreement"][i] == pytest.approx(0.6 * parts[0] + 0.4 * parts[1])
 
 
@@ -185,6 +184,6 @@ def test_wrong_input_is_named(mixture):
         choose_timestep(score, images, fractions=(0.5, 1.0))
     with pytest.raises(ValueError, match="at least neighbours"):
         choose_timestep(score, images[:6])
-    with pytest.raises(ValueError, match="all images score the same"):
-        same = images[:1].expand(20, -1, -1, -1)
-        choose_timestep(score, same, features=torch.zeros(20, 1), progress=False)
+    with pytest.raises(ValueError, match="'density_agreement' is undefined at every timestep"):
+        equal = torch.zeros(20, 1)
+        choose_timestep(score, images[:20], criterion="density_agreement", features=equal, progress=False)

@@ -75,9 +75,7 @@ def test_the_learned_weights_are_the_packages_own_where_the_file_holds_a_trunk_a
     learned = torch.load(f"{lpips.__path__[0]}/weights/v0.1/alex.pth", weights_only=True, map_location="cpu")
     found = LPIPS("alex", tmp_path / "trunk.pth").network.lins
     for layer, weigh in enumerate(found):
-        torch.testing.assert_close(
-            weigh.model[1].weight, learned[f"lin{layer}.model.1.weight"], rtol=0, atol=0
-        )
+        torch.testing.assert_close(weigh.model[1].weight, learned[f"lin{layer}.model.1.weight"], rtol=0, atol=0)
 
 
 def test_missing_weights_say_what_to_get_and_where_to_put_it(tmp_path, monkeypatch):
