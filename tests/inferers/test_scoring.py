@@ -1,0 +1,44 @@
+"""The inferer gives what ``MinorityScore`` gives, inside an engine too."""
+
+import torch
+from monai.engines import PrepareBatchExtraInput, SupervisedEvaluator
+from torch import nn
+from torch.utils.data import DataLoader
+
+from monai_minority.diffusion import RespacedDDPMScheduler
+from monai_minority.inferers import ScoringInferer
+from monai_minority.scoring import L2, MinorityScore
+
+
+class Denoiser(nn.Module):
+    def forward(self, x, timesteps):
+        return 0.5 * x + timesteps.view(-1, 1, 1, 1) / 1000
+
+
+def test_scores_of_an_evaluator_equal_those_of_minority_score():
+    scheduler, images = RespacedDDPMScheduler(1000, "improved_linear"), torch.rand(6, 1, 4, 4) * 2 - 1
+    network = Denoiser()
+    scores = []
+    evaluator = SupervisedEvaluator(
+        device=torch.device("cpu"),
+        val_data_loader=DataLoader([{"image": image, "seed": seed} for seed, image in enumerate(images)], batch_size=4),
+        network=network,
+        inferer=ScoringInferer(scheduler, L2(), timestep=400, draws=3),
+        prepare_batch=PrepareBatchExtraInput({"seeds": "seed"}),
+        decollate=False,
+    )
+    evaluator.add_event_handler("MODEL_COMPLETED", lambda engine: scores.append(engine.state.output["pred"]))
+    evaluator.run()
+    expected = MinorityScore(network, scheduler, L2(), 400, draws=3)(images, seeds=range(6))
+    torch.testing.assert_close(torch.cat(scores), torch.stack([*expected], dim=-1), rtol=1e-5, atol=1e-7)
+
+    noise = torch.randn(3, 6, 1, 4, 4)
+    given = ScoringInferer(scheduler, L2(), 400, 3)(images, network, noise=noise)
+    t = torch.full((6,), 400)
+    for draw in range(3):
+        x_t = scheduler.add_noise(images, noise[draw], t)
+        a = scheduler.alphas_cumprod[400]
+        x0 = ((x_t - (1 - a).sqrt() * network(x_t, t)) / a.sqrt()).clamp(-1, 1)
+        distance = (x0 - images).square().mean((1, 2, 3)).float()
+        given[:, 0] -= distance / 3
+    assert given[:, 0].abs().max() < 1e-6
