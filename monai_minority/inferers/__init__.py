@@ -1,8 +1,17 @@
 """How networks are called: guided sampling, scoring, and classification of noised images."""
 
+from .autocast import AutocastInferer
+from .denoising import DenoisingInferer
 from .guided import GuidedDiffusionInferer
 from .noisy_classifier import NoisyClassifierInferer
 from .scoring import ScoringInferer
 from .seeded_noise import SeededNoise
 
-__all__ = ["GuidedDiffusionInferer", "NoisyClassifierInferer", "ScoringInferer", "SeededNoise"]
+__all__ = [
+    "AutocastInferer",
+    "DenoisingInferer",
+    "GuidedDiffusionInferer",
+    "NoisyClassifierInferer",
+    "ScoringInferer",
+    "SeededNoise",
+]
