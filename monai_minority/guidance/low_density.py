@@ -23,6 +23,8 @@ class LowDensityGuidance(GuidanceTerm):
     - without labels, its expectation under the classifier itself, the entropy of ``softmax(s)``; with a
       single row of means, the mean of all images, ``hardness = -s``.
 
+    The paper's sampler needs labels; the two forms without them are this project's.
+
     Args:
         classifier: from ``x_t`` and timesteps to logits ``[B, K]``, or to features ``[B, F]`` where
             ``class_means`` are given. ``None`` leaves realism alone.
