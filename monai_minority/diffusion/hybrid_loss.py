@@ -114,7 +114,8 @@ class HybridLoss(torch.nn.Module):
 
         Args:
             prediction: ``[B, C, ...]``, of the scheduler's prediction type.
-            variance: learned range ``[B, C, ...]``; ``None`` takes the posterior variance.
+            variance: learned range ``[B, C, ...]`` (its logarithm if the scheduler's ``variance_type`` is
+                ``learned``); ``None`` takes the posterior variance.
             x_0: clean images ``[B, C, ...]`` in [-1, 1].
             x_t: noised images ``[B, C, ...]``.
             timesteps: training indices ``[B]``.
@@ -126,10 +127,12 @@ class HybridLoss(torch.nn.Module):
         mean = self.chain.posterior_mean(x0_estimate, x_t, timesteps)
         true_mean = self.chain.posterior_mean(x_0, x_t, timesteps)
         true_log_variance = at_timesteps(self.chain.posterior_log_variance, timesteps, x_t)
-        if variance is not None:
-            log_variance = self.chain.mixed_log_variance(variance, timesteps)
-        else:
+        if variance is None:
             log_variance = true_log_variance.expand_as(x_t)
+        elif getattr(self.scheduler, "variance_type", None) == "learned":
+            log_variance = variance
+        else:
+            log_variance = self.chain.mixed_log_variance(variance, timesteps)
 
         divergence = _gaussian_kl(true_mean, true_log_variance, mean, log_variance)
         likelihood = discretised_log_likelihood(x_0, mean, log_variance)

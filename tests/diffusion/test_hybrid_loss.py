@@ -75,6 +75,14 @@ def test_a_perfect_prediction_has_the_divergence_of_its_variance():
     torch.testing.assert_close(terms.vb[1:].double(), expected[1:], rtol=1e-3, atol=1e-6)
 
 
+def test_a_learned_variance_is_its_own_logarithm():
+    ranged, learned = RespacedDDPMScheduler(1000), RespacedDDPMScheduler(1000, variance_type="learned")
+    output, x_0, x_t, t, noise = batch(ranged)
+    log_variance = ranged.chain.mixed_log_variance(output[:, 1:], t)
+    in_logarithm = HybridLoss(learned)(torch.cat([output[:, :1], log_variance], dim=1), x_0, x_t, t, noise)
+    assert torch.equal(in_logarithm.vb, HybridLoss(ranged)(output, x_0, x_t, t, noise).vb)
+
+
 @pytest.mark.parametrize("prediction_type", ["epsilon", "sample", "v_prediction"])
 def test_the_target_is_what_the_network_predicts(prediction_type):
     scheduler = RespacedDDPMScheduler(1000, prediction_type=prediction_type)

@@ -164,7 +164,7 @@ def test_a_generator_repeats_its_noise_and_the_last_step_draws_none(kind):
 
 
 @BOTH
-def test_copies_and_meta_shapes_work(kind):
+def test_a_copy_steps_through_volumes_of_three_channels(kind):
     scheduler = copy.deepcopy(kind(1000))
     scheduler.set_timesteps(5)
     x = torch.zeros(1, 3, 2, 2, 2)
