@@ -61,7 +61,7 @@ class Cohort:
             if name not in table:
                 table[str(name)] = None
         for name in (Key.IMAGE, Column.SUBJECT, Column.GROUP, Column.SPLIT):
-            table[str(name)] = table[name].map(_text).astype(object)
+            table[str(name)] = pd.Series([_text(v) for v in table[name]], index=table.index, dtype=object)
         numbers = pd.to_numeric(table[Column.SEVERITY], errors="coerce")
         files = table[Key.IMAGE].map(lambda p: os.path.realpath(p) if p else "")
         reasons = pd.Series("", index=table.index)

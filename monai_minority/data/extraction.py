@@ -189,6 +189,8 @@ def _reason(error: BaseException) -> str:
     while error.__cause__ is not None:
         error = error.__cause__
     text = " ".join(str(error).split()) or type(error).__name__
+    if "cannot find a suitable reader" in text:  # MONAI lists every reader's traceback
+        return "no reader recognises the file: it is damaged or not what its name says"
     return text if isinstance(error, ValueError) else f"{type(error).__name__}: {text}"
 
 

@@ -250,8 +250,9 @@ class ImageStore(torch.utils.data.Dataset):
         pixels = np.empty((len(wanted), *self.image_shape), dtype=self.dtype)
         pixels[order] = self._images[wanted[order]]
         low, high = self.value_range
-        # Subtract, divide, subtract: both ends of the range come out as exactly -1 and 1.
-        return torch.from_numpy(pixels).to(torch.float32).sub_(low).div_((high - low) / 2).sub_(1)
+        # One rounding at most: the ends come out as exactly -1 and 1, and a range of (-1, 1) changes nothing.
+        values = torch.from_numpy(pixels).to(torch.float32)
+        return values.mul_(2).sub_(low + high).div_(high - low)
 
     def subset(self, mask: Sequence[bool] | np.ndarray | pd.Series | None = None, **values: Any) -> Self:
         """The images where ``mask`` is true and each named column has the given value, as a store of the same

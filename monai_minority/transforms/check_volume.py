@@ -3,6 +3,7 @@
 from collections.abc import Hashable, Mapping
 from typing import Any, cast
 
+import nibabel as nib
 import numpy as np
 import torch
 from monai.config import KeysCollection
@@ -48,12 +49,11 @@ class CheckVolumed(MapTransform):
             raise ValueError("a volume must come with its affine; load it with LoadImaged")
         if volume.ndim != 4:
             raise ValueError(f"the image has {volume.ndim - 1} dimensions, a volume has 3")
+        self._check_file(volume)
         self._check_affine(volume.affine.cpu().double().numpy())
         if len(volume) > 1:
             if self.volume_index is None:
-                raise ValueError(
-                    f"the image is 4-D, a series of {len(volume)} volumes; choose one with volume_index"
-                )
+                raise ValueError(f"the image is 4-D, a series of {len(volume)} volumes; choose one with volume_index")
             if self.volume_index >= len(volume):
                 raise ValueError(f"volume_index is {self.volume_index}, the series has {len(volume)} volumes")
             volume = cast(MetaTensor, volume[self.volume_index : self.volume_index + 1])
@@ -65,6 +65,17 @@ class CheckVolumed(MapTransform):
         if low == high:
             raise ValueError(f"all voxels have the same value ({low:g})")
         return volume
+
+    def _check_file(self, volume: MetaTensor) -> None:
+        """Check the affine that stands in a NIfTI file: MONAI replaces one that contradicts the header, silently."""
+        file = str(volume.meta.get("filename_or_obj", ""))
+        if not file.lower().endswith((".nii", ".nii.gz")):
+            return
+        affine = np.asarray(nib.load(file).affine, dtype=np.float64)
+        self._check_affine(affine)
+        used = np.asarray(volume.meta["original_affine"], dtype=np.float64)
+        if not np.allclose(affine, used, rtol=1e-3, atol=1e-2):
+            raise ValueError("the affine and the voxel sizes of the header contradict each other; correct the header")
 
     def _check_affine(self, affine: np.ndarray) -> None:
         if not np.isfinite(affine).all():

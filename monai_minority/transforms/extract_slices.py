@@ -78,20 +78,14 @@ class ExtractSlicesd(MapTransform, MultiSampleTrait):
         for key in self.key_iterator(dict(data)):
             volume = data[key]
             if not isinstance(volume, MetaTensor) or volume.ndim != 4:
-                raise ValueError(
-                    f"{key} must be a volume [C, X, Y, Z] with its affine; load it with LoadImaged"
-                )
+                raise ValueError(f"{key} must be a volume [C, X, Y, Z] with its affine; load it with LoadImaged")
             affine = volume.affine.cpu().double().numpy()
             codes = "".join(nib.aff2axcodes(affine))
             if codes != "RAS":
-                raise ValueError(
-                    f"the volume must be in RAS orientation, it is in {codes}; apply Orientationd first"
-                )
+                raise ValueError(f"the volume must be in RAS orientation, it is in {codes}; apply Orientationd first")
             voxels = volume.as_tensor()
             indices = self._indices(voxels, affine)
-            for result, index, image in zip(
-                results, indices, self._cut(voxels, affine, indices), strict=True
-            ):
+            for result, index, image in zip(results, indices, self._cut(voxels, affine, indices), strict=True):
                 result[key] = image
                 result["slice"] = index
         return results

@@ -49,8 +49,7 @@ class LoadPictured(MapTransform):
         if picture.mode not in self._accepted[self.mode]:
             if not self.convert:
                 raise ValueError(
-                    f"the picture has mode {picture.mode}, not {self.mode}; "
-                    "set mode, or convert=True if that is meant"
+                    f"the picture has mode {picture.mode}, not {self.mode}; set mode, or convert=True if that is meant"
                 )
             picture = picture.convert("L" if self.mode == "grey" else "RGB")
         pixels = torch.from_numpy(np.asarray(picture).astype(np.float32))

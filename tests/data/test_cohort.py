@@ -1,0 +1,74 @@
+"""A cohort keeps what is usable and says why the rest is not."""
+
+import pandas as pd
+import pytest
+
+from monai_minority.data import Cohort, Pseudonyms, write_rejected
+
+
+@pytest.fixture
+def files(tmp_path):
+    paths = [tmp_path / f"{name}.nii" for name in "abcd"]
+    for path in paths:
+        path.write_bytes(b"x")
+    return [str(p) for p in paths]
+
+
+def test_records_get_the_standard_columns_in_order(files):
+    records = [
+        {"image": files[1], "subject": "p2", "age": 70},
+        {"image": files[0], "subject": "p1", "age": 80, "severity": "2.5"},
+    ]
+    cohort = Cohort.from_records(records)
+    assert list(cohort.table) == ["image", "subject", "group", "severity", "split", "age"]
+    assert cohort.table["subject"].tolist() == ["p1", "p2"] and cohort.table["age"].tolist() == [80, 70]
+    assert cohort.table["severity"].tolist()[0] == 2.5 and pd.isna(cohort.table["severity"][1])
+    assert len(cohort) == 2 and cohort.rejected == []
+
+
+def test_unfit_records_are_rejected_one_by_one(files, tmp_path):
+    records = [
+        {"image": files[0], "subject": "p1"},
+        {"image": files[0], "subject": "p1"},
+        {"image": files[0], "subject": "p2"},
+        {"image": files[1], "subject": "p1"},  # a second visit is fine
+        {"image": str(tmp_path / "gone.nii"), "subject": "p3"},
+        {"image": files[2], "subject": ""},
+        {"image": None, "subject": "p4"},
+        {"image": files[3], "subject": "p5", "severity": "mild"},
+    ]
+    cohort = Cohort.from_records(records)
+    assert cohort.table["image"].tolist() == files[:2]
+    assert [(r.subject, r.reason) for r in cohort.rejected] == [
+        ("p1", "the subject lists the same file twice; the first entry is kept"),
+        ("p2", "the file belongs to subject p1 already"),
+        ("p3", "the file does not exist"),
+        ("", "no subject is given"),
+        ("p4", "no image is given"),
+        ("p5", "severity is not a number: 'mild'"),
+    ]
+    write_rejected(cohort.rejected, tmp_path / "run" / "rejected.csv")
+    table = pd.read_csv(tmp_path / "run" / "rejected.csv")
+    assert list(table) == ["file", "subject", "reason"] and table["file"][2] == str(tmp_path / "gone.nii")
+
+
+def test_nothing_usable_raises_with_the_reasons(tmp_path):
+    with pytest.raises(ValueError, match=r"no usable image; 2 are rejected.*the file does not exist \(2\)"):
+        Cohort.from_records([{"image": str(tmp_path / n), "subject": n} for n in "ab"])
+    with pytest.raises(ValueError, match="the cohort has no image"):
+        Cohort.from_records([])
+
+
+def test_pseudonymized_sources_are_unique_and_numbered(files, tmp_path):
+    records = [{"image": f, "subject": s} for f, s in zip(files, ["p1", "p1", "p2", "p2"], strict=True)]
+    pseudonyms = Pseudonyms(tmp_path / "key")
+    table = Cohort.from_records(records).pseudonymized(pseudonyms)
+    p1, p2 = pseudonyms("p1"), pseudonyms("p2")
+    assert table["pseudonym"].tolist() == [p1, p1, p2, p2]
+    assert table["source"].tolist() == [f"{p1}_01", f"{p1}_02", f"{p2}_01", f"{p2}_02"]
+
+
+def test_equal_pseudonyms_raise(files):
+    records = [{"image": files[0], "subject": "p1"}, {"image": files[1], "subject": "p2"}]
+    with pytest.raises(ValueError, match="same pseudonym"):
+        Cohort.from_records(records).pseudonymized(lambda _: "sub-0000000000")

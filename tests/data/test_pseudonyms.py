@@ -1,0 +1,33 @@
+"""Pseudonyms are stable under their key and unknown without it."""
+
+import hashlib
+import hmac
+import re
+import stat
+
+import pytest
+
+from monai_minority.data import Pseudonyms
+
+
+def test_pseudonym_is_keyed_hmac(tmp_path):
+    (tmp_path / "key").write_text("00112233445566778899aabbccddeeff\n")
+    key = bytes.fromhex("00112233445566778899aabbccddeeff")
+    expected = "sub-" + hmac.new(key, b"Jane Doe", hashlib.sha256).hexdigest()[:10]
+    assert Pseudonyms(tmp_path / "key")("Jane Doe") == expected
+
+
+def test_a_drawn_key_is_private_and_stays(tmp_path):
+    path = tmp_path / "run" / "cohort.key"
+    first = Pseudonyms(path)("a")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert re.fullmatch("sub-[0-9a-f]{10}", first)
+    assert Pseudonyms(path)("a") == first != Pseudonyms(path)("b")
+    assert Pseudonyms(tmp_path / "other")("a") != first
+
+
+@pytest.mark.parametrize("text", ["", "abcd", "not hexadecimal at all, but long enough"])
+def test_a_weak_key_raises(tmp_path, text):
+    (tmp_path / "key").write_text(text)
+    with pytest.raises(ValueError, match="at least 32 hexadecimal digits"):
+        Pseudonyms(tmp_path / "key")
