@@ -3,14 +3,17 @@
 from monai_minority.networks.adm_encoder import ADMEncoder
 from monai_minority.networks.adm_unet import ADMUNet
 from monai_minority.networks.cascaded_classifier import CascadedClassifier
-from monai_minority.networks.checkpoints import load_checkpoint, read_state_dict
+from monai_minority.networks.checkpoints import load_checkpoint, read_state_dict, save_weights
 from monai_minority.networks.efficientnet_lite import EfficientNetLite0
+from monai_minority.networks.space_to_depth import SpaceToDepth
 
 __all__ = [
     "ADMEncoder",
     "ADMUNet",
     "CascadedClassifier",
     "EfficientNetLite0",
+    "SpaceToDepth",
     "load_checkpoint",
     "read_state_dict",
+    "save_weights",
 ]

@@ -98,6 +98,21 @@ def load_checkpoint(module: Module, path: str | Path, key: str | None = None) ->
     return module
 
 
+def save_weights(module: nn.Module, path: str | Path) -> None:
+    """Write a module's plain state dict, under a temporary name that is renamed when whole.
+
+    Args:
+        module: whose weights are written; a ``DistributedDataParallel`` gives those of what it wraps.
+        path: the file; its folder is made.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    inner = module.module if isinstance(module, nn.parallel.DistributedDataParallel) else module
+    temporary = path.with_name(f".{path.name}.partial")
+    torch.save({name: value.detach().cpu().contiguous() for name, value in inner.state_dict().items()}, temporary)
+    temporary.replace(path)
+
+
 def build_from_state_dict(
     build: Callable[..., Module], arguments: Mapping[str, Any], weights: Mapping[str, Any] | str | Path
 ) -> Module:

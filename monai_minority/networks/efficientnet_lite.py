@@ -134,9 +134,7 @@ def _renamed(path: Path, backbone: Any) -> dict[str, Tensor]:
     split = {key: key.rpartition(".") for key in wanted}
     sources = {key: f"{names[layer]}.{tensor}" for key, (layer, _, tensor) in split.items()}
     wrong = [
-        source
-        for key, source in sources.items()
-        if source not in stored or stored[source].shape != wanted[key].shape
+        source for key, source in sources.items() if source not in stored or stored[source].shape != wanted[key].shape
     ]
     wrong += [key for key in stored if key not in set(sources.values())]
     if wrong:

@@ -1,0 +1,33 @@
+"""The diffusion network's loss, as MONAI's engines call it."""
+
+from typing import Any
+
+from torch import Tensor, nn
+
+from monai_minority.diffusion.hybrid_loss import HybridLoss, LossTerms
+from monai_minority.engines.noising import DenoisingTargets
+
+
+class DenoisingLoss(nn.Module):
+    """Loss of each image: mean squared error, and the hybrid loss where the network learns its variances.
+
+    Args:
+        scheduler: noise schedule and prediction type.
+        rescale: see :class:`~monai_minority.diffusion.HybridLoss`.
+    """
+
+    def __init__(self, scheduler: Any, rescale: bool = True) -> None:
+        super().__init__()
+        self.scheduler = scheduler
+        self.simple = HybridLoss(scheduler, "mse")
+        self.hybrid = HybridLoss(scheduler, "hybrid", rescale)
+
+    def forward(self, prediction: Tensor, targets: DenoisingTargets) -> Tensor:
+        """Weighted loss ``[B]`` of network outputs ``[B, C, H, W]`` or ``[B, 2 C, H, W]``."""
+        return targets.weights * self.terms(prediction, targets).loss
+
+    def terms(self, prediction: Tensor, targets: DenoisingTargets) -> LossTerms:
+        """Unweighted loss and its terms, ``[B]`` each."""
+        x_t = self.scheduler.add_noise(targets.images, targets.noise, targets.timesteps)
+        loss = self.simple if prediction.shape[1] == targets.images.shape[1] else self.hybrid
+        return loss(prediction, targets.images, x_t, targets.timesteps, targets.noise)

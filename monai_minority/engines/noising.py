@@ -1,0 +1,97 @@
+"""Batches for training on noised images: the noise of a step depends on the seed and the step alone."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from monai.engines import PrepareBatch
+from torch import Tensor
+
+from monai_minority.keys import Key
+
+
+def step_seed(seed: int, step: int) -> int:
+    """Seed of one training step; distinct steps and seeds give independent streams."""
+    return int(np.random.SeedSequence((seed, step)).generate_state(1, np.uint64)[0] >> 1)
+
+
+class DenoisingTargets(NamedTuple):
+    """What a denoising loss compares the network's output with; its fields are in the order of the batch."""
+
+    images: Tensor
+    """Clean images ``[B, C, H, W]`` in [-1, 1]."""
+    noise: Tensor
+    """Standard normal, like ``images``."""
+    timesteps: Tensor
+    """Training indices ``[B]``."""
+    weights: Tensor
+    """Weight ``[B]`` of each image's loss; 1 where timesteps are drawn uniformly."""
+
+
+class NoisingPrepareBatch(PrepareBatch):
+    """Draws noise and timesteps for a batch and hands them to the inferer.
+
+    The draws are made for the whole batch over all processes and sliced, so they do not depend on the number of
+    processes, and a resumed run draws what it would have drawn. Batches come from
+    :class:`~monai_minority.data.StoreBatches`.
+
+    Args:
+        num_train_timesteps: T; timesteps are drawn uniformly from ``0 … T-1``.
+        seed: of timesteps, noise and flips.
+        flip: mirror each image left to right with probability 1/2.
+        class_labels: pass the batch's ``class_label`` column to the network.
+        target: column that the loss compares with; ``None`` trains a denoiser, whose targets are
+            :class:`DenoisingTargets`.
+        timestep_sampler: draws timesteps and weights in place of the uniform distribution, as
+            ``sampler(count, generator=…) -> (timesteps, weights)``.
+    """
+
+    def __init__(
+        self,
+        num_train_timesteps: int,
+        seed: int = 0,
+        flip: bool = False,
+        class_labels: bool = False,
+        target: str | None = None,
+        timestep_sampler: Any | None = None,
+    ) -> None:
+        self.num_train_timesteps = num_train_timesteps
+        self.seed = seed
+        self.flip = flip
+        self.class_labels = class_labels
+        self.target = target
+        self.timestep_sampler = timestep_sampler
+
+    def __call__(
+        self,
+        batchdata: Mapping[str, Any],
+        device: str | torch.device | None = None,
+        non_blocking: bool = False,
+        **kwargs: Any,
+    ) -> tuple[Tensor, Any, tuple[()], dict[str, Tensor]]:
+        images: Tensor = batchdata[Key.IMAGE]
+        total, offset = batchdata["total"], batchdata["offset"]
+        mine = slice(offset, offset + len(images))
+        generator = torch.Generator().manual_seed(step_seed(self.seed, batchdata["step"]))
+        if self.timestep_sampler is None:
+            timesteps = torch.randint(self.num_train_timesteps, (total,), generator=generator)
+            weights = torch.ones(total)
+        else:
+            timesteps, weights = self.timestep_sampler(total, generator=generator)
+        noise = torch.randn((total, *images.shape[1:]), generator=generator)[mine]
+        if self.flip:
+            flipped = (torch.rand(total, generator=generator) < 0.5)[mine]
+            images = torch.where(flipped[:, None, None, None], images.flip(-1), images)
+
+        def move(x: Tensor) -> Tensor:
+            return x.to(device=device, non_blocking=non_blocking, **kwargs)
+
+        images, noise, timesteps, weights = map(move, (images, noise, timesteps[mine], weights[mine]))
+        call = {"noise": noise, "timesteps": timesteps}
+        if self.class_labels:
+            call["class_labels"] = move(batchdata[Key.CLASS_LABEL].long())
+        targets: Any = DenoisingTargets(images, noise, timesteps, weights)
+        if self.target is not None:
+            targets = move(batchdata[self.target].long())
+        return images, targets, (), call

@@ -1,0 +1,24 @@
+"""The precision in which networks compute where the user chose none."""
+
+import torch
+
+
+def fast_dtype(device: torch.device | str) -> torch.dtype | None:
+    """bfloat16 where the device computes in it, else ``None`` (float32).
+
+    A processor without bfloat16 instructions falls back to a reference kernel some hundred times slower than
+    float32, so it is asked first.
+
+    Args:
+        device: where the networks run.
+
+    Returns:
+        A dtype for autocast, or ``None`` for none.
+    """
+    device = torch.device(device)
+    if device.type == "cuda":
+        return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
+    if device.type == "cpu":
+        supported = getattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", None)
+        return torch.bfloat16 if supported is not None and supported() else None
+    return None

@@ -1,0 +1,20 @@
+"""What every stage does first."""
+
+import os
+
+import torch
+from monai.utils import set_determinism
+
+
+def start(seed: int) -> None:
+    """Seed every generator, and join the other processes where ``torchrun`` started several.
+
+    Args:
+        seed: of the run.
+    """
+    set_determinism(seed)
+    # MONAI's determinism forbids cuDNN's autotuner; that is kept, exact repetition is promised.
+    if int(os.environ.get("WORLD_SIZE", 1)) > 1 and not torch.distributed.is_initialized():
+        if torch.cuda.is_available():
+            torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", 0)))
+        torch.distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
