@@ -82,9 +82,7 @@ def extract(
     carried = [*(c for c in known if c in table and table[c].notna().any()), *columns]
     absent = [name for name in columns if name not in table]
     if absent:
-        raise ValueError(
-            f"columns must be in the cohort, {', '.join(absent)} are not; it has {', '.join(table)}"
-        )
+        raise ValueError(f"columns must be in the cohort, {', '.join(absent)} are not; it has {', '.join(table)}")
     cohort_path = Path(cohort_path or path.parent / "cohort.csv")
     cohort_path.parent.mkdir(parents=True, exist_ok=True)
     table.to_csv(cohort_path, index=False)
@@ -165,16 +163,12 @@ class _Files(Dataset):
             raise ValueError("the file is empty (0 bytes)")
         made = self._transform(record)
         items = made if isinstance(made, list) else [made]
-        images = torch.stack(
-            [torch.as_tensor(item[Key.IMAGE]).as_subclass(torch.Tensor) for item in items]
-        ).float()
+        images = torch.stack([torch.as_tensor(item[Key.IMAGE]).as_subclass(torch.Tensor) for item in items]).float()
         if not torch.isfinite(images).all():
             raise ValueError("its images have NaN or infinite pixels after the transforms")
         if images.abs().max() > 1 + _OVERSHOOT:
             low, high = images.aminmax()
-            raise ValueError(
-                f"its images reach from {low:g} to {high:g} after the transforms, not from -1 to 1"
-            )
+            raise ValueError(f"its images reach from {low:g} to {high:g} after the transforms, not from -1 to 1")
         images = images.clamp_(-1, 1)
         pixels = images.add(1).mul(127.5).round() if self._dtype == "uint8" else images
         places: list[dict[str, Any]] = [{Column.SLICE: int(item.get(Column.SLICE, 0))} for item in items]

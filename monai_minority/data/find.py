@@ -70,9 +70,7 @@ def cohort_from_folder(folder: PathLike, subject_pattern: str | None = None) -> 
     folder = _existing(folder)
     pattern = re.compile(subject_pattern or r"(sub-[A-Za-z0-9]+)")
     if not pattern.groups:
-        raise ValueError(
-            f"subject_pattern must have a group, for instance '(P[0-9]+)_', got {subject_pattern!r}"
-        )
+        raise ValueError(f"subject_pattern must have a group, for instance '(P[0-9]+)_', got {subject_pattern!r}")
     rejected: list[Rejection] = []
     records = []
     for file in _files(folder, VOLUMES, rejected):
@@ -83,9 +81,7 @@ def cohort_from_folder(folder: PathLike, subject_pattern: str | None = None) -> 
         elif subject_pattern is None:
             records.append({Key.IMAGE: file, Column.SUBJECT: _stem(below)})
         else:
-            rejected.append(
-                Rejection(str(file), "", f"the path does not match subject_pattern {subject_pattern!r}")
-            )
+            rejected.append(Rejection(str(file), "", f"the path does not match subject_pattern {subject_pattern!r}"))
     return Cohort.from_records(_some(records, folder, "NIfTI file", rejected), rejected)
 
 
@@ -129,14 +125,10 @@ def cohort_from_bids(folder: PathLike, suffix: str = "T1w", **columns: str) -> C
             (absent & ~twice, "the subject has no image"),
         ):
             rejected += [Rejection(str(labels_path), s, reason) for s in labels.loc[where, "participant_id"]]
-        table = table.merge(
-            labels[~twice], how="left", left_on=str(Column.SUBJECT), right_on="participant_id"
-        )
+        table = table.merge(labels[~twice], how="left", left_on=str(Column.SUBJECT), right_on="participant_id")
         unlabelled = table["participant_id"].isna().sum()
         if unlabelled:
-            logger.warning(
-                "%d images have no row in participants.tsv and are kept without labels", unlabelled
-            )
+            logger.warning("%d images have no row in participants.tsv and are kept without labels", unlabelled)
         table = table.drop(columns="participant_id")
     return Cohort.from_records(table, rejected)
 
@@ -177,9 +169,7 @@ def cohort_from_csv(
     return Cohort.from_records(own)
 
 
-def cohort_from_datalist(
-    datalist: PathLike | Sequence[Mapping[str, Any]], base_dir: PathLike | None = None
-) -> Cohort:
+def cohort_from_datalist(datalist: PathLike | Sequence[Mapping[str, Any]], base_dir: PathLike | None = None) -> Cohort:
     """A MONAI data list: dictionaries with ``image`` and, where known, ``subject``, ``group``, ``severity``
     and ``split``.
 
@@ -228,9 +218,7 @@ def cohort_from_pictures(folder: PathLike, subject_pattern: str | None = None) -
         below = file.relative_to(folder).as_posix()
         found = re.search(subject_pattern, below) if subject_pattern else None
         if subject_pattern and not found:
-            rejected.append(
-                Rejection(str(file), "", f"the path does not match subject_pattern {subject_pattern!r}")
-            )
+            rejected.append(Rejection(str(file), "", f"the path does not match subject_pattern {subject_pattern!r}"))
             continue
         name = found[1] if found else below
         label = groups.index(file.parent.name)

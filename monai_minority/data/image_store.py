@@ -122,9 +122,7 @@ class ImageStore(torch.utils.data.Dataset):
                     writer.append(block)
             frame = pd.DataFrame(table)
             if len(frame) != writer.count:
-                raise ValueError(
-                    f"table must have one row an image, got {len(frame)} rows for {writer.count} images"
-                )
+                raise ValueError(f"table must have one row an image, got {len(frame)} rows for {writer.count} images")
             write_table(frame, partial / "table.csv")
             header = {
                 "format_version": FORMAT_VERSION,
@@ -236,9 +234,7 @@ class ImageStore(torch.utils.data.Dataset):
         """
         wanted = np.arange(len(self))[indices] if isinstance(indices, slice) else np.asarray(indices)
         if wanted.ndim != 1 or (wanted.size and wanted.dtype.kind not in "iu"):
-            raise IndexError(
-                f"indices must be a list of integers, got {wanted.dtype} of shape {wanted.shape}"
-            )
+            raise IndexError(f"indices must be a list of integers, got {wanted.dtype} of shape {wanted.shape}")
         wanted = wanted.astype(np.int64)
         outside = (wanted < -len(self)) | (wanted >= len(self))
         if outside.any():
@@ -273,16 +269,12 @@ class ImageStore(torch.utils.data.Dataset):
             raise ValueError(f"mask must be {len(self)} booleans, got {chosen.dtype} of shape {chosen.shape}")
         for name, value in values.items():
             if name not in self._table:
-                raise ValueError(
-                    f"{self._path} has no column {name!r}; it has {', '.join(self._table.columns)}"
-                )
+                raise ValueError(f"{self._path} has no column {name!r}; it has {', '.join(self._table.columns)}")
             accepted = list(value) if isinstance(value, list | tuple | set) else [value]
             chosen = chosen & self._table[name].isin(accepted).to_numpy()
         if not chosen.any():
             found = {name: self._table[name].drop_duplicates().tolist()[:10] for name in values}
-            raise ValueError(
-                f"no image of {self._path} is selected by {values or 'the mask'}; its values are {found}"
-            )
+            raise ValueError(f"no image of {self._path} is selected by {values or 'the mask'}; its values are {found}")
         return type(self)(self._path, _rows=self.rows[chosen])
 
     def add_columns(self, **columns: Any) -> None:
@@ -295,9 +287,7 @@ class ImageStore(torch.utils.data.Dataset):
             ValueError: another length, not one-dimensional, a column of the images' identity, or a subset.
         """
         if self._rows is not None:
-            raise ValueError(
-                "columns are added to a whole store, not to a subset; open the store and give every row"
-            )
+            raise ValueError("columns are added to a whole store, not to a subset; open the store and give every row")
         self._load_table()  # another process may have added its own since
         table = self._table.copy()
         for name, values in columns.items():

@@ -37,9 +37,7 @@ class Pseudonyms:
         except ValueError:
             self._key = b""
         if len(self._key) < 16:
-            raise ValueError(
-                f"key file {path} must hold at least 32 hexadecimal digits, got {len(text)} characters"
-            )
+            raise ValueError(f"key file {path} must hold at least 32 hexadecimal digits, got {len(text)} characters")
 
     def __call__(self, subject: str) -> str:
         """The pseudonym of ``subject``."""

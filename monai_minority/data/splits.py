@@ -45,9 +45,7 @@ def split_by_subject(
     table = datalist if isinstance(datalist, pd.DataFrame) else pd.DataFrame(datalist)
     for name in filter(None, (Column.SUBJECT, stratify)):
         if name not in table:
-            raise ValueError(
-                f"splitting needs the column {str(name)!r}, the list has {', '.join(table.columns)}"
-            )
+            raise ValueError(f"splitting needs the column {str(name)!r}, the list has {', '.join(table.columns)}")
     given = _given(table)
     unknown = sorted(set(given.dropna()) - known)
     if unknown:
@@ -92,9 +90,7 @@ def long_tail(
         absent = sorted(set(normal_groups) - set(table[Column.GROUP].dropna()))
         if absent:
             found = ", ".join(sorted(table[Column.GROUP].dropna().unique()))
-            raise ValueError(
-                f"normal_groups must occur in the cohort, {', '.join(absent)} does not; it has {found}"
-            )
+            raise ValueError(f"normal_groups must occur in the cohort, {', '.join(absent)} does not; it has {found}")
         abnormal = ~table[Column.GROUP].isin(list(normal_groups))
     in_train = table[Column.SPLIT] == Split.TRAIN
     # A subject with one abnormal image is abnormal: moving some of its images would split it.
@@ -133,12 +129,8 @@ def check_no_leak(table: pd.DataFrame | Sequence[Mapping[str, Any]]) -> None:
     splits = _given(table).groupby(table[Column.SUBJECT]).agg(lambda s: sorted(set(s.dropna())))
     leaking = splits[splits.map(len) > 1]
     if len(leaking):
-        named = "; ".join(
-            f"{subject} in {' and '.join(where)}" for subject, where in leaking.head(10).items()
-        )
-        raise ValueError(
-            f"{len(leaking)} subject(s) are in more than one split, so results would leak: {named}"
-        )
+        named = "; ".join(f"{subject} in {' and '.join(where)}" for subject, where in leaking.head(10).items())
+        raise ValueError(f"{len(leaking)} subject(s) are in more than one split, so results would leak: {named}")
 
 
 def _given(table: pd.DataFrame) -> pd.Series:

@@ -49,9 +49,7 @@ class PixelWriter:
         """Check, hash and write ``[n, C, H, W]``."""
         if not self.count:
             if block.ndim != 4 or str(block.dtype) not in DTYPES:
-                raise ValueError(
-                    f"images must be [N, C, H, W] of {', '.join(DTYPES)}, got {block.dtype} {block.shape}"
-                )
+                raise ValueError(f"images must be [N, C, H, W] of {', '.join(DTYPES)}, got {block.dtype} {block.shape}")
             self._shape, self._dtype = block.shape[1:], block.dtype
             self._write_header()
             described = {"shape": self._shape, "dtype": str(self._dtype), "value_range": self._range}

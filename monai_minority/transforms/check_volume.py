@@ -71,7 +71,7 @@ class CheckVolumed(MapTransform):
         file = str(volume.meta.get("filename_or_obj", ""))
         if not file.lower().endswith((".nii", ".nii.gz")):
             return
-        affine = np.asarray(nib.load(file).affine, dtype=np.float64)
+        affine = np.asarray(cast(Any, nib.load(file)).affine, dtype=np.float64)
         self._check_affine(affine)
         used = np.asarray(volume.meta["original_affine"], dtype=np.float64)
         if not np.allclose(affine, used, rtol=1e-3, atol=1e-2):

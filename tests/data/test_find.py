@@ -39,9 +39,7 @@ def test_folder_takes_subjects_from_a_pattern(tmp_path):
     _touch(tmp_path, "P01_v1.nii", "P01_v2.nii", "P02_v1.nii", "odd.nii")
     cohort = cohort_from_folder(tmp_path, subject_pattern=r"(P\d+)_")
     assert [s for (s,) in _rows(cohort, "subject")] == ["P01", "P01", "P02"]
-    assert [(Path(r.file).name, r.reason[:24]) for r in cohort.rejected] == [
-        ("odd.nii", "the path does not match ")
-    ]
+    assert [(Path(r.file).name, r.reason[:24]) for r in cohort.rejected] == [("odd.nii", "the path does not match ")]
     with pytest.raises(ValueError, match="must have a group"):
         cohort_from_folder(tmp_path, subject_pattern="P01")
 

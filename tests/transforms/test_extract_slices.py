@@ -82,9 +82,7 @@ def test_fractions_are_of_the_head():
 
 def test_pixels_become_square():
     affine = np.diag([1.0, 2.0, 1.0, 1.0])
-    array = np.broadcast_to(
-        np.arange(8, dtype=np.float32)[None, :, None], SHAPE
-    ).copy()  # a ramp from back to front
+    array = np.broadcast_to(np.arange(8, dtype=np.float32)[None, :, None], SHAPE).copy()  # a ramp from back to front
     (item,) = ExtractSlicesd("image", "axial", [5], "index")(_volume(array, affine))
     image = item["image"][0]
     assert image.shape == (16, 6)

@@ -33,9 +33,7 @@ def test_other_modes_raise_unless_converted(tmp_path):
 
 
 def test_broken_files_raise(tmp_path):
-    Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64), dtype=np.uint8)).save(
-        tmp_path / "a.jpg"
-    )
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64), dtype=np.uint8)).save(tmp_path / "a.jpg")
     (tmp_path / "a.jpg").write_bytes((tmp_path / "a.jpg").read_bytes()[:900])
     (tmp_path / "b.jpg").write_text("not a picture")
     for name in ("a.jpg", "b.jpg"):
