@@ -1,0 +1,169 @@
+"""The anatomy that every phantom subject is derived from: the MNI152 template, its tissues and ventricles."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import torch
+from nilearn import datasets
+from scipy import ndimage
+
+FIELD_OF_VIEW = ((-88.0, 88.0), (-124.0, 92.0), (-72.0, 100.0))
+"""Extent in mm along x, y and z (MNI space, RAS): the brain with room for larger heads and rotation."""
+
+CHANNELS = ("grey", "white", "brain", "ventricles", "texture", "depth", "cortex")
+
+
+@dataclass(frozen=True)
+class PhantomAnatomy:
+    """Maps of the MNI152 template on one grid, ready to be sampled at any point.
+
+    Attributes:
+        maps: float32 ``[1, 7, X, Y, Z]``, in the order of :data:`CHANNELS`: probability of grey matter, of
+            white matter, of brain and of lateral ventricle (all in [0, 1]), the intensity that these do not
+            explain (in units of the white-matter mean), depth in mm below the nearest sulcus or surface of
+            the brain, and the share of grey matter that is cerebral cortex.
+        velocity: float32 ``[1, 3, X, Y, Z]``, unit velocity field that swells the ventricles: it points away
+            from their wall, is 1 there and fades to both sides.
+        head: bool ``[X, Y, Z]``, the brain with a margin; outside it every map but ``depth`` is 0.
+        spacing: grid spacing in mm of the maps.
+    """
+
+    maps: torch.Tensor
+    velocity: torch.Tensor
+    head: torch.Tensor
+    spacing: float
+
+    @property
+    def origin(self) -> torch.Tensor:
+        """Position in mm of the first voxel, ``[3]``."""
+        return torch.tensor([low for low, _ in FIELD_OF_VIEW])
+
+    def sample(self, field: torch.Tensor, points: torch.Tensor) -> torch.Tensor:
+        """Trilinear values of a field at points in mm.
+
+        Args:
+            field: ``maps`` or ``velocity``, ``[1, C, X, Y, Z]``.
+            points: ``[N, 3]`` in mm, MNI space.
+
+        Returns:
+            ``[C, N]``; beyond the field of view the nearest value inside.
+        """
+        sizes = torch.tensor(field.shape[2:])
+        unit = (points - self.origin) * (2 / (self.spacing * (sizes - 1))) - 1
+        # grid_sample reads the last coordinate first.
+        values = torch.nn.functional.grid_sample(
+            field, unit.flip(-1)[None, :, None, None], padding_mode="border", align_corners=True
+        )
+        return values[0, :, :, 0, 0]
+
+    def in_head(self, points: torch.Tensor) -> torch.Tensor:
+        """Whether the voxel nearest to each of the points ``[..., 3]`` is in ``head``, bool ``[...]``."""
+        voxels = ((points - self.origin) / self.spacing).round().long()
+        voxels = voxels.clamp(min=torch.zeros(3, dtype=torch.long), max=torch.tensor(self.head.shape) - 1)
+        return self.head[tuple(voxels.unbind(-1))]
+
+
+def grid_points(spacing: float) -> torch.Tensor:
+    """Voxel centres of a grid over :data:`FIELD_OF_VIEW`, float32 ``[X, Y, Z, 3]`` in mm."""
+    axes = [torch.arange(low, high + 1e-3, spacing, dtype=torch.float32) for low, high in FIELD_OF_VIEW]
+    return torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1)
+
+
+def grid_affine(spacing: float) -> np.ndarray:
+    """Affine ``[4, 4]`` from voxel indices of that grid to mm, axes to the right, front and top (RAS)."""
+    affine = np.diag([spacing, spacing, spacing, 1.0])
+    affine[:3, 3] = [low for low, _ in FIELD_OF_VIEW]
+    return affine
+
+
+@lru_cache(maxsize=2)
+def load_anatomy(resolution: int = 1) -> PhantomAnatomy:
+    """Read the MNI152 template that nilearn ships, and derive the maps of a :class:`PhantomAnatomy` from it.
+
+    The template (ICBM 152 nonlinear symmetric 2009a) and its tissue maps are skull-stripped. What is inside
+    the brain and neither grey nor white matter is cerebrospinal fluid; its largest connected part deep in the
+    brain is the pair of lateral ventricles.
+
+    Args:
+        resolution: voxel size in mm, 1 (the template's own) or 2.
+    """
+    template, grey, white = (
+        _crop(load(resolution=resolution))
+        for load in (
+            datasets.load_mni152_template,
+            datasets.load_mni152_gm_template,
+            datasets.load_mni152_wm_template,
+        )
+    )
+    brain = ndimage.binary_fill_holes(template > 0.05)
+    grey, white = grey.clip(0, 1) * brain, white.clip(0, 1) * brain
+    total = np.maximum(grey + white, 1)
+    grey, white = grey / total, white / total
+    fluid = brain - grey - white
+    x, y, z = (
+        np.reshape(np.arange(low, high + 1e-3, resolution, dtype=np.float32), shape)
+        for (low, high), shape in zip(FIELD_OF_VIEW, ((-1, 1, 1), (1, -1, 1), (1, 1, -1)), strict=True)
+    )
+
+    ventricles = _lateral_ventricles(fluid, brain, (x, y, z), resolution)
+    sulci = (fluid > 0.3) & ~ndimage.binary_dilation(ventricles, iterations=max(1, round(4 / resolution)))
+    depth = ndimage.distance_transform_edt(brain & ~sulci) * resolution
+    near_wall = ndimage.binary_dilation(ventricles, iterations=max(1, round(2 / resolution)))
+
+    # The template's own tissue levels; what they leave is texture: deep nuclei, vessels, partial volume.
+    means = [np.average(template, weights=tissue**4) for tissue in (fluid, grey, white)]
+    explained = means[0] * fluid + means[1] * grey + means[2] * white
+    texture = (template * brain - explained) / means[2]
+
+    maps = np.stack([grey, white, brain, fluid * near_wall, texture, depth, _cortex_share(x, y, z) * brain]).astype(
+        np.float32
+    )
+    return PhantomAnatomy(
+        maps=torch.from_numpy(maps)[None],
+        velocity=torch.from_numpy(_swelling_velocity(ventricles, resolution))[None],
+        head=torch.from_numpy(ndimage.distance_transform_edt(~brain) * resolution < 4),
+        spacing=float(resolution),
+    )
+
+
+def _crop(image) -> np.ndarray:
+    """The field of view of a template whose axes already run to the right, front and top."""
+    origin, step = image.affine[:3, 3], np.diag(image.affine)[:3]
+    starts = [(low - o) / s for (low, _), o, s in zip(FIELD_OF_VIEW, origin, step, strict=True)]
+    stops = [(high - o) / s + 1 for (_, high), o, s in zip(FIELD_OF_VIEW, origin, step, strict=True)]
+    window = tuple(slice(round(a), round(b)) for a, b in zip(starts, stops, strict=True))
+    return np.asarray(image.dataobj, dtype=np.float32)[window]
+
+
+def _lateral_ventricles(fluid, brain, coordinates, resolution: float) -> np.ndarray:
+    x, y, z = coordinates
+    central = (np.abs(x) < 45) & (y > -62) & (y < 42) & (z > -18) & (z < 36)
+    deep = ndimage.distance_transform_edt(brain) * resolution > 15
+    parts, _ = ndimage.label((fluid > 0.5) & deep & central)
+    sizes = np.bincount(parts.ravel())
+    sizes[0] = 0
+    return parts == sizes.argmax()
+
+
+def _swelling_velocity(ventricles: np.ndarray, resolution: float, reach: float = 16.0) -> np.ndarray:
+    """Outward unit field ``[3, X, Y, Z]`` of the ventricle wall, fading over ``reach`` mm of tissue."""
+    outside = ndimage.distance_transform_edt(~ventricles)
+    inside = ndimage.distance_transform_edt(ventricles)
+    # The wall lies half way between the voxels on its two sides.
+    distance = (np.where(ventricles, 0.5 - inside, outside - 0.5) * resolution).astype(np.float32)
+    # Smoothing lets the direction turn gently where the walls of the two ventricles face each other.
+    distance = ndimage.gaussian_filter(distance, 1.5 / resolution)
+    direction = np.stack(np.gradient(distance, resolution))
+    fade = np.exp(-((np.maximum(distance, 0) / reach) ** 2))
+    return (direction * fade).astype(np.float32)
+
+
+def _cortex_share(x, y, z) -> np.ndarray:
+    """1 in the cerebral cortex, 0 in deep grey matter, brain stem and cerebellum, with soft borders."""
+    deep = (x / 33) ** 2 + ((y + 10) / 38) ** 2 + ((z - 2) / 22) ** 2
+    tentorium = -8 + 0.25 * (y + 40)
+    below = np.clip((tentorium - z) / 6 + 0.5, 0, 1) * np.clip((-30 - y) / 6 + 0.5, 0, 1)
+    return np.clip((deep - 1) * 4, 0, 1) * (1 - below)
