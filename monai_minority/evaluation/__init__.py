@@ -1,1 +1,29 @@
-"""Features, density, fidelity, memorization and severity of real and generated images."""
+"""Features, density, fidelity, memorization and severity of real and generated images.
+
+Functions on arrays throughout; a :class:`Figure` is a number with its interval and how it was measured.
+"""
+
+from monai_minority.evaluation import (
+    agreement,
+    density,
+    features,
+    fidelity,
+    memorization,
+    reference,
+    severity,
+)
+from monai_minority.evaluation.comparison import fidelity_figures
+from monai_minority.evaluation.figure import Figure, library_versions
+
+__all__ = [
+    "Figure",
+    "agreement",
+    "density",
+    "features",
+    "fidelity",
+    "fidelity_figures",
+    "library_versions",
+    "memorization",
+    "reference",
+    "severity",
+]

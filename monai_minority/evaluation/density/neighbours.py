@@ -164,9 +164,7 @@ class NeighbourIndex:
             ValueError: ``k`` is not the index's ``ball``, or ``query`` has another dimension.
         """
         if k != self.ball:
-            raise ValueError(
-                f"k must equal the index's ball={self.ball}, got {k}; build the index with ball={k}"
-            )
+            raise ValueError(f"k must equal the index's ball={self.ball}, got {k}; build the index with ball={k}")
         balls = self._compare(self if query is None else query).balls
         assert balls is not None
         return balls
@@ -212,9 +210,7 @@ class NeighbourIndex:
                 indices.append(nearest[1])
             if tally is not None:
                 tally.add(rows, block, tolerance)
-        neighbours = (
-            Neighbours(torch.cat(squared).cpu().numpy(), torch.cat(indices).cpu().numpy()) if k else None
-        )
+        neighbours = Neighbours(torch.cat(squared).cpu().numpy(), torch.cat(indices).cpu().numpy()) if k else None
         return _Comparison(neighbours, tally.result() if tally is not None else None)
 
     def _blocks(self, queries: Tensor) -> Iterator[tuple[slice, Tensor, Tensor]]:
@@ -344,9 +340,7 @@ def _squared_differences(a: Tensor, b: Tensor) -> Tensor:
 def _as_vectors(features: Features, name: str) -> Tensor:
     vectors = torch.as_tensor(features).detach()
     if vectors.ndim != 2:
-        raise ValueError(
-            f"{name} must have shape [N, D], got {tuple(vectors.shape)}; flatten each image's features"
-        )
+        raise ValueError(f"{name} must have shape [N, D], got {tuple(vectors.shape)}; flatten each image's features")
     if not vectors.is_floating_point():
         vectors = vectors.double()
     if not len(vectors):
@@ -354,9 +348,7 @@ def _as_vectors(features: Features, name: str) -> Tensor:
     finite = torch.isfinite(vectors.sum(dim=1, dtype=torch.float64))
     if not finite.all():
         rows = torch.nonzero(~finite).flatten()[:5].tolist()
-        raise ValueError(
-            f"{name} must be finite, got NaN or infinity in rows {rows}; drop or repair these images"
-        )
+        raise ValueError(f"{name} must be finite, got NaN or infinity in rows {rows}; drop or repair these images")
     return vectors
 
 

@@ -32,8 +32,7 @@ def pyod_detector(name: str, real: Features, query: Features | None = None, **se
         detector_class = getattr(import_module(f"pyod.models.{module or cls.lower()}"), cls)
     except (ModuleNotFoundError, AttributeError) as error:
         raise ValueError(
-            f"name must be a detector of PyOD, such as 'IForest' or 'auto_encoder.AutoEncoder', "
-            f"got {name!r} ({error})"
+            f"name must be a detector of PyOD, such as 'IForest' or 'auto_encoder.AutoEncoder', got {name!r} ({error})"
         ) from error
     detector = detector_class(**settings).fit(_array(real))
     scores = detector.decision_scores_ if query is None else detector.decision_function(_array(query))

@@ -22,9 +22,7 @@ class RarityScores(np.ndarray):
         return float(valid.mean()) if valid.size else float("nan")
 
 
-def rarity(
-    real: Features | NeighbourIndex, query: Features | NeighbourIndex | None = None, k: int = 5
-) -> RarityScores:
+def rarity(real: Features | NeighbourIndex, query: Features | NeighbourIndex | None = None, k: int = 5) -> RarityScores:
     """Rarity Score (Han et al., 2023, Eq. 3): smallest k-nearest-neighbour radius among the real balls that
     hold the query.
 

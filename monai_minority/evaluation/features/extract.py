@@ -98,8 +98,8 @@ def _compute(
             finite = np.isfinite(batch).reshape(len(batch), -1).all(axis=1)
             if not finite.all():
                 raise ValueError(
-                    f"features of {name} must be finite, got NaN or infinity for rows {rows[~finite][:5].tolist()}; "
-                    "look at these images"
+                    f"features of {name} must be finite, got NaN or infinity for rows "
+                    f"{rows[~finite][:5].tolist()}; look at these images"
                 )
             if features is None:
                 shape = (len(store), *batch.shape[1:])

@@ -1,6 +1,7 @@
 """Inception features as clean-fid takes them, for the Fréchet distances that papers report."""
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from cleanfid.inception_pytorch import FIDInceptionA, FIDInceptionC, FIDInceptionE_1, FIDInceptionE_2
@@ -10,10 +11,10 @@ from torchvision.models import inception_v3
 from monai_minority.evaluation.features.extractor import FeatureExtractor, load_state, local_weights
 from monai_minority.evaluation.fidelity.resizing import CleanResize
 
-TORCHSCRIPT = (
-    "https://nvlabs-fi-cdn.nvidia.com/stylegan2-ada-pytorch/pretrained/metrics/inception-2015-12-05.pt"
+TORCHSCRIPT = "https://nvlabs-fi-cdn.nvidia.com/stylegan2-ada-pytorch/pretrained/metrics/inception-2015-12-05.pt"
+STATE_DICT = (
+    "https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/pt_inception-2015-12-05-6726825d.pth"
 )
-STATE_DICT = "https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/pt_inception-2015-12-05-6726825d.pth"
 
 
 class _CleanExtractor(FeatureExtractor):
@@ -50,7 +51,8 @@ class Inception(_CleanExtractor):
 
     def forward(self, x: Tensor) -> Tensor:
         """Features ``[B, 2048]`` of images ``[B, 1 or 3, H, W]`` in [-1, 1]."""
-        return self.network.layers(self.preprocess(x)).flatten(1)
+        network: Any = self.network
+        return network.layers(self.preprocess(x)).flatten(1)
 
 
 class InceptionMaps(_CleanExtractor):
@@ -73,14 +75,12 @@ class InceptionMaps(_CleanExtractor):
         path = local_weights(weights, STATE_DICT, "Inception's spatial features")
         with torch.device("meta"):
             network = fid_inception()
-        super().__init__(
-            load_state(network, path, "the Inception network of FID"), name="Inception-v3 mixed_6/conv"
-        )
+        super().__init__(load_state(network, path, "the Inception network of FID"), name="Inception-v3 mixed_6/conv")
         self.channels = channels
 
     def forward(self, x: Tensor) -> Tensor:
         """Maps ``[B, channels, 17, 17]`` of images ``[B, 1 or 3, H, W]`` in [-1, 1]."""
-        net = self.network
+        net: Any = self.network
         x = self.preprocess(x)
         before = [
             net.Conv2d_1a_3x3, net.Conv2d_2a_3x3, net.Conv2d_2b_3x3, net.maxpool1, net.Conv2d_3b_1x1,

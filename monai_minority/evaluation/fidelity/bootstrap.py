@@ -44,9 +44,7 @@ def bootstrap(
             fit.
     """
     if not samples or any(len(sample) == 0 for sample in samples):
-        raise ValueError(
-            f"samples must hold rows to draw from, got lengths {[len(sample) for sample in samples]}"
-        )
+        raise ValueError(f"samples must hold rows to draw from, got lengths {[len(sample) for sample in samples]}")
     if not 0 < level < 1 or resamples < 1:
         raise ValueError(f"level must be in (0, 1) and resamples positive, got {level} and {resamples}")
     rng = np.random.default_rng(seed)

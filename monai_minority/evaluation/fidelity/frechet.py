@@ -85,9 +85,7 @@ def spatial_frechet_distance(a: Features, b: Features, channels: int = 7) -> flo
     """
     for name, maps in (("a", a), ("b", b)):
         if maps.ndim != 4 or maps.shape[1] < channels:
-            raise ValueError(
-                f"{name} must be [N, C, h, w] with C >= channels={channels}, got {tuple(maps.shape)}"
-            )
+            raise ValueError(f"{name} must be [N, C, h, w] with C >= channels={channels}, got {tuple(maps.shape)}")
     return frechet_distance(a[:, :channels].reshape(len(a), -1), b[:, :channels].reshape(len(b), -1))
 
 

@@ -32,8 +32,7 @@ def kernel_distance(
     a, b = torch.as_tensor(a).detach(), torch.as_tensor(b).detach()
     if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[1] or min(len(a), len(b)) < 2:
         raise ValueError(
-            "a and b must be [N, D] and [M, D] with at least 2 vectors each, "
-            f"got {tuple(a.shape)} and {tuple(b.shape)}"
+            f"a and b must be [N, D] and [M, D] with at least 2 vectors each, got {tuple(a.shape)} and {tuple(b.shape)}"
         )
     if subset_size is None:
         return _discrepancy(a, b)

@@ -21,9 +21,7 @@ class CleanResize:
 
     def __init__(self, size: int | tuple[int, int]) -> None:
         height, width = (size, size) if isinstance(size, int) else size
-        self._resize = make_resizer(
-            "PIL", quantize_after=False, filter="bicubic", output_size=(width, height)
-        )
+        self._resize = make_resizer("PIL", quantize_after=False, filter="bicubic", output_size=(width, height))
         self.name = f"clean-fid bicubic {height}x{width}"
 
     def __call__(self, images: np.ndarray) -> np.ndarray:

@@ -109,9 +109,7 @@ def test_pyod_detector_by_name():
     real, query = rng.standard_normal((60, 4)), torch.from_numpy(rng.standard_normal((10, 4)))
     expected = ECOD().fit(real)
     np.testing.assert_array_equal(pyod_detector("ECOD", real), expected.decision_scores_)
-    np.testing.assert_array_equal(
-        pyod_detector("ECOD", real, query), expected.decision_function(query.numpy())
-    )
+    np.testing.assert_array_equal(pyod_detector("ECOD", real, query), expected.decision_function(query.numpy()))
     by_path = pyod_detector("knn.KNN", real, query, method="mean", n_neighbors=3)
     np.testing.assert_allclose(by_path, average_knn(real, query, k=3), rtol=1e-6)
     with pytest.raises(ValueError, match="'Nonsense'"):

@@ -58,9 +58,7 @@ def test_neighbours_and_balls_equal_the_definition(name, block_bytes):
     inside = cross <= radii
     balls = index.balls(queries, k)
     smallest = np.where(inside, radii, np.inf).min(axis=1)
-    np.testing.assert_allclose(
-        balls.smallest_radius, np.where(np.isinf(smallest), np.nan, smallest), rtol=1e-12
-    )
+    np.testing.assert_allclose(balls.smallest_radius, np.where(np.isinf(smallest), np.nan, smallest), rtol=1e-12)
     np.testing.assert_array_equal(balls.count, inside.sum(axis=1))
     np.testing.assert_array_equal(balls.occupied, inside.any(axis=0))
     np.testing.assert_array_equal(balls.reached, (cross <= query_radii[:, None]).any(axis=0))

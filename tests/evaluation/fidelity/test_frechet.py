@@ -39,9 +39,7 @@ def test_one_dimension_is_closed_form():
 def test_diagonal_covariances_are_closed_form():
     rng = np.random.default_rng(1)
     deviations = np.array([1.0, 2.0, 0.1]), np.array([3.0, 0.5, 0.1])
-    a, b = (
-        _with_moments(rng, 50, np.full(3, m), np.diag(s**2)) for m, s in zip((0, 1), deviations, strict=True)
-    )
+    a, b = (_with_moments(rng, 50, np.full(3, m), np.diag(s**2)) for m, s in zip((0, 1), deviations, strict=True))
     expected = 3 + ((deviations[0] - deviations[1]) ** 2).sum()
     assert frechet_distance(a, b) == pytest.approx(expected, rel=1e-10)
 

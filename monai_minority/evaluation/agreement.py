@@ -1,0 +1,108 @@
+"""How far a score agrees with densities, measured severity and known groups."""
+
+from dataclasses import replace
+
+import numpy as np
+from scipy.stats import spearmanr
+from sklearn.metrics import roc_auc_score
+
+from monai_minority.evaluation.fidelity.bootstrap import bootstrap
+from monai_minority.evaluation.figure import Figure
+
+
+def rank_correlation(
+    scores: np.ndarray,
+    measure: np.ndarray,
+    *,
+    name: str = "rank correlation",
+    subjects: np.ndarray | None = None,
+    resamples: int = 1000,
+    level: float = 0.95,
+    seed: int = 0,
+) -> Figure:
+    """Spearman's rank correlation of two values of each image, with a bootstrap interval.
+
+    Args:
+        scores: ``[N]``, higher is rarer.
+        measure: ``[N]``, such as a density or a severity. Images where either is NaN are left out and
+            counted.
+        name: name of the figure.
+        subjects: subject of each image; given, the interval resamples subjects.
+        resamples: of the bootstrap; 0 leaves the interval out.
+        level: of the interval.
+        seed: of the bootstrap.
+
+    Returns:
+        The correlation in [-1, 1]; NaN where a value is constant.
+
+    Raises:
+        ValueError: the shapes differ, or fewer than three images have both values.
+    """
+
+    def statistic(pair: np.ndarray) -> float:
+        if (pair == pair[0]).all(axis=0).any():
+            return float("nan")
+        return float(spearmanr(pair[:, 0], pair[:, 1]).statistic)
+
+    return _agreement(statistic, scores, measure, name, subjects, resamples, level, seed)
+
+
+def group_auc(
+    scores: np.ndarray,
+    positive: np.ndarray,
+    *,
+    name: str = "AUC",
+    subjects: np.ndarray | None = None,
+    resamples: int = 1000,
+    level: float = 0.95,
+    seed: int = 0,
+) -> Figure:
+    """Area under the ROC curve: the chance that a positive image has the higher score, with a bootstrap
+    interval.
+
+    Args:
+        scores: ``[N]``, higher is rarer. NaN is left out and counted.
+        positive: whether each image is of the rare group ``[N]``, bool.
+        name: name of the figure.
+        subjects: subject of each image; given, the interval resamples subjects.
+        resamples: of the bootstrap; 0 leaves the interval out.
+        level: of the interval.
+        seed: of the bootstrap.
+
+    Returns:
+        The area in [0, 1]; 0.5 is chance. NaN where one group is empty.
+
+    Raises:
+        ValueError: the shapes differ, or fewer than three images have a score.
+    """
+
+    def statistic(pair: np.ndarray) -> float:
+        if (pair[:, 1] == pair[0, 1]).all():
+            return float("nan")
+        return float(roc_auc_score(pair[:, 1] > 0, pair[:, 0]))
+
+    figure = _agreement(statistic, scores, np.asarray(positive, float), name, subjects, resamples, level, seed)
+    of_rare_group = int(np.sum(np.asarray(positive, bool) & ~np.isnan(np.asarray(scores, float))))
+    return replace(figure, context={**figure.context, "N positive": of_rare_group})
+
+
+def _agreement(statistic, scores, other, name, subjects, resamples, level, seed) -> Figure:
+    pair = np.stack(np.broadcast_arrays(*_same_length(scores, other)), axis=1)
+    valid = ~np.isnan(pair).any(axis=1)
+    if valid.sum() < 3:
+        raise ValueError(f"{name} needs at least 3 images with both values, got {int(valid.sum())}")
+    groups = None if subjects is None else [np.asarray(subjects)[valid]]
+    context: dict[str, object] = {"N": int(valid.sum()), "N without a value": int((~valid).sum())}
+    interval = (float("nan"), float("nan"))
+    if resamples:
+        interval = bootstrap(statistic, pair[valid], groups=groups, resamples=resamples, level=level, seed=seed)
+        unit = "images" if subjects is None else "subjects"
+        context |= {"interval": f"{level:.0%}, {resamples} bootstrap resamples of {unit}", "seed": seed}
+    return Figure(name, statistic(pair[valid]), *interval, context)
+
+
+def _same_length(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    a, b = np.asarray(a, float), np.asarray(b, float)
+    if a.ndim != 1 or a.shape != b.shape:
+        raise ValueError(f"both values must be [N], one an image, got shapes {a.shape} and {b.shape}")
+    return a, b

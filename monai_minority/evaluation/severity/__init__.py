@@ -1,0 +1,5 @@
+"""Measured severity of disease in images."""
+
+from monai_minority.evaluation.severity.ventricles import brain_and_ventricles, ventricle_to_brain_ratio
+
+__all__ = ["brain_and_ventricles", "ventricle_to_brain_ratio"]

@@ -1,0 +1,56 @@
+"""Agreement of scores with measures and groups."""
+
+import math
+
+import numpy as np
+import pytest
+
+from monai_minority.evaluation.agreement import group_auc, rank_correlation
+
+
+def test_rank_correlation_by_hand():
+    # Ranks 1 2 3 4 against 2 1 4 3: 1 - 6 * 4 / (4 * 15).
+    figure = rank_correlation(np.array([1.0, 2, 30, 40]), np.array([2.0, 1, 9, 3]), resamples=0)
+    assert float(figure) == pytest.approx(0.6)
+    assert math.isnan(figure.low)
+
+
+def test_interval_holds_the_true_correlation():
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal((2, 500))
+    figure = rank_correlation(x, 0.75**0.5 * y + 0.5 * x, resamples=200)
+    true = 6 / math.pi * math.asin(0.25)  # Spearman's of a bivariate normal with correlation 0.5
+    assert figure.low < true < figure.high
+    assert figure.high - figure.low < 0.2
+    assert "200 bootstrap resamples of images" in figure.context["interval"]
+
+
+def test_auc_by_hand_and_missing_scores_counted():
+    scores = np.array([1.0, 2.0, 3.0, 4.0, np.nan])
+    figure = group_auc(scores, np.array([False, True, False, True, True]), resamples=50)
+    assert float(figure) == 0.75
+    assert figure.context["N"] == 4
+    assert figure.context["N without a value"] == 1
+    assert figure.context["N positive"] == 2
+
+
+def test_subjects_are_resampled_whole():
+    rng = np.random.default_rng(1)
+    subject = np.repeat(np.arange(30), 8)
+    positive = subject < 10
+    scores = (rng.standard_normal(30) + (np.arange(30) < 10))[subject]
+    images = group_auc(scores, positive, resamples=200)
+    subjects = group_auc(scores, positive, subjects=subject, resamples=200)
+    assert subjects.value == images.value
+    assert subjects.high - subjects.low > 1.8 * (images.high - images.low)
+    assert "of subjects" in subjects.context["interval"]
+
+
+def test_undefined_is_nan_and_bad_input_named():
+    x = np.arange(5.0)
+    assert math.isnan(group_auc(x, np.zeros(5, bool), resamples=0).value)
+    assert math.isnan(rank_correlation(x, np.ones(5), resamples=0).value)
+    with pytest.raises(ValueError, match=r"\(5,\) and \(4,\)"):
+        rank_correlation(x, x[:4])
+    with pytest.raises(ValueError, match="at least 3"):
+        rank_correlation(np.full(5, np.nan), x)
