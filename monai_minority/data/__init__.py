@@ -11,6 +11,7 @@ from monai_minority.data.find import (
     find_cohort,
 )
 from monai_minority.data.image_store import ImageStore
+from monai_minority.data.phantom import make_phantom_cohort
 from monai_minority.data.pseudonyms import Pseudonyms
 from monai_minority.data.splits import check_no_leak, long_tail, split_by_subject, split_cohort
 
@@ -28,6 +29,7 @@ __all__ = [
     "extract",
     "find_cohort",
     "long_tail",
+    "make_phantom_cohort",
     "split_by_subject",
     "split_cohort",
     "write_rejected",
