@@ -5,6 +5,7 @@ import json
 import os
 import pickle
 import signal
+import tracemalloc
 
 import numpy as np
 import pandas as pd
@@ -265,3 +266,19 @@ def test_damaged_stores_are_named(store):
     _table(8).to_csv(store.path / "table.csv", index=False)
     with pytest.raises(ValueError, match="8 rows for 10 images"):
         ImageStore.open(store.path)
+
+
+def test_memory_stays_flat_while_images_stream(tmp_path):
+    def batches(count):
+        for _ in range(count):
+            yield np.zeros((4, 1, 256, 256), dtype=np.float32)  # 1 MB
+
+    def peak(count):
+        tracemalloc.start()
+        ImageStore.create(tmp_path / str(count), batches(count), {"source": range(4 * count)}, (0, 1))
+        _, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        return most
+
+    peak(1)  # what is imported and cached on first use
+    assert peak(64) - peak(4) < 1 << 20
