@@ -18,7 +18,7 @@ def test_rank_correlation_by_hand():
 def test_interval_holds_the_true_correlation():
     rng = np.random.default_rng(0)
     x, y = rng.standard_normal((2, 500))
-    figure = rank_correlation(x, 0.75**0.5 * y + 0.5 * x, resamples=200)
+    figure = rank_correlation(x, 0.75**0.5 * y + 0.5 * x, resamples=100)
     true = 6 / math.pi * math.asin(0.25)  # Spearman's of a bivariate normal with correlation 0.5
     assert figure.low < true < figure.high
     assert figure.high - figure.low < 0.2
@@ -39,8 +39,8 @@ def test_subjects_are_resampled_whole():
     subject = np.repeat(np.arange(30), 8)
     positive = subject < 10
     scores = (rng.standard_normal(30) + (np.arange(30) < 10))[subject]
-    images = group_auc(scores, positive, resamples=200)
-    subjects = group_auc(scores, positive, subjects=subject, resamples=200)
+    images = group_auc(scores, positive, resamples=100)
+    subjects = group_auc(scores, positive, subjects=subject, resamples=100)
     assert subjects.value == images.value
     assert subjects.high - subjects.low > 1.8 * (images.high - images.low)
     assert "of subjects" in subjects.context["interval"]

@@ -250,7 +250,7 @@ class NeighbourIndex:
     ) -> tuple[Tensor, Tensor]:
         candidates = candidates.sort(dim=1).values  # equal distances then stay in the order of their rows
         squared = torch.empty(candidates.shape, dtype=torch.float64, device=candidates.device)
-        chunk = max(1, self.block_bytes // (16 * candidates.shape[1] * self.dimension))
+        chunk = max(1, self.block_bytes // (64 * candidates.shape[1] * self.dimension))
         for start in range(0, len(queries), chunk):
             part = slice(start, start + chunk)
             squared[part] = _squared_differences(queries[part][:, None], self.vectors[candidates[part]])
@@ -314,7 +314,7 @@ class _BallTally:
         row, column = pairs.unbind(dim=1)
         inside = block[row, column] < radii - tolerance[row]
         near = torch.nonzero(~inside).flatten()
-        for part in near.split(max(1, self.index.block_bytes // (16 * self.index.dimension))):
+        for part in near.split(max(1, self.index.block_bytes // (64 * self.index.dimension))):
             exact = _squared_differences(self.queries[rows][row[part]], self.index.vectors[column[part]])
             inside[part] = exact <= radii[part]
         return row[inside], column[inside]
@@ -334,7 +334,7 @@ def as_index(features: Features | NeighbourIndex, *, k: int = 0, ball: int = 0) 
 def _squared_differences(a: Tensor, b: Tensor) -> Tensor:
     # Differences are the same, to the last bit, whichever vector comes first: a point on the surface of a
     # ball is in it.
-    return (a.double() - b.double()).square().sum(dim=-1)
+    return (a.double() - b.double()).square_().sum(dim=-1)
 
 
 def _as_vectors(features: Features, name: str) -> Tensor:

@@ -58,7 +58,7 @@ def brain_and_ventricles(image: np.ndarray) -> tuple[np.ndarray, np.ndarray] | N
     values = image[brain]
     if len(np.unique(values)) < 3:
         return None
-    dark = image < threshold_multiotsu(values, classes=CLASSES)[0]
+    dark = image < threshold_multiotsu(values, classes=CLASSES, nbins=64)[0]
     return brain, brain & dark & _core(brain)
 
 
