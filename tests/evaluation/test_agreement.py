@@ -22,7 +22,7 @@ def test_interval_holds_the_true_correlation():
     true = 6 / math.pi * math.asin(0.25)  # Spearman's of a bivariate normal with correlation 0.5
     assert figure.low < true < figure.high
     assert figure.high - figure.low < 0.2
-    assert "200 bootstrap resamples of images" in figure.context["interval"]
+    assert "100 bootstrap resamples of images" in figure.context["interval"]
 
 
 def test_auc_by_hand_and_missing_scores_counted():
