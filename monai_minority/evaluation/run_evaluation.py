@@ -1,0 +1,199 @@
+"""The evaluate stage: every figure of a run, from its stores to its tables."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+from torch import nn
+
+from monai_minority.data.image_store import ImageStore
+from monai_minority.evaluation.features import describe, extract
+from monai_minority.evaluation.figure import library_versions
+from monai_minority.evaluation.image_tables import Pictures, generated_table, real_table
+from monai_minority.evaluation.run_agreement import agreement_table
+from monai_minority.evaluation.run_summary import summary_table
+from monai_minority.keys import Split
+from monai_minority.scoring import MinorityScore, QuantileClasses
+
+HELD_OUT = (Split.VALIDATION.value, Split.TEST.value, Split.REFERENCE.value)
+
+
+@dataclass(frozen=True)
+class RunEvaluation:
+    """What :func:`evaluate_run` measured, and wrote under the same names.
+
+    Attributes:
+        real: one row a real image; see :func:`~monai_minority.evaluation.image_tables.real_table`.
+        generated: one row a generated image; see
+            :func:`~monai_minority.evaluation.image_tables.generated_table`.
+        summary: one row a set and target class; see
+            :func:`~monai_minority.evaluation.run_summary.summary_table`.
+        agreement: one row a figure; see :func:`~monai_minority.evaluation.run_agreement.agreement_table`.
+        context: how all of it was measured.
+    """
+
+    real: pd.DataFrame
+    generated: pd.DataFrame
+    summary: pd.DataFrame
+    agreement: pd.DataFrame
+    context: dict[str, Any]
+
+    def save(self, folder: str | Path) -> None:
+        """Write ``real.csv``, ``generated.csv``, ``summary.csv``, ``agreement.csv`` and, last,
+        ``context.json``."""
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in ("real", "generated", "summary", "agreement"):
+            getattr(self, name).to_csv(folder / f"{name}.csv", index=False)
+        (folder / "context.json").write_text(json.dumps(self.context, indent=2) + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: str | Path) -> "RunEvaluation":
+        """Read what :meth:`save` wrote.
+
+        Raises:
+            FileNotFoundError: the folder holds no whole evaluation.
+        """
+        folder = Path(folder)
+        if not (folder / "context.json").is_file():
+            raise FileNotFoundError(f"{folder} holds no evaluation (context.json is missing); run the evaluate stage")
+        tables = {name: pd.read_csv(folder / f"{name}.csv") for name in ("real", "generated", "agreement")}
+        summary = pd.read_csv(folder / "summary.csv", dtype={"target_class": str})
+        context = json.loads((folder / "context.json").read_text(encoding="utf-8"))
+        return cls(summary=summary, context=context, **tables)
+
+
+def open_samples(folder: str | Path) -> dict[str, ImageStore]:
+    """The stores of generated images in ``samples/`` of a run folder, by name in alphabetical order."""
+    folder = Path(folder)
+    found = sorted(folder.iterdir()) if folder.is_dir() else []
+    return {path.name: ImageStore.open(path) for path in found if (path / "store.json").is_file()}
+
+
+def evaluate_run(
+    store: ImageStore,
+    samples: Mapping[str, ImageStore],
+    extractor: nn.Module,
+    score: MinorityScore,
+    *,
+    output_dir: str | Path,
+    feature_dir: str | Path | None = None,
+    classes: QuantileClasses | None = None,
+    severity: Callable[[torch.Tensor], Any] | None = None,
+    reference_size: int = 200,
+    reference_split: Sequence[str] = HELD_OUT,
+    normal_group: str | None = None,
+    neighbours: int = 5,
+    lof_neighbours: int = 20,
+    copy_quantile: float = 0.01,
+    resamples: int = 1000,
+    batch_size: int = 64,
+    device: torch.device | str | None = None,
+    seed: int = 0,
+    progress: bool = True,
+) -> RunEvaluation:
+    """Measure real and generated images, and write the tables to ``output_dir``.
+
+    Densities are measured among the training images, from which a training image itself is left out. Generated
+    images are scored as the real ones were, by the given ``score``, each with the noise of its own seed.
+    Fréchet distance, precision and recall compare with the ``reference_size`` most unique real images by
+    AvgkNN: among those of ``reference_split``, which the backbone never saw, where they are at least twice as
+    many (else the most unique would be nearly all of them), otherwise among all real images; ``context.json``
+    says which.
+
+    Args:
+        store: real images with the columns ``split`` and ``minority_score``.
+        samples: stores of generated images by name, with the columns ``seed``, ``target_class`` and
+            ``guidance_scale``.
+        extractor: feature space, a module from images ``[B, C, H, W]`` in [-1, 1] to features ``[B, D]``.
+        score: the score that gave the real images theirs: same network, timestep, draws.
+        output_dir: folder for the tables, made where needed.
+        feature_dir: cache of features, by content; ``None`` keeps none.
+        classes: classes of the run; given, generated images get the class of their score.
+        severity: measure of severity from images ``[B, C, H, W]`` to ``[B]``, such as
+            :func:`~monai_minority.evaluation.severity.ventricle_to_brain_ratio`.
+        reference_size: number of most unique real images.
+        reference_split: splits that the backbone never saw.
+        normal_group: value of ``group`` that others are compared with; ``None``: the commonest in training.
+        neighbours: k of AvgkNN, Rarity, precision and recall (the paper: 5).
+        lof_neighbours: k of LOF (the paper: 20).
+        copy_quantile: see :func:`~monai_minority.evaluation.memorization.audit`.
+        resamples: of the bootstrap intervals; 0 leaves them out.
+        batch_size: images at a time.
+        device: where to compute; by default where the extractor is.
+        seed: of the bootstrap.
+        progress: whether to show bars.
+
+    Returns:
+        The tables, as written.
+
+    Raises:
+        ValueError: a column is missing, the stores' images differ in shape, there are too few training images
+            for the neighbours asked for, or fewer real images than ``reference_size``.
+    """
+    if not samples:
+        raise ValueError("samples must name at least one store of generated images, got none; run the sample stage")
+    _check_shapes(store, samples)
+    if isinstance(score.network, nn.Module) and device is not None:
+        score.network.to(device)
+
+    def measured(pictures: ImageStore) -> Pictures:
+        features = extract(pictures, extractor, feature_dir, batch_size, device, progress)
+        return Pictures(pictures, features, severity, batch_size)
+
+    real = real_table(measured(store), neighbours=neighbours, lof_neighbours=lof_neighbours)
+    generated = generated_table(
+        real,
+        {name: measured(pictures) for name, pictures in samples.items()},
+        score,
+        classes=classes,
+        copy_quantile=copy_quantile,
+        device=device,
+        progress=progress,
+    )
+    summary, compared = summary_table(
+        real, generated, reference_size=reference_size, held_out=reference_split, resamples=resamples, seed=seed
+    )
+    agreement = agreement_table(
+        real.table,
+        generated.table,
+        real.subjects,
+        held_out=reference_split,
+        normal_group=normal_group,
+        resamples=resamples,
+        seed=seed,
+    )
+    context = {
+        **describe(extractor),
+        "dimension": int(real.index.dimension),
+        "neighbours": neighbours,
+        "lof_neighbours": lof_neighbours,
+        "density_among": f"{len(real.index)} training images, each without itself",
+        **compared,
+        "copy_quantile": copy_quantile,
+        "copy_threshold": generated.copy_threshold,
+        "score_timestep": score.timestep,
+        "score_draws": score.draws,
+        "score_distance": type(score.distance).__name__,
+        "severity_measure": None if severity is None else getattr(severity, "__name__", type(severity).__name__),
+        "intervals": f"95 % bootstrap, {resamples} resamples; real images by subject" if resamples else None,
+        "seed": seed,
+        "stores": {"real": store.content_hash, **{name: s.content_hash for name, s in samples.items()}},
+        "libraries": library_versions(),
+    }
+    evaluation = RunEvaluation(real.table, generated.table, summary, agreement, context)
+    evaluation.save(output_dir)
+    return evaluation
+
+
+def _check_shapes(store: ImageStore, samples: Mapping[str, ImageStore]) -> None:
+    for name, pictures in samples.items():
+        if pictures.image_shape != store.image_shape:
+            raise ValueError(
+                f"samples[{name!r}] must hold images of the real store's shape {store.image_shape}, got "
+                f"{pictures.image_shape}; sample at the size the backbone was trained at"
+            )
