@@ -13,13 +13,20 @@ from monai_minority.data.find import (
 from monai_minority.data.image_store import ImageStore
 from monai_minority.data.phantom import make_phantom_cohort
 from monai_minority.data.pseudonyms import Pseudonyms
+from monai_minority.data.sample_plan import SamplePlan
 from monai_minority.data.splits import check_no_leak, long_tail, split_by_subject, split_cohort
+from monai_minority.data.store_batches import BatchPlan, OrderedBatches, ShuffledBatches, StoreBatches
 
 __all__ = [
+    "BatchPlan",
     "Cohort",
     "ImageStore",
+    "OrderedBatches",
     "Pseudonyms",
     "Rejection",
+    "SamplePlan",
+    "ShuffledBatches",
+    "StoreBatches",
     "check_no_leak",
     "cohort_from_bids",
     "cohort_from_csv",

@@ -7,7 +7,6 @@ from functools import lru_cache
 
 import numpy as np
 import torch
-from nilearn import datasets
 from scipy import ndimage
 
 FIELD_OF_VIEW = ((-88.0, 88.0), (-124.0, 92.0), (-72.0, 100.0))
@@ -90,6 +89,8 @@ def load_anatomy(resolution: int = 1) -> PhantomAnatomy:
     Args:
         resolution: voxel size in mm, 1 (the template's own) or 2.
     """
+    from nilearn import datasets  # here: it takes seconds to import, and few who import the room make phantoms
+
     template, grey, white = (
         _crop(load(resolution=resolution))
         for load in (

@@ -35,12 +35,13 @@ class StoreBatches(Dataset):
     Args:
         store: where the images are.
         columns: numeric table columns to hand over beside the images, each as a tensor ``[B]``.
+        first_seed: hand over a seed for each image too, ``first_seed`` plus its row in the whole store.
 
     Raises:
         ValueError: a column is not in the store's table or is not numeric.
     """
 
-    def __init__(self, store: ImageStore, columns: Sequence[str] = ()) -> None:
+    def __init__(self, store: ImageStore, columns: Sequence[str] = (), first_seed: int | None = None) -> None:
         self.store = store
         table = store.table
         self.columns: dict[str, torch.Tensor] = {}
@@ -53,6 +54,8 @@ class StoreBatches(Dataset):
             if values.dtype.kind not in "iufb":
                 raise ValueError(f"column {name!r} of {store.path} must be numeric, got {values.dtype}")
             self.columns[str(name)] = torch.from_numpy(np.ascontiguousarray(values))
+        if first_seed is not None:
+            self.columns[Key.SEED.value] = torch.from_numpy(store.rows + first_seed)
 
     def __len__(self) -> int:
         return len(self.store)
@@ -87,9 +90,7 @@ class ShuffledBatches(Sampler[BatchPlan]):
         ValueError: ``batch_size`` is not a positive multiple of ``world_size``, or there is no image.
     """
 
-    def __init__(
-        self, num_items: int, batch_size: int, seed: int = 0, rank: int = 0, world_size: int = 1
-    ) -> None:
+    def __init__(self, num_items: int, batch_size: int, seed: int = 0, rank: int = 0, world_size: int = 1) -> None:
         if num_items < 1:
             raise ValueError(f"num_items must be positive, got {num_items}")
         if batch_size < 1 or batch_size % world_size:

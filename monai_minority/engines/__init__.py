@@ -1,8 +1,27 @@
 """What MONAI's trainers and evaluators are fed with: targets, losses, the stages' bookkeeping."""
 
 from monai_minority.engines.denoising_loss import DenoisingLoss
+from monai_minority.engines.labelled import LabelledPrepareBatch
 from monai_minority.engines.noising import DenoisingTargets, NoisingPrepareBatch
 from monai_minority.engines.precision import fast_dtype
-from monai_minority.engines.start import start
+from monai_minority.engines.sample_store import write_samples
+from monai_minority.engines.score_timestep import read_timestep, settle_timestep
+from monai_minority.engines.stage import Stage
+from monai_minority.engines.start import barrier, start
+from monai_minority.engines.tables import cut_classes, record_scores
 
-__all__ = ["DenoisingLoss", "DenoisingTargets", "NoisingPrepareBatch", "fast_dtype", "start"]
+__all__ = [
+    "DenoisingLoss",
+    "DenoisingTargets",
+    "LabelledPrepareBatch",
+    "NoisingPrepareBatch",
+    "Stage",
+    "barrier",
+    "cut_classes",
+    "fast_dtype",
+    "read_timestep",
+    "record_scores",
+    "settle_timestep",
+    "start",
+    "write_samples",
+]

@@ -1,10 +1,21 @@
 """What engines do beside their work: checkpoints, pictures, records, files."""
 
 from monai_minority.handlers.gradient_clipping import GradientClipping
+from monai_minority.handlers.noise_level_errors import NoiseLevelErrors
 from monai_minority.handlers.progress_bar import ProgressBar
+from monai_minority.handlers.result_parts import ResultParts
 from monai_minority.handlers.sample_grid import SampleGrid
 from monai_minority.handlers.step_seed import StepSeed
 from monai_minority.handlers.summary_writer import summary_writer
 from monai_minority.handlers.training_checkpoint import TrainingCheckpoint
 
-__all__ = ["GradientClipping", "ProgressBar", "SampleGrid", "StepSeed", "TrainingCheckpoint", "summary_writer"]
+__all__ = [
+    "GradientClipping",
+    "NoiseLevelErrors",
+    "ProgressBar",
+    "ResultParts",
+    "SampleGrid",
+    "StepSeed",
+    "TrainingCheckpoint",
+    "summary_writer",
+]

@@ -1,7 +1,7 @@
 """Minority scores, as MONAI's evaluator asks for them."""
 
 from collections.abc import Callable
-from typing import Any
+from copy import copy
 
 import torch
 from monai.inferers import Inferer
@@ -14,17 +14,11 @@ class ScoringInferer(Inferer):
     """Scores the images of a batch (Eq. 7, and Eq. 16 with labels) inside a ``SupervisedEvaluator``.
 
     Args:
-        scheduler: noise schedule the network was trained on.
-        distance: distance of ``scoring``, from two ``[B, C, H, W]`` to ``[B]``.
-        timestep: training index; ``None`` for the paper's share of T (see ``scoring.MinorityScore``).
-        draws: noises averaged over.
+        score: the score. Its timestep may be settled after the engine was built, but before it runs.
     """
 
-    def __init__(self, scheduler: Any, distance: Any, timestep: int | None = None, draws: int = 1) -> None:
-        self.scheduler = scheduler
-        self.distance = distance
-        self.timestep = timestep
-        self.draws = draws
+    def __init__(self, score: MinorityScore) -> None:
+        self.score = score
 
     def __call__(  # type: ignore[override]
         self,
@@ -38,7 +32,7 @@ class ScoringInferer(Inferer):
 
         Args:
             inputs: images ``[B, C, H, W]`` in [-1, 1].
-            network: the diffusion network.
+            network: the engine's diffusion network, which takes the place of the score's own.
             class_labels: integer labels ``[B]`` where the network is conditional on them.
             seeds: integers ``[B]``; an image's score depends on its seed, not on its batch.
             noise: ``[draws, B, C, H, W]`` in place of the seeds.
@@ -46,6 +40,7 @@ class ScoringInferer(Inferer):
         Returns:
             float32 ``[B, 2]``: score and standard error of each image.
         """
-        score = MinorityScore(network, self.scheduler, self.distance, self.timestep, self.draws)
+        score = copy(self.score)
+        score.network = network
         result = score(inputs, class_labels=class_labels, seeds=seeds, noise=noise)
         return torch.stack([result.mean, result.standard_error], dim=-1)

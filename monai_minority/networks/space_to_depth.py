@@ -14,25 +14,29 @@ class SpaceToDepth(nn.Module):
 
     Args:
         network: U-Net of ``C * factor**2`` input channels and ``C * factor**2`` outputs (twice that where it learns
-            its variances), called as ``network(x, timesteps, context=None, class_labels=None)``.
+            its variances), called as ``network(x, timesteps, context=None, class_labels=None)``; or an encoder of
+            that many input channels.
         factor: side of a block in pixels; height and width of the images must be multiples of it.
+        restore: the output is a map whose channels go back to pixels; off for an encoder.
     """
 
-    def __init__(self, network: nn.Module, factor: int = 2) -> None:
+    def __init__(self, network: nn.Module, factor: int = 2, restore: bool = True) -> None:
         super().__init__()
         if factor < 2:
-            raise ValueError(
-                f"factor must be at least 2, got {factor}; use the network itself without blocks"
-            )
+            raise ValueError(f"factor must be at least 2, got {factor}; use the network itself without blocks")
         self.network = network
         self.factor = factor
+        self.restore = restore
+        # What tells that a network is conditional on class labels, here and in MONAI.
+        for name in ("num_classes", "num_class_embeds"):
+            if hasattr(network, name):
+                setattr(self, name, getattr(network, name))
 
     def forward(
         self, x: Tensor, timesteps: Tensor, context: Tensor | None = None, class_labels: Tensor | None = None
     ) -> Tensor:
-        """Network output for ``x`` ``[B, C, H, W]``, of the same height and width."""
+        """Network output for ``x`` ``[B, C, H, W]``, of the same height and width; of an encoder, its logits."""
         call: dict[str, Any] = {"context": context, "class_labels": class_labels}
         call = {name: value for name, value in call.items() if value is not None}
-        return F.pixel_shuffle(
-            self.network(F.pixel_unshuffle(x, self.factor), timesteps, **call), self.factor
-        )
+        output = self.network(F.pixel_unshuffle(x, self.factor), timesteps, **call)
+        return F.pixel_shuffle(output, self.factor) if self.restore else output

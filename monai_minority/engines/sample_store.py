@@ -1,0 +1,47 @@
+"""From an engine's samples to an image store that says they are synthetic."""
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from monai_minority.data import ImageStore, SamplePlan
+
+
+def write_samples(
+    images: Iterable[np.ndarray],
+    plan: SamplePlan,
+    path: str | os.PathLike[str],
+    scale: float,
+    settings: Mapping[str, Any],
+    geometry: Mapping[str, Any] | None = None,
+) -> ImageStore:
+    """Write generated images as a store of 8-bit pixels.
+
+    Args:
+        images: batches ``[B, C, H, W]`` in about [-1, 1], in the order of the plan; values beyond are clamped.
+        plan: seeds and target classes.
+        path: folder of the store; one that is there is replaced.
+        scale: of the guidance, 0 for none.
+        settings: how they were made, kept in the store.
+        geometry: what the pixels measure.
+
+    Returns:
+        The store, with ``synthetic`` = 1 on every row.
+    """
+
+    def as_bytes(batch: np.ndarray) -> np.ndarray:
+        return ((np.clip(batch, -1, 1) + 1) * 127.5).round().astype(np.uint8)
+
+    return ImageStore.create(
+        Path(path),
+        map(as_bytes, images),
+        plan.table(scale),
+        (0, 255),
+        overwrite=True,
+        geometry=geometry,
+        synthetic=True,
+        **settings,
+    )

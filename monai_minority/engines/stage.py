@@ -1,0 +1,140 @@
+"""A stage of a run: done once for its inputs, and written down."""
+
+import hashlib
+import json
+import os
+import platform
+import time
+from collections.abc import Callable, Mapping
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from monai_minority.data import ImageStore
+
+RECORD = "run.json"
+_PACKAGES = ("monai-minority", "monai", "torch", "torchvision", "pytorch-ignite", "numpy", "nibabel", "pyod", "timm")
+
+
+class Stage:
+    """Runs what a stage does unless it has been done with the same inputs, and records it in ``run.json``.
+
+    Args:
+        name: of the stage, its entry in the record.
+        run_dir: the run folder.
+        inputs: everything the result depends on. Stores count by their content hash, existing files and folders
+            by their content, networks by their weights, all else by its value as text.
+        outputs: files and folders, relative to ``run_dir``, that exist when the stage is done.
+        write: whether this process records (rank 0).
+    """
+
+    def __init__(
+        self,
+        name: str,
+        run_dir: str | os.PathLike[str],
+        inputs: Mapping[str, Any],
+        outputs: list[str],
+        write: bool = True,
+    ) -> None:
+        self.name = name
+        self.run_dir = Path(run_dir)
+        self.inputs = {key: describe(value) for key, value in inputs.items()}
+        self.outputs = outputs
+        self.write = write
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of name and inputs."""
+        return hashlib.sha256(json.dumps([self.name, self.inputs], sort_keys=True).encode()).hexdigest()
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the record holds this stage with the same inputs and its outputs exist."""
+        done = self._record().get("stages", {}).get(self.name, {}).get("fingerprint") == self.fingerprint
+        return done and all((self.run_dir / output).exists() for output in self.outputs)
+
+    def run(self, *steps: Callable[[], Any]) -> None:
+        """Call the steps in order and record the stage, or say that nothing has changed."""
+        if self.is_done:
+            if self.write:
+                print(f"{self.name}: unchanged, not run again")
+            return
+        started = time.perf_counter()
+        for step in steps:
+            step()
+        if self.write:
+            self._write(time.perf_counter() - started)
+
+    def _record(self) -> dict[str, Any]:
+        path = self.run_dir / RECORD
+        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+
+    def _write(self, seconds: float) -> None:
+        record = self._record()
+        record["versions"] = {"python": platform.python_version(), **_versions()}
+        record["machine"] = {
+            "processor": platform.machine(),
+            "threads": torch.get_num_threads(),
+            "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+        }
+        record.setdefault("stages", {})[self.name] = {
+            "fingerprint": self.fingerprint,
+            "inputs": self.inputs,
+            "outputs": self.outputs,
+            "seconds": round(seconds, 2),
+            "finished": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        }
+        self.run_dir.mkdir(parents=True, exist_ok=True)
+        temporary = self.run_dir / f".{RECORD}.{os.getpid()}"
+        temporary.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+        temporary.replace(self.run_dir / RECORD)
+
+
+def describe(value: Any) -> Any:
+    """What stands for an input in the record and the fingerprint: a hash of contents, never a path."""
+    if isinstance(value, ImageStore):
+        return f"store {value.content_hash[:16]}"
+    if isinstance(value, torch.nn.Module):
+        digest = hashlib.sha256(repr(value).encode())
+        for name, tensor in value.state_dict().items():
+            digest.update(name.encode())
+            digest.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())
+        return f"{type(value).__name__} {digest.hexdigest()[:16]}"
+    if isinstance(value, Path):
+        return f"file {_content(value)}"
+    if isinstance(value, Mapping):
+        return {str(key): describe(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [describe(item) for item in value]
+    if isinstance(value, bool | int | float | str) or value is None:
+        return value
+    if isinstance(value, torch.dtype):
+        return str(value)
+    raise ValueError(
+        f"a stage's input must be a store, a network, a Path or a plain value, got {type(value).__name__}; "
+        "give the settings it was built from"
+    )
+
+
+def _content(path: Path) -> str:
+    digest = hashlib.sha256()
+    if not path.exists():
+        raise FileNotFoundError(f"{path} is missing; run the stage that writes it first")
+    for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
+        if file.is_file():
+            digest.update(file.relative_to(path).as_posix().encode())
+            with file.open("rb") as opened:
+                digest.update(hashlib.file_digest(opened, "sha256").digest())
+    return digest.hexdigest()[:16]
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for package in _PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found

@@ -1,0 +1,68 @@
+"""How well a classifier of noised images does at each noise level."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from ignite.engine import Engine, Events
+from monai.utils import CommonKeys
+
+
+class NoiseLevelErrors:
+    """Accuracy and mean absolute class error by noise level, to a CSV file and TensorBoard.
+
+    For an evaluator whose inferer is :class:`~monai_minority.inferers.NoisyClassifierInferer` with a grid.
+
+    Args:
+        grid: the training timesteps of the grid.
+        path: the CSV file: ``timestep``, ``images``, ``accuracy``, ``mean_absolute_error`` (in classes) and
+            ``cross_entropy`` (nats).
+        summary_writer: TensorBoard's ``SummaryWriter``.
+    """
+
+    def __init__(self, grid: Sequence[int], path: str | os.PathLike[str], summary_writer: Any) -> None:
+        self.grid = list(grid)
+        self.path = Path(path)
+        self.writer = summary_writer
+        self._rows: list[np.ndarray] = []
+
+    def attach(self, engine: Engine) -> None:
+        """Collect each batch, report at the end."""
+        engine.add_event_handler(Events.STARTED, self._start)
+        engine.add_event_handler(Events.ITERATION_COMPLETED, self._collect)
+        engine.add_event_handler(Events.COMPLETED, self._report)
+
+    def _start(self, engine: Engine) -> None:
+        self._rows = []
+
+    def _collect(self, engine: Engine) -> None:
+        logits, labels = engine.state.output[CommonKeys.PRED], engine.state.output[CommonKeys.LABEL]
+        found = logits.argmax(-1)
+        truth = labels[:, None].expand_as(found)
+        loss = logits.logsumexp(-1) - logits.gather(-1, truth[..., None])[..., 0]
+        errors = np.stack([(found == truth).cpu(), (found - truth).abs().cpu(), loss.cpu()], axis=-1)
+        self._rows.append(errors.astype(np.float64))
+
+    def _report(self, engine: Engine) -> None:
+        errors = np.concatenate(self._rows)
+        accuracy, absolute, loss = errors.mean(0).T
+        table = pd.DataFrame(
+            {
+                "timestep": self.grid,
+                "images": len(errors),
+                "accuracy": accuracy,
+                "mean_absolute_error": absolute,
+                "cross_entropy": loss,
+            }
+        )
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        table.to_csv(self.path, index=False)
+        step = engine.state.epoch
+        for timestep, row in zip(self.grid, table.to_dict("records"), strict=True):
+            for name in ("accuracy", "mean_absolute_error"):
+                self.writer.add_scalar(f"validation_{name}/t{timestep:04d}", row[name], step)
+        for name in ("accuracy", "mean_absolute_error", "cross_entropy"):
+            self.writer.add_scalar(f"validation/{name}", float(table[name].mean()), step)

@@ -1,0 +1,71 @@
+"""What an engine computes a batch, kept on disk until the whole is there."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from ignite.engine import Engine, Events
+from monai.utils import CommonKeys
+
+
+class ResultParts:
+    """Saves each batch's prediction as a file, so that a killed run goes on where it was.
+
+    Several processes may write into one folder, each its own batches.
+
+    Args:
+        folder: where the parts are kept.
+        fingerprint: of the settings; parts of other settings in the folder are deleted, never mixed in.
+        main: whether this process may delete them (rank 0).
+    """
+
+    def __init__(self, folder: str | os.PathLike[str], fingerprint: str, main: bool = True) -> None:
+        self.folder = Path(folder) / fingerprint[:16]
+        self.main = main
+
+    @property
+    def done(self) -> list[int]:
+        """Numbers of the batches that are saved, in ascending order."""
+        return sorted(int(path.stem) for path in self.folder.glob("[0-9]*.npy"))
+
+    def attach(self, engine: Engine) -> None:
+        """Delete parts of other settings on start, save after every iteration."""
+        engine.add_event_handler(Events.STARTED, self._start)
+        engine.add_event_handler(Events.ITERATION_COMPLETED, self)
+
+    def _start(self, engine: Engine) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        if self.main:
+            for other in self.folder.parent.iterdir():
+                if other != self.folder:
+                    shutil.rmtree(other, ignore_errors=True)
+
+    def __call__(self, engine: Engine) -> None:
+        prediction = engine.state.output[CommonKeys.PRED]
+        path = self.folder / f"{int(engine.state.batch['step']):08d}.npy"
+        temporary = path.with_name(f".{path.name}.{os.getpid()}")
+        with temporary.open("wb") as file:
+            np.save(file, prediction.detach().float().cpu().numpy())
+        temporary.replace(path)
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        """The parts in the order of their batches, one in memory at a time."""
+        for step in self.done:
+            yield np.load(self.folder / f"{step:08d}.npy")
+
+    def gather(self, count: int) -> np.ndarray:
+        """All parts, joined.
+
+        Raises:
+            RuntimeError: they are not ``count`` rows, since a process has not finished.
+        """
+        whole = np.concatenate(list(self))
+        if len(whole) != count:
+            raise RuntimeError(f"{self.folder} holds {len(whole)} of {count} results; run the stage again to finish it")
+        return whole
+
+    def delete(self) -> None:
+        """Remove the folder once its content is in its final place."""
+        shutil.rmtree(self.folder.parent, ignore_errors=True)
