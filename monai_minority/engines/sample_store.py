@@ -45,3 +45,15 @@ def write_samples(
         synthetic=True,
         **settings,
     )
+
+
+def open_samples(run_dir: str | os.PathLike[str]) -> dict[str, ImageStore]:
+    """Every sample set of a run by its name, in the order of their names.
+
+    Raises:
+        FileNotFoundError: there is none.
+    """
+    found = sorted(path.parent for path in (Path(run_dir) / "samples").glob("[!.]*/store.json"))
+    if not found:
+        raise FileNotFoundError(f"{run_dir}/samples holds no sample set; run the sample stage first (inference.yaml)")
+    return {path.name: ImageStore.open(path) for path in found}

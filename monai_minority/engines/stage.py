@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from monai_minority.data import ImageStore
+from monai_minority.engines.start import barrier
 
 RECORD = "run.json"
 _PACKAGES = ("monai-minority", "monai", "torch", "torchvision", "pytorch-ignite", "numpy", "nibabel", "pyod", "timm")
@@ -24,10 +25,11 @@ class Stage:
     Args:
         name: of the stage, its entry in the record.
         run_dir: the run folder.
-        inputs: everything the result depends on. Stores count by their content hash, existing files and folders
-            by their content, networks by their weights, all else by its value as text.
+        inputs: everything the result depends on. Stores count by their content hash, files by
+            their content, folders by the names, sizes and times of their files, networks by their weights, all else by its value as text.
         outputs: files and folders, relative to ``run_dir``, that exist when the stage is done.
-        write: whether this process records (rank 0).
+        shared: whether the processes of a distributed run share the work; otherwise the first does it alone and
+            the others wait.
     """
 
     def __init__(
@@ -36,13 +38,14 @@ class Stage:
         run_dir: str | os.PathLike[str],
         inputs: Mapping[str, Any],
         outputs: list[str],
-        write: bool = True,
+        shared: bool = False,
     ) -> None:
         self.name = name
         self.run_dir = Path(run_dir)
         self.inputs = {key: describe(value) for key, value in inputs.items()}
         self.outputs = outputs
-        self.write = write
+        self.shared = shared
+        self.is_main = int(os.environ.get("RANK", 0)) == 0
 
     @property
     def fingerprint(self) -> str:
@@ -58,14 +61,15 @@ class Stage:
     def run(self, *steps: Callable[[], Any]) -> None:
         """Call the steps in order and record the stage, or say that nothing has changed."""
         if self.is_done:
-            if self.write:
+            if self.is_main:
                 print(f"{self.name}: unchanged, not run again")
-            return
-        started = time.perf_counter()
-        for step in steps:
-            step()
-        if self.write:
-            self._write(time.perf_counter() - started)
+        elif self.is_main or self.shared:
+            started = time.perf_counter()
+            for step in steps:
+                step()
+            if self.is_main:
+                self._write(time.perf_counter() - started)
+        barrier()
 
     def _record(self) -> dict[str, Any]:
         path = self.run_dir / RECORD
@@ -119,14 +123,17 @@ def describe(value: Any) -> Any:
 
 
 def _content(path: Path) -> str:
-    digest = hashlib.sha256()
+    """Hash of a file's content; of a folder's file names, sizes and times, since it may hold terabytes."""
     if not path.exists():
-        raise FileNotFoundError(f"{path} is missing; run the stage that writes it first")
-    for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
+        raise FileNotFoundError(f"{path} is missing; run the stage that writes it first, or correct the path")
+    if path.is_file():
+        with path.open("rb") as opened:
+            return hashlib.file_digest(opened, "sha256").hexdigest()[:16]
+    digest = hashlib.sha256()
+    for file in sorted(path.rglob("*")):
         if file.is_file():
-            digest.update(file.relative_to(path).as_posix().encode())
-            with file.open("rb") as opened:
-                digest.update(hashlib.file_digest(opened, "sha256").digest())
+            state = file.stat()
+            digest.update(f"{file.relative_to(path).as_posix()} {state.st_size} {state.st_mtime_ns}\n".encode())
     return digest.hexdigest()[:16]
 
 

@@ -24,3 +24,10 @@ def barrier() -> None:
     """Wait for all processes of a distributed run."""
     if torch.distributed.is_available() and torch.distributed.is_initialized():
         torch.distributed.barrier()
+
+
+def parallel(network: torch.nn.Module) -> torch.nn.Module:
+    """The network, wrapped for distributed training where ``torchrun`` started several processes."""
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        return torch.nn.parallel.DistributedDataParallel(network)
+    return network

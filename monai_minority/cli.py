@@ -1,0 +1,191 @@
+"""``monai-minority``: a thin front over the bundles."""
+
+import os
+
+# OpenMP's default makes waiting threads spin, which slows every other process on the cores; set before torch starts.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
+import contextlib
+import shlex
+import sys
+import time
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
+
+REJECTED_STATUS = 3
+"""Exit status of a run that is complete but left bad files out."""
+
+
+@app.callback()
+def _commands() -> None:
+    """Find, score and generate the rare images of a data set."""
+
+
+@app.command()
+def run(
+    values: Annotated[
+        list[str] | None, typer.Argument(help="KEY=VALUE overrides of any value, such as image_size=128.")
+    ] = None,
+    bundle: Annotated[Path, typer.Option(help="Folder of the bundle.")] = Path("bundles/brain_mri"),
+    overlay: Annotated[
+        list[str] | None, typer.Option(help="Overlay of the bundle (a name) or a YAML file, merged in this order.")
+    ] = None,
+    run_dir: Annotated[Path | None, typer.Option(help="Folder for everything the run leaves.")] = None,
+    dataset_dir: Annotated[Path | None, typer.Option(help="Folder, CSV or MONAI data list of volumes.")] = None,
+    stage: Annotated[list[str] | None, typer.Option(help="Run this stage alone; can be given several times.")] = None,
+    debug: Annotated[bool, typer.Option(help="Show the traceback of an error.")] = False,
+) -> None:
+    """Run the stages of a bundle in order. What has not changed since the last run is not run again."""
+    with _clear_errors(debug):
+        status = _run_stages(
+            bundle, overlay or [], run_dir, dataset_dir, stage or [], dict(map(_override, values or []))
+        )
+    raise typer.Exit(status)
+
+
+def _run_stages(
+    bundle: Path,
+    overlays: list[str],
+    run_dir: Path | None,
+    dataset_dir: Path | None,
+    only: list[str],
+    overrides: dict[str, Any],
+) -> int:
+    if not (bundle / "configs" / "common.yaml").is_file():
+        raise FileNotFoundError(f"--bundle must be a bundle's folder, {bundle} has no configs/common.yaml")
+    layers = [_overlay(bundle, name) for name in overlays]
+    if run_dir is not None:
+        overrides["run_dir"] = str(run_dir.resolve())
+    if dataset_dir is not None:
+        overrides["dataset_dir"] = str(dataset_dir.resolve())
+    common = str(bundle / "configs" / "common.yaml")
+
+    from monai.bundle import ConfigParser  # here: it takes seconds, and --help should not
+
+    warnings.filterwarnings("ignore", message="parsing config_file")
+    parser = ConfigParser()
+    parser.read_config([common, *map(str, layers)])
+    for key, value in {"bundle_root": str(bundle), **overrides}.items():
+        parser[key] = value
+    folder = Path(parser.get_parsed_content("run_dir"))
+    pipeline, sets = parser["pipeline"], parser["sample_sets"]
+    unknown = [name for name in only if name not in pipeline]
+    if unknown:
+        raise ValueError(f"--stage must be one of {', '.join(pipeline)}, got {', '.join(unknown)}")
+
+    jobs: list[tuple[str, dict[str, Any]]] = []
+    for name in pipeline:
+        if only and name not in only:
+            continue
+        if name == "inference":
+            jobs.extend((name, {"sample_set": title, **settings}) for title, settings in sets.items())
+        else:
+            jobs.append((name, {}))
+    for number, (name, settings) in enumerate(jobs, start=1):
+        title = f"{name} ({settings['sample_set']})" if settings else name
+        files = [common, str(bundle / "configs" / f"{name}.yaml"), *map(str, layers)]
+        _run_stage(f"[{number}/{len(jobs)}] {title}", files, bundle, {**overrides, **settings})
+    return _closing(folder)
+
+
+def _run_stage(title: str, files: list[str], bundle: Path, overrides: dict[str, Any]) -> None:
+    from monai.bundle import run as run_bundle
+
+    command = ["python", "-m", "monai.bundle", "run", "--config_file", str(files), "--bundle_root", str(bundle)]
+    for key, value in overrides.items():
+        command += [f"--{key}", str(value)]
+    _say(f"\n{title}\n  {shlex.join(command)}")
+    started = time.perf_counter()
+    run_bundle(
+        config_file=files,
+        meta_file=str(bundle / "configs" / "metadata.json"),
+        logging_file=str(bundle / "configs" / "logging.conf"),
+        bundle_root=str(bundle),
+        **overrides,
+    )
+    _say(f"  done in {time.perf_counter() - started:.0f} s")
+
+
+def _closing(folder: Path) -> int:
+    """Say where things are and what was found; the exit status says whether files were rejected."""
+    if (folder / "evaluation" / "summary.csv").is_file():
+        from monai_minority.reports import findings
+
+        _say("")
+        for line in findings(folder):
+            _say(line)
+    if (folder / "report.html").is_file():
+        _say(f"\nReport:      {folder / 'report.html'}")
+    if (folder / "tensorboard").is_dir():
+        _say(f"TensorBoard: tensorboard --logdir {shlex.quote(str(folder / 'tensorboard'))}")
+    rejected = folder / "rejected.csv"
+    if rejected.is_file():
+        import pandas as pd
+
+        count = len(pd.read_csv(rejected))
+        if count:
+            _say(f"{count} file(s) or entries were rejected; the reasons are in {rejected}")
+            return REJECTED_STATUS
+    return 0
+
+
+def _overlay(bundle: Path, name: str) -> Path:
+    for path in (bundle / "configs" / f"{name}.yaml", Path(name)):
+        if path.is_file():
+            return path
+    known = sorted(path.stem for path in (bundle / "configs").glob("*.yaml"))
+    raise FileNotFoundError(f"--overlay must be a YAML file or one of {', '.join(known)}, got {name}")
+
+
+def _override(text: str) -> tuple[str, Any]:
+    import yaml
+
+    key, separator, value = text.partition("=")
+    if not separator or not key:
+        raise ValueError(f"overrides must be KEY=VALUE, got {text!r}")
+    return key, yaml.safe_load(value)
+
+
+@contextlib.contextmanager
+def _clear_errors(debug: bool) -> Iterator[None]:
+    """A user's mistake is one line, not a traceback."""
+    try:
+        yield
+    except typer.Exit:
+        raise
+    except KeyboardInterrupt:
+        _say("\nStopped. The same command goes on where it was.")
+        raise typer.Exit(130) from None
+    except Exception as error:
+        if debug:
+            raise
+        _say(f"\nError: {_root(error)}\n(--debug shows where)", error=True)
+        raise typer.Exit(1) from None
+
+
+def _root(error: BaseException) -> str:
+    """The message of the first cause; MONAI wraps what a configuration raises."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
+    return text or type(error).__name__
+
+
+def _say(text: str, error: bool = False) -> None:
+    if int(os.environ.get("RANK", 0)) == 0:
+        print(text, file=sys.stderr if error else sys.stdout, flush=True)
+
+
+def main() -> None:
+    """Entry point."""
+    app()
+
+
+if __name__ == "__main__":
+    main()
