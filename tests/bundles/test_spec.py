@@ -1,0 +1,294 @@
+"""Every bundle keeps MONAI's specification, offline, and its configurations name only what exists."""
+
+import inspect
+import json
+import logging
+import pydoc
+import socket
+from collections.abc import Iterator
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from monai.bundle import ConfigParser, ConfigWorkflow, verify_metadata, verify_net_in_out
+from monai.bundle.reference_resolver import ReferenceResolver
+from packaging.version import Version
+
+from monai_minority import __version__
+from monai_minority.data import ImageStore
+from monai_minority.networks import save_weights
+
+BUNDLES = sorted(path.parent.parent for path in Path(__file__).parents[2].glob("bundles/*/configs/metadata.json"))
+CONFIGS = [path for bundle in BUNDLES for path in sorted((bundle / "configs").glob("*.yaml"))]
+SCHEMA = Path(__file__).with_name("metadata_schema.json")
+REQUIRED_METADATA = [
+    "schema",
+    "version",
+    "monai_version",
+    "pytorch_version",
+    "numpy_version",
+    "required_packages_version",
+    "task",
+    "description",
+    "authors",
+    "copyright",
+    "network_data_format",
+]
+
+
+def _name(path: Path) -> str:
+    return "/".join(path.parts[-1:] if path.suffix == "" else (path.parts[-3], path.stem))
+
+
+def _config(bundle: Path, *names: str) -> list[str]:
+    return [str(bundle / "configs" / f"{name}.yaml") for name in names]
+
+
+def _metadata(bundle: Path) -> dict[str, Any]:
+    return json.loads((bundle / "configs" / "metadata.json").read_text(encoding="utf-8"))
+
+
+def _is_stage(config: Path) -> bool:
+    return "run" in ConfigParser.load_config_file(config)
+
+
+def _walk(value: Any, where: str = "") -> Iterator[tuple[str, Any]]:
+    """Every value of a nested configuration with the path to it."""
+    yield where, value
+    pairs = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, item in pairs:
+        yield from _walk(item, f"{where}::{key}".removeprefix("::"))
+
+
+@pytest.fixture
+def offline(monkeypatch):
+    def refuse(*_: object) -> None:
+        raise AssertionError("the network was used")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+
+
+@pytest.fixture
+def run_dir(tmp_path) -> Path:
+    """A run folder after the stages before sampling, with pictures that fit the smoke overlay."""
+    images = np.random.default_rng(0).integers(0, 256, (12, 1, 16, 16)).astype(np.uint8)
+    table = {
+        "source": [f"s{i}" for i in range(12)],
+        "subject": [f"s{i}" for i in range(12)],
+        "slice": [0] * 12,
+        "split": ["train"] * 6 + ["validation"] * 3 + ["test"] * 3,
+        "minority_score": np.linspace(0, 1, 12),
+        "minority_class": [0, 1, 2] * 4,
+    }
+    ImageStore.create(tmp_path / "store", images, table, (0, 255))
+    (tmp_path / "classes.json").write_text("{}")
+    (tmp_path / "scores.csv").write_text("source,slice\n")
+    return tmp_path
+
+
+def test_there_are_bundles():
+    assert "brain_mri" in [bundle.name for bundle in BUNDLES]
+    assert len(CONFIGS) > len(BUNDLES)
+
+
+@pytest.mark.parametrize("bundle", BUNDLES, ids=_name)
+class TestBundle:
+    def test_files(self, bundle):
+        needed = ["LICENSE", "configs/metadata.json", "configs/logging.conf", "docs/README.md", "docs/data_license.txt"]
+        assert [name for name in needed if not (bundle / name).is_file()] == []
+
+    def test_holds_no_python(self, bundle):
+        assert [str(path) for pattern in ("*.py", "*.ipynb") for path in bundle.rglob(pattern)] == []
+
+    def test_metadata_fits_the_schema(self, bundle, offline):
+        verify_metadata(meta_file=str(bundle / "configs" / "metadata.json"), filepath=str(SCHEMA))
+
+    @pytest.mark.parametrize("key", REQUIRED_METADATA[1:])  # without "schema" MONAI does not even look for one
+    def test_schema_misses_what_is_not_there(self, bundle, key, tmp_path, offline):
+        metadata = _metadata(bundle)
+        del metadata[key]
+        (tmp_path / "metadata.json").write_text(json.dumps(metadata))
+        with pytest.raises(ValueError, match=f"'{key}' is a required property"):
+            verify_metadata(meta_file=str(tmp_path / "metadata.json"), filepath=str(SCHEMA))
+
+    @pytest.mark.parametrize(
+        "path, value",
+        [
+            (("version",), "one"),
+            (("network_data_format", "inputs", "image", "num_channels"), "1"),
+            (("network_data_format", "outputs", "pred", "value_range"), ["low", "high"]),
+            (("network_data_format", "outputs", "pred", "dtype"), "float"),
+            (("intended_use",), ""),
+        ],
+    )
+    def test_schema_refuses_what_is_wrong(self, bundle, path, value, tmp_path, offline):
+        metadata = _metadata(bundle)
+        inner = metadata
+        for key in path[:-1]:
+            inner = inner[key]
+        inner[path[-1]] = value
+        (tmp_path / "metadata.json").write_text(json.dumps(metadata))
+        with pytest.raises(ValueError, match="Failed validating"):
+            verify_metadata(meta_file=str(tmp_path / "metadata.json"), filepath=str(SCHEMA))
+
+    def test_metadata_tells_the_versions(self, bundle):
+        metadata = _metadata(bundle)
+        assert metadata["version"] in metadata["changelog"]
+        needed = metadata["required_packages_version"]
+        assert needed["monai-minority"] == __version__
+        needed |= {"monai": metadata["monai_version"], "torch": metadata["pytorch_version"]}
+        needed |= {"numpy": metadata["numpy_version"]}
+        # MONAI's checks compare minor versions: a bundle made with a later one would warn wherever it is run.
+        major_minor = {name: Version(v).release[:2] for name, v in needed.items()}
+        assert Version(version("monai")).release[:2] == major_minor["monai"]
+        assert all(Version(v) > Version("0") for v in needed.values())
+
+    def test_metadata_tells_the_shapes(self, bundle):
+        metadata = _metadata(bundle)
+        parser = ConfigParser.load_config_files(_config(bundle, "common"))
+        for network in ("network_data_format", "classifier_data_format"):
+            inputs = metadata[network]["inputs"]
+            assert inputs["image"]["spatial_shape"] == [parser["image_size"]] * 2
+            assert inputs["timesteps"]["value_range"] == [0, parser["num_train_timesteps"] - 1]
+        assert metadata["classifier_data_format"]["outputs"]["pred"]["num_channels"] == parser["num_classes"]
+
+    def test_networks_give_what_the_metadata_says(self, bundle):
+        metadata = _metadata(bundle)
+        common, meta = _config(bundle, "common"), str(bundle / "configs" / "metadata.json")
+        timesteps = torch.tensor([500])
+        verify_net_in_out(
+            "network_def",
+            meta,
+            common,
+            device="cpu",
+            extra_forward_args={"timesteps": timesteps},
+            bundle_root=str(bundle),
+        )
+        # MONAI compares channels and type of the backbone alone; sizes and the classifier are left.
+        parser = ConfigParser()
+        parser.read_config(common)
+        for network, name in (("network_def", "network_data_format"), ("classifier_def", "classifier_data_format")):
+            image, pred = metadata[name]["inputs"]["image"], metadata[name]["outputs"]["pred"]
+            x = torch.randn(1, image["num_channels"], *image["spatial_shape"])
+            with torch.no_grad():
+                output = parser.get_parsed_content(network).eval()(x, timesteps)
+            assert list(output.shape) == [1, pred["num_channels"], *pred["spatial_shape"]]
+            assert str(output.dtype) == f"torch.{pred['dtype']}"
+
+    def test_logging_is_accepted(self, bundle):
+        """MONAI 1.6 refuses a logging file that could run code."""
+        root, ignite = logging.getLogger(), logging.getLogger("ignite")
+        kept = root.level, root.handlers[:], ignite.level
+        try:
+            ConfigWorkflow(_config(bundle, "common"))
+            assert (root.level, ignite.level) == (logging.INFO, logging.WARNING)
+            assert [type(handler) for handler in root.handlers] == [logging.StreamHandler]
+        finally:
+            root.setLevel(kept[0])
+            root.handlers[:] = kept[1]
+            ignite.setLevel(kept[2])
+
+    @pytest.mark.parametrize("stage, kind", [("train", "train"), ("train_classifier", "train")])
+    def test_training_has_the_properties_of_the_specification(self, bundle, stage, kind, run_dir, offline):
+        workflow = _workflow(bundle, stage, kind, run_dir)
+        assert workflow.check_properties() == []
+        assert workflow.max_epochs == 2
+
+    @pytest.mark.parametrize("stage", ["score", "inference"])
+    def test_inference_has_the_properties_of_the_specification(self, bundle, stage, run_dir, offline):
+        parser = ConfigParser()
+        parser.read_config(_config(bundle, "common", "smoke"))
+        save_weights(parser.get_parsed_content("network_def"), run_dir / "backbone" / "model.pt")
+        save_weights(parser.get_parsed_content("classifier_def"), run_dir / "classifier" / "model.pt")
+        workflow = _workflow(bundle, stage, "infer", run_dir)
+        assert workflow.check_properties() == []
+        assert len(workflow.dataset) == (12 if stage == "score" else 6)
+
+
+def _workflow(bundle: Path, stage: str, kind: str, run_dir: Path) -> ConfigWorkflow:
+    return ConfigWorkflow(
+        _config(bundle, "common", stage, "smoke"),
+        logging_file=False,
+        workflow_type=kind,
+        bundle_root=str(bundle),
+        run_dir=str(run_dir),
+    )
+
+
+@pytest.mark.parametrize("config", CONFIGS, ids=_name)
+class TestConfig:
+    def test_has_no_duplicate_key(self, config, monkeypatch):
+        monkeypatch.setenv("MONAI_FAIL_ON_DUPLICATE_CONFIG", "1")
+        assert ConfigParser.load_config_file(config)
+
+    def test_has_no_number_that_is_text(self, config):
+        """YAML reads 1e-4 as text; 1.0e-4 is a number."""
+        found = dict(_walk(ConfigParser.load_config_file(config)))
+        assert [f"{where}: {value!r}" for where, value in found.items() if _is_number_as_text(value)] == []
+
+    def test_targets_exist_and_take_their_arguments(self, config):
+        for where, block in _walk(ConfigParser.load_config_file(config)):
+            if not isinstance(block, dict) or "_target_" not in block:
+                continue
+            name = block["_target_"]
+            target = pydoc.locate(name)
+            assert "." in name and callable(target), f"{where}: {name} is not found"
+            given = {key: None for key in block if not (key.startswith("_") and key.endswith("_"))}
+            try:
+                inspect.signature(target).bind_partial(**given)
+            except TypeError as error:
+                pytest.fail(f"{where}: {name} {error}", pytrace=False)
+
+    def test_imports_exist(self, config):
+        for statement in ConfigParser.load_config_file(config).get("imports", []):
+            exec(statement.removeprefix("$"), {})
+
+    def test_references_resolve(self, config):
+        if not _is_stage(config):
+            pytest.skip("an overlay or the common part: its references are checked in the stages")
+        parser = ConfigParser()
+        parser.read_config([str(config.with_name("common.yaml")), str(config)])
+        parser.parse()
+        items = parser.ref_resolver.items
+        missing = {
+            f"{name} -> @{reference}"
+            for name, item in items.items()
+            for reference in ReferenceResolver.find_refs_in_config(config=item.get_config(), id=name)
+            if reference not in items
+        }
+        assert missing == set()
+
+    def test_overlay_overrides_something(self, config):
+        if _is_stage(config) or config.stem == "common":
+            pytest.skip("not an overlay")
+        known: set[str] = set()
+        for other in CONFIGS:
+            if other.parent == config.parent and (other.stem == "common" or _is_stage(other)):
+                known |= {where for where, _ in _walk(ConfigParser.load_config_file(other))}
+        assert [key for key in ConfigParser.load_config_file(config) if key.lstrip("+") not in known] == []
+
+
+def _is_number_as_text(value: Any) -> bool:
+    if not isinstance(value, str):
+        return False
+    try:
+        float(value)
+    except ValueError:
+        return False
+    return True
+
+
+def test_the_checks_see_what_they_look_for(tmp_path, monkeypatch):
+    """The guards above would be worth nothing if MONAI or YAML let these through."""
+    config = tmp_path / "config.yaml"
+    config.write_text("rate: 1e-4\nbatch: 1.0e-4\nnested: [{lr: 3E5}]\n")
+    found = [where for where, value in _walk(ConfigParser.load_config_file(config)) if _is_number_as_text(value)]
+    assert found == ["rate", "nested::0::lr"]
+    config.write_text("rate: 1\nrate: 2\n")
+    monkeypatch.setenv("MONAI_FAIL_ON_DUPLICATE_CONFIG", "1")
+    with pytest.raises(ValueError, match="[Dd]uplicate"):
+        ConfigParser.load_config_file(config)
