@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from monai_minority.data import ImageStore, SamplePlan
+from monai_minority.data.export import save_nifti, save_png_grid
 
 
 def write_samples(
@@ -18,12 +19,13 @@ def write_samples(
     settings: Mapping[str, Any],
     geometry: Mapping[str, Any] | None = None,
 ) -> ImageStore:
-    """Write generated images as a store of 8-bit pixels.
+    """Write generated images as a store of 8-bit pixels, and beside it as a PNG grid and a NIfTI volume.
 
     Args:
         images: batches ``[B, C, H, W]`` in about [-1, 1], in the order of the plan; values beyond are clamped.
         plan: seeds and target classes.
-        path: folder of the store; one that is there is replaced.
+        path: folder of the store; one that is there is replaced. The grid, a row a class, is ``<path>.png``; the
+            volume, of images of one channel, ``<path>.nii.gz``.
         scale: of the guidance, 0 for none.
         settings: how they were made, kept in the store.
         geometry: what the pixels measure.
@@ -35,7 +37,7 @@ def write_samples(
     def as_bytes(batch: np.ndarray) -> np.ndarray:
         return ((np.clip(batch, -1, 1) + 1) * 127.5).round().astype(np.uint8)
 
-    return ImageStore.create(
+    store = ImageStore.create(
         Path(path),
         map(as_bytes, images),
         plan.table(scale),
@@ -45,6 +47,10 @@ def write_samples(
         synthetic=True,
         **settings,
     )
+    save_png_grid(store, f"{path}.png", rows=max(1, len(plan.targets.unique())))
+    if store.image_shape[0] == 1:
+        save_nifti(store, f"{path}.nii.gz")
+    return store
 
 
 def open_samples(run_dir: str | os.PathLike[str]) -> dict[str, ImageStore]:

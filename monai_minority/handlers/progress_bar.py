@@ -35,7 +35,7 @@ class ProgressBar:
             )
         output = engine.state.output
         if isinstance(output, dict) and CommonKeys.LOSS in output:
-            loss = float(output[CommonKeys.LOSS])
+            loss = output[CommonKeys.LOSS].item()
             self._loss = loss if self._loss is None else 0.98 * self._loss + 0.02 * loss
             self._bar.set_postfix(loss=f"{self._loss:.4f}", refresh=False)
         self._bar.update()
