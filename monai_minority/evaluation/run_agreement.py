@@ -7,9 +7,14 @@ import numpy as np
 import pandas as pd
 
 from monai_minority.evaluation.agreement import group_auc, rank_correlation
-from monai_minority.evaluation.fidelity import bootstrap
-from monai_minority.evaluation.figure import Figure
 from monai_minority.evaluation.image_tables import SEVERITY_MEASURE
+from monai_minority.evaluation.weighted_bootstrap import (
+    Statistic,
+    weighted_auc,
+    weighted_bootstrap,
+    weighted_rank_correlation,
+    weighted_top_share,
+)
 from monai_minority.keys import Column, Split
 
 RANKS = "rank correlation"
@@ -65,40 +70,46 @@ def agreement_table(
     Raises:
         ValueError: ``normal_group`` is no group of the table.
     """
-    settings: dict[str, Any] = {"resamples": resamples, "seed": seed}
     scopes = {EVERY: np.ones(len(real), bool), UNSEEN: real[Column.SPLIT].isin(list(held_out)).to_numpy()}
     contrasts = list(_contrasts(real, normal_group))
     rows: list[dict[str, Any]] = []
 
-    def correlate(a: pd.Series, b: pd.Series, who: np.ndarray | None, **labels: str) -> None:
-        if (a.notna() & b.notna()).sum() >= 3:
-            figure = rank_correlation(a.to_numpy(), b.to_numpy(), subjects=who, **settings)
-            rows.append(_row(RANKS, figure, **labels))
+    def add(figure: str, value: float, statistic: Statistic, who: np.ndarray, **labels: Any) -> None:
+        low, high = weighted_bootstrap(statistic, who, resamples, seed=seed)
+        rows.append({"figure": figure, "value": value, "low": low, "high": high, "n": len(who), **labels})
+
+    def correlate(part: pd.DataFrame, who: np.ndarray, measure: str, against: str, images: str) -> None:
+        pair = part[[measure, against]].to_numpy(dtype=np.float64)
+        both = ~np.isnan(pair).any(axis=1)
+        if both.sum() >= 3:
+            a, b = pair[both].T
+            value = float(rank_correlation(a, b, resamples=0))
+            labels = {"measure": measure, "against": against, "images": images}
+            add(RANKS, value, weighted_rank_correlation(a, b), who[both], **labels)
 
     for scope, chosen in scopes.items():
-        part, who = real[chosen], subjects[chosen]
         for measure, against in _pairs(real):
-            correlate(part[measure], part[against], who, measure=measure, against=against, images=scope)
+            correlate(real[chosen], subjects[chosen], measure, against, scope)
         for contrast in contrasts:
-            inside = chosen & contrast.valid
-            rare = contrast.rare[inside]
-            if rare.all() or not rare.any() or len(rare) < 3:
-                continue
             for measure in RANKERS:
-                values, labels = real.loc[inside, measure].to_numpy(), {"against": contrast.name, "images": scope}
-                auc = group_auc(values, rare, subjects=subjects[inside], **settings)
-                rows.append(_row(AUC, auc, measure=measure, **labels))
-                rows.append(_top_tenth(values, rare, subjects[inside], settings) | {"measure": measure} | labels)
+                inside = chosen & contrast.valid & real[measure].notna().to_numpy()
+                rare, values, who = contrast.rare[inside], real.loc[inside, measure].to_numpy(), subjects[inside]
+                if rare.all() or not rare.any() or len(rare) < 3:
+                    continue
+                labels = {"measure": measure, "against": contrast.name, "images": scope, "positive": int(rare.sum())}
+                area = float(group_auc(values, rare, resamples=0))
+                add(AUC, area, weighted_auc(values, rare), who, **labels)
+                top = weighted_top_share(values, rare)
+                share = float(top(np.ones((1, len(rare))))[0])
+                add(TOP_TENTH, share, top, who, overall=float(rare.mean()), **labels)
     if Column.SEVERITY in real and len(np.unique(subjects)) < len(real):
         means = real[[*RANKERS, Column.SEVERITY.value]].groupby(subjects).mean()
         for measure in RANKERS:
-            severity = means[Column.SEVERITY]
-            correlate(means[measure], severity, None, measure=measure, against="severity", images=SUBJECT_MEANS)
+            correlate(means, means.index.to_numpy(), measure, Column.SEVERITY.value, SUBJECT_MEANS)
     for name, part in generated[generated[Column.TARGET_CLASS] >= 0].groupby("set", sort=False):
-        target = part[Column.TARGET_CLASS].astype(float)
         for measure in (*RANKERS, SEVERITY_MEASURE):
-            if measure in part and target.nunique() > 1:
-                correlate(part[measure], target, None, measure=measure, against="target_class", images=str(name))
+            if measure in part and part[Column.TARGET_CLASS].nunique() > 1:
+                correlate(part, part.index.to_numpy(), measure, Column.TARGET_CLASS.value, str(name))
     columns = ["figure", "measure", "against", "images", "value", "low", "high", "n", "positive", "overall"]
     return pd.DataFrame(rows, columns=columns)
 
@@ -133,23 +144,3 @@ def _contrasts(real: pd.DataFrame, normal: str | None) -> Iterator[_Contrast]:
         severity = real[Column.SEVERITY].to_numpy(dtype=np.float64)
         high = severity > np.nanquantile(severity, 1 - SEVERE_SHARE)
         yield _Contrast("most severe tenth against the rest", ~np.isnan(severity), high)
-
-
-def _top_tenth(values: np.ndarray, rare: np.ndarray, subjects: np.ndarray, settings: dict[str, Any]) -> dict[str, Any]:
-    """Share of the rare group among the highest tenth, ties in the order of rows."""
-    pairs = np.stack([values, rare], axis=1)[~np.isnan(values)]
-
-    def share(drawn: np.ndarray) -> float:
-        highest = np.argsort(-drawn[:, 0], kind="stable")[: max(1, len(drawn) // 10)]
-        return float(drawn[highest, 1].mean())
-
-    low = high = float("nan")
-    if settings["resamples"]:
-        low, high = bootstrap(share, pairs, groups=[subjects[~np.isnan(values)]], **settings)
-    figure = Figure(TOP_TENTH, share(pairs), low, high, {"N": len(pairs), "N positive": int(pairs[:, 1].sum())})
-    return _row(TOP_TENTH, figure) | {"overall": float(pairs[:, 1].mean())}
-
-
-def _row(name: str, figure: Figure, **labels: str) -> dict[str, Any]:
-    counts = {"n": figure.context["N"], "positive": figure.context.get("N positive")}
-    return {"figure": name, **labels, "value": figure.value, "low": figure.low, "high": figure.high, **counts}

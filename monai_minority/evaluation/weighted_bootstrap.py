@@ -1,0 +1,114 @@
+"""Bootstrap intervals of rank statistics, all resamples at once.
+
+A resample is how often each image was drawn: a row of whole-number weights. Ranks of the weighted images are those of
+the resample written out, so a sort is done once, and not once a resample.
+"""
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from monai_minority.evaluation.fidelity import Interval
+
+Statistic = Callable[[np.ndarray], np.ndarray]
+"""From weights ``[R, N]`` to the statistic of each resample ``[R]``, NaN where it has none."""
+
+_BLOCK = 2**21
+"""Weights held at a time: memory does not grow with the resamples."""
+
+
+def weighted_bootstrap(
+    statistic: Statistic, subjects: np.ndarray, resamples: int, level: float = 0.95, seed: int = 0
+) -> Interval:
+    """Percentile interval of a statistic under resampling of subjects.
+
+    Args:
+        statistic: one of :func:`weighted_auc`, :func:`weighted_rank_correlation` and
+            :func:`weighted_top_share`, or the like.
+        subjects: subject of each image ``[N]``; whole subjects are drawn.
+        resamples: number of resamples; 0 gives no interval.
+        level: share of resamples inside the interval.
+        seed: of the draw.
+
+    Returns:
+        ``(low, high)``, NaN where no resample has the statistic.
+    """
+    drawn = [statistic(weights) for weights in _draws(subjects, resamples, seed)]
+    values = np.concatenate(drawn) if drawn else np.empty(0)
+    values = values[~np.isnan(values)]
+    if not len(values):
+        return Interval(float("nan"), float("nan"))
+    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
+    return Interval(float(low), float(high))
+
+
+def weighted_auc(values: np.ndarray, rare: np.ndarray) -> Statistic:
+    """Area under the ROC curve of ``values`` ``[N]`` for ``rare`` ``[N]`` (bool); equal values count half."""
+    order, starts = _sorted(values)
+    positive = rare[order].astype(float)
+
+    def statistic(weights: np.ndarray) -> np.ndarray:
+        weights = weights[:, order]
+        rare_here = np.add.reduceat(weights * positive, starts, axis=1)
+        usual_here = np.add.reduceat(weights * (1 - positive), starts, axis=1)
+        below = usual_here.cumsum(axis=1) - usual_here / 2
+        pairs = rare_here.sum(axis=1) * usual_here.sum(axis=1)
+        return _ratio((rare_here * below).sum(axis=1), pairs)
+
+    return statistic
+
+
+def weighted_rank_correlation(a: np.ndarray, b: np.ndarray) -> Statistic:
+    """Spearman's rank correlation of ``a`` and ``b`` ``[N]``, equal values sharing their mean rank."""
+    sorts = [_sorted(a), _sorted(b)]
+
+    def statistic(weights: np.ndarray) -> np.ndarray:
+        x, y = (_centred_ranks(weights, *sort) for sort in sorts)
+        product = (weights * x * y).sum(axis=1)
+        return _ratio(product, np.sqrt((weights * x * x).sum(axis=1) * (weights * y * y).sum(axis=1)))
+
+    return statistic
+
+
+def weighted_top_share(values: np.ndarray, rare: np.ndarray, share: float = 0.1) -> Statistic:
+    """Share of ``rare`` ``[N]`` (bool) among the highest ``share`` of ``values`` ``[N]``, at least one
+    image; equal values in the order of their rows."""
+    order = np.argsort(-values, kind="stable")
+    positive = rare[order].astype(float)
+
+    def statistic(weights: np.ndarray) -> np.ndarray:
+        weights = weights[:, order]
+        places = np.maximum(1, np.floor(weights.sum(axis=1, keepdims=True) * share))
+        before = weights.cumsum(axis=1) - weights
+        taken = np.clip(places - before, 0, weights)
+        return (taken * positive).sum(axis=1) / places[:, 0]
+
+    return statistic
+
+
+def _draws(subjects: np.ndarray, resamples: int, seed: int) -> Iterator[np.ndarray]:
+    names, codes = np.unique(subjects, return_inverse=True)
+    rng = np.random.default_rng(seed)
+    block = max(1, _BLOCK // len(codes))
+    for start in range(0, resamples, block):
+        size = min(block, resamples - start)
+        yield rng.multinomial(len(names), np.full(len(names), 1 / len(names)), size=size)[:, codes].astype(float)
+
+
+def _sorted(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The ascending order of values and where each run of equal ones starts in it."""
+    order = np.argsort(values, kind="stable")
+    return order, np.flatnonzero(np.r_[True, np.diff(values[order]) > 0])
+
+
+def _centred_ranks(weights: np.ndarray, order: np.ndarray, starts: np.ndarray) -> np.ndarray:
+    here = np.add.reduceat(weights[:, order], starts, axis=1)
+    ranks = here.cumsum(axis=1) - here / 2
+    centred = ranks - (ranks * here).sum(axis=1, keepdims=True) / here.sum(axis=1, keepdims=True)
+    unsorted = np.empty_like(weights)
+    unsorted[:, order] = centred.repeat(np.diff(np.r_[starts, len(order)]), axis=1)
+    return unsorted
+
+
+def _ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
+    return np.divide(numerator, denominator, out=np.full_like(numerator, np.nan), where=denominator > 0)

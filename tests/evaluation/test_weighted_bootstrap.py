@@ -1,0 +1,64 @@
+"""Weighted statistics equal those of the resample written out, by scipy and scikit-learn."""
+
+import numpy as np
+import pytest
+from scipy.stats import spearmanr
+from sklearn.metrics import roc_auc_score
+
+from monai_minority.evaluation.fidelity import bootstrap
+from monai_minority.evaluation.weighted_bootstrap import (
+    weighted_auc,
+    weighted_bootstrap,
+    weighted_rank_correlation,
+    weighted_top_share,
+)
+
+
+@pytest.fixture
+def sample():
+    rng = np.random.default_rng(0)
+    values = rng.integers(0, 12, 60).astype(float)  # many ties
+    other = np.round(values + rng.normal(0, 4, 60))
+    return values, other, rng.random(60) < 0.3, rng.integers(0, 4, (20, 60)).astype(float)
+
+
+def test_rank_correlation_and_auc_equal_those_of_the_resample_written_out(sample):
+    values, other, rare, weights = sample
+    correlations = weighted_rank_correlation(values, other)(weights)
+    areas = weighted_auc(values, rare)(weights)
+    for row, correlation, area in zip(weights.astype(int), correlations, areas, strict=True):
+        a, b, positive = (array.repeat(row) for array in (values, other, rare))
+        assert correlation == pytest.approx(spearmanr(a, b).statistic, abs=1e-12)
+        assert area == pytest.approx(roc_auc_score(positive, a), abs=1e-12)
+
+
+def test_top_share_equals_that_of_the_resample_written_out(sample):
+    values, _, rare, weights = sample
+    shares = weighted_top_share(values, rare)(weights)
+    for row, share in zip(weights.astype(int), shares, strict=True):
+        a, positive = values.repeat(row), rare.repeat(row)
+        highest = np.argsort(-a, kind="stable")[: len(a) // 10]
+        assert share == pytest.approx(positive[highest].mean(), abs=1e-12)
+
+
+def test_a_statistic_that_is_not_defined_is_nan():
+    values, rare = np.arange(4.0), np.array([True, False, False, False])
+    weights = np.array([[0.0, 1, 2, 1], [1, 1, 1, 1]])
+    assert np.isnan(weighted_auc(values, rare)(weights)).tolist() == [True, False]
+    assert np.isnan(weighted_rank_correlation(values, np.ones(4))(weights)).all()
+
+
+def test_interval_is_that_of_the_plain_bootstrap_up_to_its_own_noise():
+    rng = np.random.default_rng(1)
+    a = rng.normal(size=150)
+    b = a + rng.normal(size=150)
+    subjects = np.arange(150) // 3
+    plain = bootstrap(
+        lambda pair: spearmanr(pair[:, 0], pair[:, 1]).statistic,
+        np.stack([a, b], axis=1),
+        groups=[subjects],
+        resamples=400,
+    )
+    fast = weighted_bootstrap(weighted_rank_correlation(a, b), subjects, 4000)
+    assert fast == pytest.approx(plain, abs=0.03)
+    assert np.isnan(weighted_bootstrap(weighted_rank_correlation(a, b), subjects, 0)).all()
