@@ -111,11 +111,13 @@ def test_quickstart_runs_the_phantom_overlay(clone):
     command = clone / ".venv" / "bin" / "monai-minority"
     command.write_text('#!/usr/bin/env bash\necho "$PWD|$*" >>"$LOG"\nexit 3\n')
     command.chmod(0o755)
-    status, output, calls = _run(clone, "--from-scratch", script="quickstart")
+    status, output, calls = _run(clone, "seed=1", script="quickstart")
     assert status == 3  # some inputs were rejected: the pipeline's own status comes through
-    expected = f"run --bundle {clone}/bundles/brain_mri --overlay phantom --run-dir {clone}/runs/quickstart"
-    assert calls == [f"{clone.parent}|{expected} --from-scratch"]
+    start, end = f"{clone.parent}|run --bundle {clone}/bundles/brain_mri --overlay phantom", f"{clone}/runs/quickstart"
+    assert calls == [f"{start} --run-dir {end} seed=1"]
     assert f"{clone}/runs/quickstart" in output
+    _, _, calls = _run(clone, "--from-scratch", script="quickstart")
+    assert calls == [f"{start} --run-dir {end} --overlay from_scratch"]
 
 
 @pytest.mark.parametrize("script", ["test", "quickstart"])

@@ -1,6 +1,7 @@
 """From files to an image store: cohorts, subject splits, extraction and the store itself."""
 
 from monai_minority.data.cohort import Cohort, Rejection, write_rejected
+from monai_minority.data.export import is_synthetic, save_nifti, save_png_grid
 from monai_minority.data.extraction import extract
 from monai_minority.data.find import (
     cohort_from_bids,
@@ -35,8 +36,11 @@ __all__ = [
     "cohort_from_pictures",
     "extract",
     "find_cohort",
+    "is_synthetic",
     "long_tail",
     "make_phantom_cohort",
+    "save_nifti",
+    "save_png_grid",
     "split_by_subject",
     "split_cohort",
     "write_rejected",

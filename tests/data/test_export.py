@@ -7,8 +7,8 @@ import torch
 from monai.data import MetaTensor
 from PIL import Image
 
-from monai_minority.data import ImageStore
-from monai_minority.data.export import SYNTHETIC_NOTE, is_synthetic, save_nifti, save_png_grid
+from monai_minority.data import ImageStore, is_synthetic, save_nifti, save_png_grid
+from monai_minority.data.export import SYNTHETIC_NOTE
 from monai_minority.transforms import ExtractSlicesd
 
 
