@@ -6,6 +6,7 @@ import os
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 import contextlib
+import difflib
 import shlex
 import sys
 import time
@@ -71,10 +72,13 @@ def _run_stages(
     warnings.filterwarnings("ignore", message="parsing config_file")
     parser = ConfigParser()
     parser.read_config([common, *map(str, layers)])
+    pipeline = overrides.get("pipeline", parser["pipeline"])
+    stages = [bundle / "configs" / f"{name}.yaml" for name in pipeline]
+    _check_known(overrides, [common, *(str(path) for path in stages if path.is_file()), *map(str, layers)])
     for key, value in {"bundle_root": str(bundle), **overrides}.items():
         parser[key] = value
     folder = Path(parser.get_parsed_content("run_dir"))
-    pipeline, sets = parser["pipeline"], parser["sample_sets"]
+    sets = parser["sample_sets"]
     unknown = [name for name in only if name not in pipeline]
     if unknown:
         raise ValueError(f"--stage must be one of {', '.join(pipeline)}, got {', '.join(unknown)}")
@@ -149,7 +153,23 @@ def _override(text: str) -> tuple[str, Any]:
     key, separator, value = text.partition("=")
     if not separator or not key:
         raise ValueError(f"overrides must be KEY=VALUE, got {text!r}")
-    return key, yaml.safe_load(value)
+    try:
+        parsed = yaml.safe_load(value)
+    except yaml.YAMLError:
+        raise ValueError(f"the value of an override must be YAML, got {text!r}; put text in quotes") from None
+    return key, "$None" if parsed is None else parsed  # MONAI takes None for an override that was not given
+
+
+def _check_known(overrides: dict[str, Any], files: list[str]) -> None:
+    """An override that no configuration has would change nothing, silently."""
+    from monai.bundle import ConfigParser
+
+    known = {key.split("::")[0].lstrip("+") for file in files for key in ConfigParser.load_config_file(file)}
+    for key in overrides:
+        if key.split("::")[0] not in known:
+            near = difflib.get_close_matches(key, known, 3)
+            hint = f"did you mean {' or '.join(near)}?" if near else "see the bundle's configs"
+            raise ValueError(f"override {key} is in no configuration of the pipeline; {hint}")
 
 
 @contextlib.contextmanager

@@ -53,7 +53,7 @@ class StoreBatches(Dataset):
             values = table[name].to_numpy()
             if values.dtype.kind not in "iufb":
                 raise ValueError(f"column {name!r} of {store.path} must be numeric, got {values.dtype}")
-            self.columns[str(name)] = torch.from_numpy(np.ascontiguousarray(values))
+            self.columns[str(name)] = torch.from_numpy(values.copy())
         if first_seed is not None:
             self.columns[Key.SEED.value] = torch.from_numpy(store.rows + first_seed)
 

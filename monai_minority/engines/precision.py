@@ -17,7 +17,8 @@ def fast_dtype(device: torch.device | str) -> torch.dtype | None:
     """
     device = torch.device(device)
     if device.type == "cuda":
-        return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
+        # float16 is no substitute: without a scaled loss its small gradients vanish.
+        return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else None
     if device.type == "cpu":
         supported = getattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", None)
         return torch.bfloat16 if supported is not None and supported() else None

@@ -10,7 +10,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from monai.transforms import Transform
 
 from monai_minority.data import ImageStore
 from monai_minority.engines.start import barrier
@@ -25,11 +27,14 @@ class Stage:
     Args:
         name: of the stage, its entry in the record.
         run_dir: the run folder.
-        inputs: everything the result depends on. Stores count by their content hash, files by
-            their content, folders by the names, sizes and times of their files, networks by their weights, all else by its value as text.
+        inputs: everything the result depends on. Stores count by their content hash, files by their content,
+            folders by the names, sizes and times of their files, networks by their weights, arrays by their
+            values, transforms and functions by name and settings, all else by its value.
         outputs: files and folders, relative to ``run_dir``, that exist when the stage is done.
         shared: whether the processes of a distributed run share the work; otherwise the first does it alone and
             the others wait.
+        complete: what else must hold of its results, such as that the store has the column it writes, which
+            another extraction of the same pixels takes away.
     """
 
     def __init__(
@@ -39,12 +44,14 @@ class Stage:
         inputs: Mapping[str, Any],
         outputs: list[str],
         shared: bool = False,
+        complete: bool = True,
     ) -> None:
         self.name = name
         self.run_dir = Path(run_dir)
         self.inputs = {key: describe(value) for key, value in inputs.items()}
         self.outputs = outputs
         self.shared = shared
+        self.complete = complete
         self.is_main = int(os.environ.get("RANK", 0)) == 0
 
     @property
@@ -54,9 +61,10 @@ class Stage:
 
     @property
     def is_done(self) -> bool:
-        """Whether the record holds this stage with the same inputs and its outputs exist."""
-        done = self._record().get("stages", {}).get(self.name, {}).get("fingerprint") == self.fingerprint
-        return done and all((self.run_dir / output).exists() for output in self.outputs)
+        """Whether the record holds this stage with the same inputs, and its results are there."""
+        entry = self._record().get("stages", {}).get(self.name, {})
+        unchanged = self.complete and entry.get("fingerprint") == self.fingerprint
+        return unchanged and all((self.run_dir / output).exists() for output in self.outputs)
 
     def run(self, *steps: Callable[[], Any]) -> None:
         """Call the steps in order and record the stage, or say that nothing has changed."""
@@ -108,18 +116,38 @@ def describe(value: Any) -> Any:
         return f"{type(value).__name__} {digest.hexdigest()[:16]}"
     if isinstance(value, Path):
         return f"file {_content(value)}"
+    if isinstance(value, np.ndarray):
+        content = value.tobytes() if value.dtype.kind != "O" else json.dumps(value.tolist(), default=str).encode()
+        return f"array {value.dtype} {list(value.shape)} {hashlib.sha256(content).hexdigest()[:16]}"
+    if isinstance(value, Transform):
+        return {type(value).__name__: _settings(value)}
     if isinstance(value, Mapping):
         return {str(key): describe(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [describe(item) for item in value]
     if isinstance(value, bool | int | float | str) or value is None:
         return value
-    if isinstance(value, torch.dtype):
+    if isinstance(value, torch.dtype | np.dtype):
         return str(value)
+    if isinstance(value, np.generic):
+        return value.item()
+    if hasattr(value, "__qualname__"):  # a function or a class
+        return f"{value.__module__}.{value.__qualname__}"
     raise ValueError(
         f"a stage's input must be a store, a network, a Path or a plain value, got {type(value).__name__}; "
         "give the settings it was built from"
     )
+
+
+def _settings(transform: Transform) -> dict[str, Any]:
+    """Those attributes of a transform that can be described; its streams of random numbers, for one, cannot."""
+    found = {}
+    for name, value in sorted(vars(transform).items()):
+        try:
+            found[name] = describe(value)
+        except ValueError:
+            continue
+    return found
 
 
 def _content(path: Path) -> str:

@@ -1,6 +1,7 @@
 """What every stage does first."""
 
 import os
+from datetime import timedelta
 
 import torch
 from monai.utils import set_determinism
@@ -17,7 +18,9 @@ def start(seed: int) -> None:
     if int(os.environ.get("WORLD_SIZE", 1)) > 1 and not torch.distributed.is_initialized():
         if torch.cuda.is_available():
             torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", 0)))
-        torch.distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+        # The others wait while the first process does alone what is not shared, which may take hours.
+        backend = "nccl" if torch.cuda.is_available() else "gloo"
+        torch.distributed.init_process_group(backend, timeout=timedelta(days=7))
 
 
 def barrier() -> None:

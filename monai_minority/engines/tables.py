@@ -51,11 +51,16 @@ def cut_classes(
         The fitted classes.
 
     Raises:
-        ValueError: the store has no scores yet.
+        ValueError: the store has no scores yet, or no such column.
     """
     table = store.table
     if Column.SCORE not in table:
         raise ValueError(f"{store.path} has no column {Column.SCORE}; run the score stage first (configs/score.yaml)")
+    if group_column is not None and group_column not in table:
+        raise ValueError(
+            f"group_column must be a column of {store.path}, got {group_column!r}; carry it over from the cohort "
+            "with carried_columns, or give null"
+        )
     scores = table[Column.SCORE].to_numpy()
     groups = None if group_column is None else table[group_column].to_numpy()
     train = (table[Column.SPLIT] == Split.TRAIN).to_numpy()

@@ -21,12 +21,16 @@ class NoiseLevelErrors:
         path: the CSV file: ``timestep``, ``images``, ``accuracy``, ``mean_absolute_error`` (in classes) and
             ``cross_entropy`` (nats).
         summary_writer: TensorBoard's ``SummaryWriter``.
+        write: whether this process writes the file (rank 0).
     """
 
-    def __init__(self, grid: Sequence[int], path: str | os.PathLike[str], summary_writer: Any) -> None:
+    def __init__(
+        self, grid: Sequence[int], path: str | os.PathLike[str], summary_writer: Any, write: bool = True
+    ) -> None:
         self.grid = list(grid)
         self.path = Path(path)
         self.writer = summary_writer
+        self.write = write
         self._rows: list[np.ndarray] = []
 
     def attach(self, engine: Engine) -> None:
@@ -58,8 +62,9 @@ class NoiseLevelErrors:
                 "cross_entropy": loss,
             }
         )
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        table.to_csv(self.path, index=False)
+        if self.write:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            table.to_csv(self.path, index=False)
         step = engine.state.epoch
         for timestep, row in zip(self.grid, table.to_dict("records"), strict=True):
             for name in ("accuracy", "mean_absolute_error"):

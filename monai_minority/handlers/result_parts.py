@@ -18,11 +18,13 @@ class ResultParts:
     Args:
         folder: where the parts are kept.
         fingerprint: of the settings; parts of other settings in the folder are deleted, never mixed in.
+        batch_size: of the batches. It need not be among the settings, since results do not depend on it, but the
+            numbers of the batches do.
         main: whether this process may delete them (rank 0).
     """
 
-    def __init__(self, folder: str | os.PathLike[str], fingerprint: str, main: bool = True) -> None:
-        self.folder = Path(folder) / fingerprint[:16]
+    def __init__(self, folder: str | os.PathLike[str], fingerprint: str, batch_size: int, main: bool = True) -> None:
+        self.folder = Path(folder) / f"{fingerprint[:16]}-{batch_size}"
         self.main = main
 
     @property
@@ -61,10 +63,11 @@ class ResultParts:
         Raises:
             RuntimeError: they are not ``count`` rows, since a process has not finished.
         """
-        whole = np.concatenate(list(self))
-        if len(whole) != count:
-            raise RuntimeError(f"{self.folder} holds {len(whole)} of {count} results; run the stage again to finish it")
-        return whole
+        parts = list(self)
+        found = sum(map(len, parts))
+        if found != count:
+            raise RuntimeError(f"{self.folder} holds {found} of {count} results; run the stage again to finish it")
+        return np.concatenate(parts)
 
     def delete(self) -> None:
         """Remove the folder once its content is in its final place."""

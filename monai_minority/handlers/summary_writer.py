@@ -13,9 +13,26 @@ class _Silent:
         return lambda *args, **kwargs: None
 
 
+class _Lazy:
+    """A ``SummaryWriter`` that opens its file with the first call, so that a stage that is skipped leaves none."""
+
+    def __init__(self, log_dir: str) -> None:
+        self._log_dir = log_dir
+        self._writer: SummaryWriter | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        if self._writer is None:
+            self._writer = SummaryWriter(self._log_dir, flush_secs=10)
+        return getattr(self._writer, name)
+
+    def close(self) -> None:
+        if self._writer is not None:
+            self._writer.close()
+
+
 def summary_writer(log_dir: str | os.PathLike[str], enabled: bool = True) -> Any:
     """A ``SummaryWriter`` for ``log_dir``, or where ``enabled`` is off one that writes nothing.
 
-    Only one process of a distributed run may write.
+    Only one process of a distributed run may write. The file is opened when something is written.
     """
-    return SummaryWriter(str(log_dir), flush_secs=10) if enabled else _Silent()
+    return _Lazy(str(log_dir)) if enabled else _Silent()

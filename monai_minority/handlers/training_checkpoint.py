@@ -21,7 +21,8 @@ class TrainingCheckpoint:
         objects: name to what has ``state_dict`` and ``load_state_dict`` (networks, optimizer, schedule, …).
         sampler: its start is set to the step reached, so that the run goes on with the batches it would have had.
         settings: values that a checkpoint must agree in, such as the content hash of the training images and the
-            seed; one that does not is refused, since its continuation would be neither run.
+            seed; one that does not is refused, since its continuation would be neither run. Those that it does
+            not hold are not compared.
         write: whether this process saves (rank 0).
 
     Raises:
@@ -53,7 +54,7 @@ class TrainingCheckpoint:
             return
         checkpoint = torch.load(self.path, map_location="cpu", weights_only=True)
         for key, value in self.settings.items():
-            found = checkpoint["settings"].get(key)
+            found = checkpoint["settings"].get(key, value)
             if found != value:
                 raise ValueError(
                     f"checkpoint {self.path} was written with {key} = {found}, this run has {value}; delete its "
@@ -68,9 +69,14 @@ class TrainingCheckpoint:
                     f"checkpoint {self.path} does not fit the configured {name} ({reason}); delete its folder to "
                     "train anew, or restore the configuration it was trained with"
                 ) from error
-        step = int(checkpoint["step"])
+        step, epoch_length = int(checkpoint["step"]), int(engine.state.epoch_length or 1)
+        if step % epoch_length:
+            raise ValueError(
+                f"checkpoint {self.path} was written after step {step}, which does not end an epoch of "
+                f"{epoch_length} steps; set the steps an epoch to what they were, or to a divisor of {step}"
+            )
         engine.state.iteration = step
-        engine.state.epoch = step // int(engine.state.epoch_length or 1)
+        engine.state.epoch = step // epoch_length
         self.sampler.start = step
 
     def save(self, engine: Engine) -> None:

@@ -18,22 +18,24 @@ class Denoiser(nn.Module):
 def test_scores_of_an_evaluator_equal_those_of_minority_score():
     scheduler, images = RespacedDDPMScheduler(1000, "improved_linear"), torch.rand(6, 1, 4, 4) * 2 - 1
     network = Denoiser()
+    score = MinorityScore(network, scheduler, L2(), "auto", draws=3)
     scores = []
     evaluator = SupervisedEvaluator(
         device=torch.device("cpu"),
         val_data_loader=DataLoader([{"image": image, "seed": seed} for seed, image in enumerate(images)], batch_size=4),
         network=network,
-        inferer=ScoringInferer(scheduler, L2(), timestep=400, draws=3),
+        inferer=ScoringInferer(score),
         prepare_batch=PrepareBatchExtraInput({"seeds": "seed"}),
         decollate=False,
     )
     evaluator.add_event_handler("MODEL_COMPLETED", lambda engine: scores.append(engine.state.output["pred"]))
+    score.timestep = 400  # settled after the engine was built
     evaluator.run()
     expected = MinorityScore(network, scheduler, L2(), 400, draws=3)(images, seeds=range(6))
     torch.testing.assert_close(torch.cat(scores), torch.stack([*expected], dim=-1), rtol=1e-5, atol=1e-7)
 
     noise = torch.randn(3, 6, 1, 4, 4)
-    given = ScoringInferer(scheduler, L2(), 400, 3)(images, network, noise=noise)
+    given = ScoringInferer(score)(images, network, noise=noise)
     t = torch.full((6,), 400)
     for draw in range(3):
         x_t = scheduler.add_noise(images, noise[draw], t)
