@@ -180,7 +180,7 @@ def evaluate_run(
         "score_draws": score.draws,
         "score_distance": type(score.distance).__name__,
         "severity_measure": None if severity is None else getattr(severity, "__name__", type(severity).__name__),
-        "intervals": f"95 % bootstrap, {resamples} resamples; real images by subject" if resamples else None,
+        "intervals": f"95 %: shares Wilson's; else bootstrap, {resamples} resamples, in agreement by subject",
         "seed": seed,
         "stores": {"real": store.content_hash, **{name: s.content_hash for name, s in samples.items()}},
         "libraries": library_versions(),

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.stats import binomtest
 
 from monai_minority.evaluation.density import NeighbourIndex
 from monai_minority.evaluation.fidelity import bootstrap, frechet_distance
@@ -47,12 +48,13 @@ def summary_table(
     :data:`MEASURES` at hand ``_mean`` with its interval ``_low`` to ``_high`` and the quantiles ``_q10``,
     ``_q50``, ``_q90``. Then, where they mean something:
 
-    - ``above_p90``: share above the 90th percentile of the training images' AvgkNN, with interval;
+    - ``above_p90``: share above the 90th percentile of the training images' AvgkNN, with its Wilson interval;
     - ``rarity_valid``: share inside some ball of training images, hence with a rarity;
     - ``frechet_distance`` to the most unique real images, from all ``n``; ``frechet_distance_equal_n`` from
       the first ``equal_n`` images of each row (the fewest that a row of generated images has), for rows of
       different ``n`` have distances of different bias;
-    - ``precision`` and ``recall`` against the same, with intervals; NaN for rows of too few images;
+    - ``precision`` and ``recall`` against the same, with Wilson intervals; NaN for rows of too few
+      images;
     - ``suspected_copies``, ``duplicates``: shares.
 
     Rows of real training images have them only where the reference is apart from training.
@@ -129,7 +131,7 @@ class _Comparison:
             if measure not in part:
                 continue
             values = part[measure].dropna().to_numpy(dtype=np.float64)
-            figures |= self._mean(f"{measure}_mean", measure, values)
+            figures |= self._mean(measure, values)
             quantiles = np.quantile(values, [0.1, 0.5, 0.9]) if len(values) else [np.nan] * 3
             figures |= {f"{measure}_q{q}": float(v) for q, v in zip((10, 50, 90), quantiles, strict=True)}
             if measure == "rarity":
@@ -138,19 +140,19 @@ class _Comparison:
 
     def above(self, part: pd.DataFrame) -> dict[str, float]:
         """Share above the real percentile of AvgkNN."""
-        return self._mean("above_p90", "above_p90", (part["average_knn"] > self.threshold).to_numpy(float))
+        return _share("above_p90", (part["average_knn"] > self.threshold).to_numpy())
 
     def fidelity(self, features: np.ndarray) -> dict[str, float]:
         """Fréchet distance, precision and recall against the reference."""
         figures = {"frechet_distance": self._frechet(features)}
         enough = len(features) >= self.equal_n
         figures["frechet_distance_equal_n"] = self._frechet(features[: self.equal_n]) if enough else np.nan
-        precision = recall = np.empty(0)
+        precision = recall = np.empty(0, bool)
         if self.index is not None and len(features) > self.k:
             balls = self.index.balls(NeighbourIndex(features, k=0, ball=self.k), self.k)
             assert balls.reached is not None
-            precision, recall = (balls.count > 0).astype(float), balls.reached.astype(float)
-        return figures | self._mean("precision", "precision", precision) | self._mean("recall", "recall", recall)
+            precision, recall = balls.count > 0, balls.reached
+        return figures | _share("precision", precision) | _share("recall", recall)
 
     def _frechet(self, features: np.ndarray) -> float:
         if min(len(features), len(self.reference)) < 2:
@@ -160,12 +162,20 @@ class _Comparison:
             warnings.simplefilter("ignore", UserWarning)
             return frechet_distance(self.reference, features)
 
-    def _mean(self, name: str, stem: str, values: np.ndarray) -> dict[str, float]:
+    def _mean(self, name: str, values: np.ndarray) -> dict[str, float]:
         low = high = np.nan
         if self.resamples and len(values):
             low, high = bootstrap(np.mean, values, resamples=self.resamples, seed=self.seed)
         mean = float(values.mean()) if len(values) else float("nan")
-        return {name: mean, f"{stem}_low": low, f"{stem}_high": high}
+        return {f"{name}_mean": mean, f"{name}_low": low, f"{name}_high": high}
+
+
+def _share(name: str, hits: np.ndarray) -> dict[str, float]:
+    """A share and its Wilson interval: that of resampling has no width where all or none are hits."""
+    if not len(hits):
+        return dict.fromkeys((name, f"{name}_low", f"{name}_high"), float("nan"))
+    low, high = binomtest(int(hits.sum()), len(hits)).proportion_ci(method="wilson")
+    return {name: float(hits.mean()), f"{name}_low": float(low), f"{name}_high": float(high)}
 
 
 def _groups(table: pd.DataFrame) -> Iterator[tuple[dict[str, Any], np.ndarray]]:

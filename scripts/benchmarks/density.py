@@ -1,25 +1,75 @@
-"""Density and fidelity at full size, beside PyOD and beside sorted distance matrices, in one run.
+"""Density and fidelity beside PyOD and beside sorted distance matrices.
 
+Rows of ``scripts/benchmark``; and at full size, with memory and the largest differences, by itself:
 ``python scripts/benchmarks/density.py [--real 10000] [--generated 10000] [--dimension 2048]``
 """
 
 import argparse
 import json
 import resource
+import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import torch
 from pyod.models.knn import KNN
 from pyod.models.lof import LOF
 
-from monai_minority.evaluation.density import NeighbourIndex, average_knn, local_outlier_factor, rarity
-from monai_minority.evaluation.fidelity import precision_recall
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from benchmarks.comparison import Comparison  # noqa: E402
+from monai_minority.evaluation.density import (  # noqa: E402
+    NeighbourIndex,
+    average_knn,
+    local_outlier_factor,
+    rarity,
+)
+from monai_minority.evaluation.fidelity import precision_recall  # noqa: E402
+
+
+def features(real: int, generated: int, dimension: int) -> tuple[np.ndarray, np.ndarray]:
+    """Seeded features with the look of real ones: 64 strong directions and noise in all, generated ones tighter."""
+    rng = np.random.default_rng(0)
+    mixing = rng.standard_normal((64, dimension)).astype(np.float32)
+
+    def draw(count: int, scale: float) -> np.ndarray:
+        strong = rng.standard_normal((count, 64)).astype(np.float32) @ mixing * np.float32(scale)
+        return strong + rng.standard_normal((count, dimension)).astype(np.float32)
+
+    return draw(real, 1.0), draw(generated, 0.9)
+
+
+def densities(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, ...]:
+    """AvgkNN and LOF of real and generated vectors, from one search."""
+    index = NeighbourIndex(a, k=20, ball=0)
+    return average_knn(index), average_knn(index, b), local_outlier_factor(index), local_outlier_factor(index, b)
+
+
+def manifolds(a: np.ndarray, b: np.ndarray) -> tuple:
+    """Rarity, precision and recall of generated vectors, from one search."""
+    index, queries = NeighbourIndex(a, k=0, ball=5), NeighbourIndex(b, k=0, ball=5)
+    return rarity(index, queries), *precision_recall(index, queries, k=5)
+
+
+def compare_densities(count: int, dimension: int) -> list[Comparison]:
+    """Rows for ``count`` real and as many generated vectors."""
+    a, b = features(count, count, dimension)
+    data = f"{count} + {count} x {dimension}"
+    ways = (
+        ("AvgkNN and LOF", "PyOD's KNN and LOF", densities, pyod),
+        ("rarity, precision, recall", "three whole distance matrices, sorted", manifolds, sorted_matrices),
+    )
+    return [
+        Comparison(
+            f"evaluation, {name}", data, way, lambda f=ours: f(a, b), 2 * count, lambda f=plain: f(a, b), 2 * count
+        )
+        for name, way, ours, plain in ways
+    ]
 
 
 def run(real: int = 10_000, generated: int = 10_000, dimension: int = 2048, baselines: bool = True) -> dict:
-    """Time every density measure and precision and recall on correlated Gaussian features.
+    """Time every density measure and precision and recall once.
 
     Args:
         real: number of real vectors.
@@ -30,29 +80,10 @@ def run(real: int = 10_000, generated: int = 10_000, dimension: int = 2048, base
     Returns:
         Processor seconds by method, peak memory of our part in GiB, ratios, and the largest differences.
     """
-    rng = np.random.default_rng(0)
-    mixing = rng.standard_normal((64, dimension)).astype(np.float32)
-    a, b = (
-        (rng.standard_normal((n, 64)) @ mixing * scale + rng.standard_normal((n, dimension))).astype(np.float32)
-        for n, scale in ((real, 1.0), (generated, 0.9))
-    )
+    a, b = features(real, generated, dimension)
     times: dict[str, float] = {}
-
-    def densities() -> tuple[np.ndarray, ...]:
-        index = NeighbourIndex(a, k=20, ball=0)
-        return (
-            average_knn(index),
-            average_knn(index, b),
-            local_outlier_factor(index),
-            local_outlier_factor(index, b),
-        )
-
-    def manifolds() -> tuple:
-        index, queries = NeighbourIndex(a, k=0, ball=5), NeighbourIndex(b, k=0, ball=5)
-        return rarity(index, queries), *precision_recall(index, queries, k=5)
-
-    ours = _timed(times, "AvgkNN and LOF", densities)
-    ours_manifolds = _timed(times, "rarity, precision and recall", manifolds)
+    ours = _timed(times, "AvgkNN and LOF", lambda: densities(a, b))
+    ours_manifolds = _timed(times, "rarity, precision and recall", lambda: manifolds(a, b))
     result = {
         "sizes": [real, generated, dimension],
         "threads": torch.get_num_threads(),
@@ -60,8 +91,8 @@ def run(real: int = 10_000, generated: int = 10_000, dimension: int = 2048, base
         "peak GiB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
     }
     if baselines:
-        theirs = _timed(times, "PyOD KNN and LOF", lambda: _pyod(a, b))
-        theirs_manifolds = _timed(times, "sorted distance matrices", lambda: _sorted_matrices(a, b))
+        theirs = _timed(times, "PyOD KNN and LOF", lambda: pyod(a, b))
+        theirs_manifolds = _timed(times, "sorted distance matrices", lambda: sorted_matrices(a, b))
         result["ratio to PyOD"] = times["PyOD KNN and LOF"] / times["AvgkNN and LOF"]
         result["ratio to sorted matrices"] = times["sorted distance matrices"] / times["rarity, precision and recall"]
         result["largest difference to PyOD"] = [float(np.abs(x - y).max()) for x, y in zip(ours, theirs, strict=True)]
@@ -81,14 +112,15 @@ def _timed(times: dict[str, float], name: str, function: Callable):
     return result
 
 
-def _pyod(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, ...]:
+def pyod(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, ...]:
+    """AvgkNN and LOF by PyOD."""
     jobs = torch.get_num_threads()
     knn = KNN(method="mean", n_neighbors=5, n_jobs=jobs).fit(a)
     lof = LOF(n_neighbors=20, n_jobs=jobs).fit(a)
     return knn.decision_scores_, knn.decision_function(b), lof.decision_scores_, lof.decision_function(b)
 
 
-def _sorted_matrices(a: np.ndarray, b: np.ndarray, k: int = 5) -> tuple:
+def sorted_matrices(a: np.ndarray, b: np.ndarray, k: int = 5) -> tuple:
     """The definitions spelled out: three full matrices, sorted."""
     x, y = torch.from_numpy(a), torch.from_numpy(b)
     real_radii = torch.cdist(x, x).sort(dim=1).values[:, k]

@@ -23,9 +23,7 @@ def photograph(name: str) -> torch.Tensor:
 
 
 # ImageNet classes: 281 tabby, 282 tiger cat, 285 Egyptian cat; 967 espresso; 657 missile, 744 projectile.
-@pytest.mark.parametrize(
-    ("name", "classes", "share"), [("chelsea", [281, 282, 285], 0.8), ("coffee", [967], 0.9)]
-)
+@pytest.mark.parametrize(("name", "classes", "share"), [("chelsea", [281, 282, 285], 0.8), ("coffee", [967], 0.9)])
 def test_it_recognises_photographs(network, name, classes, share):
     logits = network.backbone.classifier(network(photograph(name)))
     assert int(logits.argmax()) in classes

@@ -32,7 +32,7 @@ def _cases() -> dict[str, tuple[np.ndarray, np.ndarray]]:
     }
 
 
-@pytest.mark.parametrize("block_bytes", [20_000, 64 * 2**20], ids=["tiny blocks", "one block"])
+@pytest.mark.parametrize("block_bytes", [20_000, 64 * 2**20], ids=["tiny tiles", "one tile"])
 @pytest.mark.parametrize("name", _cases())
 def test_neighbours_and_balls_equal_the_definition(name, block_bytes):
     real, query = _cases()[name]
@@ -66,6 +66,9 @@ def test_neighbours_and_balls_equal_the_definition(name, block_bytes):
     # Each vector against the balls of the others: its k-th neighbour's surface may be exactly where it lies.
     own_balls = index.balls(None, k)
     np.testing.assert_array_equal(own_balls.count, (among <= radii).sum(axis=1))
+    smallest = np.where(among <= radii, radii, np.inf).min(axis=1)
+    np.testing.assert_allclose(own_balls.smallest_radius, np.where(np.isinf(smallest), np.nan, smallest), rtol=1e-12)
+    assert own_balls.occupied.all()
 
 
 def test_ball_surface_is_inside():
@@ -91,9 +94,14 @@ def test_blocks_bound_memory_and_cover_every_row_once(monkeypatch):
     index.neighbours(queries, 2)
     index.balls(queries, 3)
     index.neighbours(None, 3)
+    index.balls(None, 3)
     assert max(rows * columns * 4 for rows, columns in shapes) <= block_bytes
     # One product each for real-real, generated-generated and generated-real, however many measures ask.
-    assert sum(rows * columns for rows, columns in shapes) == 500 * 500 + 300 * 300 + 300 * 500
+    # However many measures ask, one product for generated-real; real-real and generated-generated once a pair of
+    # vectors, and twice only in the tiles on the diagonal, of 126 x 126 here.
+    on_diagonal = 3 * 126**2 + 122**2 + 2 * 126**2 + 48**2
+    computed = sum(rows * columns for rows, columns in shapes)
+    assert computed == 300 * 500 + (500**2 + 300**2 + on_diagonal) / 2
 
 
 def test_precision_settings_of_the_caller_do_not_matter():

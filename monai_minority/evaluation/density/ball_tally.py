@@ -1,0 +1,91 @@
+"""Membership in balls, gathered tile by tile and settled exactly."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from monai_minority.evaluation.density.vectors import Tile, squared_distances
+
+
+@dataclass(frozen=True)
+class Balls:
+    """How queries and the closed k-nearest-neighbour balls of an index lie to each other.
+
+    Attributes:
+        smallest_radius: radius of the smallest ball around a row of the index that holds the query ``[Q]``,
+            NaN in none.
+        count: number of balls of the index that hold the query ``[Q]``, int64.
+        occupied: whether the ball of a row of the index holds any query ``[N]``, bool.
+        reached: whether a row of the index lies in the ball of any query ``[N]``, bool; ``None`` where the
+            queries came as plain vectors, without balls of their own.
+    """
+
+    smallest_radius: np.ndarray
+    count: np.ndarray
+    occupied: np.ndarray
+    reached: np.ndarray | None
+
+
+class BallTally:
+    """What is known of the balls so far.
+
+    Args:
+        queries: vectors ``[Q, D]``.
+        vectors: centres of the balls ``[N, D]``.
+        radii: their squared radii ``[N]``, float64.
+        query_radii: squared radii of the balls around the queries ``[Q]``, float64, or ``None``.
+    """
+
+    def __init__(self, queries: Tensor, vectors: Tensor, radii: Tensor, query_radii: Tensor | None = None) -> None:
+        self.queries, self.vectors = queries, vectors
+        self.radii, self.query_radii = radii, query_radii
+        self.smallest = torch.full((len(queries),), torch.inf, dtype=torch.float64, device=queries.device)
+        self.count = torch.zeros(len(queries), dtype=torch.int64, device=queries.device)
+        self.occupied = torch.zeros(len(vectors), dtype=torch.bool, device=queries.device)
+        self.reached = None if query_radii is None else torch.zeros_like(self.occupied)
+
+    def add(self, tile: Tile) -> None:
+        """Count a tile of distances in."""
+        self.note(*pairs_within(tile, self.queries, self.vectors, self.radii[tile.columns][None]))
+        if self.query_radii is not None and self.reached is not None:
+            radii = self.query_radii[tile.rows][:, None]
+            self.reached[pairs_within(tile, self.queries, self.vectors, radii)[1]] = True
+
+    def note(self, query: Tensor, ball: Tensor) -> None:
+        """Note pairs of a query and a ball that holds it, no pair twice."""
+        self.smallest.scatter_reduce_(0, query, self.radii[ball], "amin")
+        self.count += torch.bincount(query, minlength=len(self.count))
+        self.occupied[ball] = True
+
+    def result(self) -> Balls:
+        """Everything counted, as arrays."""
+        smallest = torch.where(self.count > 0, self.smallest.sqrt(), torch.nan)
+        reached = None if self.reached is None else self.reached.cpu().numpy()
+        return Balls(smallest.cpu().numpy(), self.count.cpu().numpy(), self.occupied.cpu().numpy(), reached)
+
+
+def pairs_within(tile: Tile, queries: Tensor, vectors: Tensor, radii: Tensor) -> tuple[Tensor, Tensor]:
+    """Pairs of a tile that lie within a radius; those near it are measured in float64.
+
+    Args:
+        tile: float32 squared distances.
+        queries: vectors of its rows and of others ``[Q, D]``.
+        vectors: vectors of its columns and of others ``[N, D]``.
+        radii: squared radii, float64, one a column ``[1, C]`` or one a row ``[R, 1]``.
+
+    Returns:
+        indices into ``queries`` and into ``vectors``, int64 ``[P]`` each.
+    """
+    # One comparison finds what may be inside; float32 rounds the radii too.
+    tolerance = tile.tolerance + torch.finfo(torch.float32).eps * radii.max().float()
+    reach = radii.float() + (tolerance[:, None] if radii.shape[1] == 1 else tolerance.max())
+    row, column = torch.nonzero(tile.squared <= reach, as_tuple=True)
+    radius = radii.expand(tile.squared.shape)[row, column]
+    excess = tile.squared[row, column] - radius
+    inside = excess < -tolerance[row]
+    near = torch.nonzero(excess.abs() <= tolerance[row]).flatten()
+    row, column = row + tile.rows.start, column + tile.columns.start
+    inside[near] = squared_distances(queries, row[near], vectors, column[near]) <= radius[near]
+    return row[inside], column[inside]

@@ -1,0 +1,99 @@
+"""The k nearest of many, gathered tile by tile and then put into exact order."""
+
+from math import isqrt
+
+import torch
+from torch import Tensor
+
+from monai_minority.evaluation.density.vectors import squared_distances
+
+SPARE = 4
+"""Candidates taken beyond k in float32, so that rounding near the k-th place can be seen and repaired."""
+
+
+class NearestCandidates:
+    """The nearest vectors to each query among the tiles seen so far, a few more than asked for.
+
+    Args:
+        queries: vectors ``[Q, D]``.
+        vectors: what to search ``[N, D]``.
+        k: neighbours wanted.
+        own: whether the queries are the vectors themselves, none of which is its own neighbour.
+    """
+
+    def __init__(self, queries: Tensor, vectors: Tensor, k: int, *, own: bool) -> None:
+        self.queries, self.vectors, self.k, self.own = queries, vectors, k, own
+        self.others = len(vectors) - own
+        shape = (len(queries), min(k + SPARE, self.others))
+        self.squared = torch.full(shape, torch.inf, device=queries.device)
+        self.indices = torch.zeros(shape, dtype=torch.int64, device=queries.device)
+
+    def add(self, rows: slice, columns: slice, squared: Tensor) -> None:
+        """Take in float32 squared distances ``[R, C]`` of queries to vectors."""
+        values, places = smallest(squared, min(self.squared.shape[1], squared.shape[1]))
+        values = torch.cat([self.squared[rows], values], dim=1)
+        indices = torch.cat([self.indices[rows], places + columns.start], dim=1)
+        self.squared[rows], order = values.topk(self.squared.shape[1], dim=1, largest=False)
+        self.indices[rows] = indices.gather(1, order)
+
+    def result(self, tolerance: Tensor, centre: Tensor, block_bytes: int) -> tuple[Tensor, Tensor]:
+        """The k nearest in exact order: squared distances, float64, and indices, ``[Q, k]`` each.
+
+        Args:
+            tolerance: the error that a query's float32 distances may have ``[Q]``.
+            centre: about the middle of the vectors ``[D]``.
+            block_bytes: memory for what float32 leaves open.
+        """
+        everyone = torch.arange(len(self.queries), device=self.queries.device)
+        squared, indices = self._in_order(everyone, self.indices)
+        if self.squared.shape[1] < self.others:
+            # A vector that is no candidate is at least this far away.
+            elsewhere = self.squared[:, -1] - tolerance
+            doubtful = torch.nonzero((squared[:, -1] > elsewhere) & (squared[:, -1] > 0)).flatten()
+            for rows in doubtful.split(max(1, block_bytes // (8 * len(self.vectors)))):
+                squared[rows], indices[rows] = self._in_float64(rows, centre, block_bytes)
+        return squared, indices
+
+    def _in_order(self, rows: Tensor, candidates: Tensor) -> tuple[Tensor, Tensor]:
+        candidates = candidates.sort(dim=1).values  # equal distances then stay in the order of their indices
+        pairs = rows.repeat_interleave(candidates.shape[1])
+        squared = squared_distances(self.queries, pairs, self.vectors, candidates.flatten()).view(candidates.shape)
+        if self.own:
+            squared[candidates == rows[:, None]] = torch.inf
+        squared, order = squared.sort(dim=1, stable=True)
+        return squared[:, : self.k], candidates.gather(1, order[:, : self.k])
+
+    def _in_float64(self, rows: Tensor, centre: Tensor, block_bytes: int) -> tuple[Tensor, Tensor]:
+        """The same search in float64, for queries that float32 could not settle."""
+        centred = self.queries[rows].double() - centre
+        squared = torch.empty(len(rows), len(self.vectors), dtype=torch.float64, device=centred.device)
+        width = max(1, block_bytes // (16 * self.vectors.shape[1]))
+        for start in range(0, len(self.vectors), width):
+            part = slice(start, start + width)
+            others = self.vectors[part].double() - centre
+            squared[:, part] = others.square().sum(dim=1) - 2 * centred @ others.T
+        if self.own:
+            squared.scatter_(1, rows[:, None], torch.inf)
+        candidates = squared.topk(min(self.k + SPARE, self.others), dim=1, largest=False).indices
+        return self._in_order(rows, candidates)
+
+
+def smallest(block: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """The ``count`` smallest values of each row of ``block`` ``[R, C]`` and their places, ``[R, count]`` each.
+
+    The columns are taken in groups, and the groups with the ``count`` smallest minima hold ``count`` smallest
+    values, since a group left out has ``count`` others with a value no larger than its least. Only they are
+    sorted.
+    """
+    width = isqrt(block.shape[1] // count)
+    if width < 2:
+        return block.topk(count, dim=1, largest=False)
+    groups = block.shape[1] // width
+    minima = block[:, : groups * width].unflatten(1, (width, groups)).amin(dim=1)
+    chosen = minima.topk(count, dim=1, largest=False, sorted=False).indices
+    members = torch.arange(width, device=block.device)[:, None] * groups
+    places = (chosen[:, None] + members).flatten(1)
+    rest = torch.arange(groups * width, block.shape[1], device=block.device)
+    places = torch.cat([places, rest.expand(len(block), -1)], dim=1)
+    values, order = block.gather(1, places).topk(count, dim=1, largest=False)
+    return values, places.gather(1, order)

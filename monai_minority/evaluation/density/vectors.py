@@ -1,0 +1,101 @@
+"""Feature vectors and their exact distances: what the parts of the neighbour search share."""
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+Features = np.ndarray | Tensor
+"""Feature vectors ``[N, D]``, a row an image, finite, in any floating type; numpy or torch."""
+
+CACHE_BYTES = 2**20
+"""Size of the float64 pieces in which a processor measures exact distances: what its cache holds."""
+
+
+class Tile(NamedTuple):
+    """Squared distances between some queries and some vectors of an index.
+
+    Attributes:
+        rows: which queries.
+        columns: which vectors of the index.
+        squared: float32 ``[R, C]``.
+        tolerance: the error that a row of them may have ``[R]``.
+    """
+
+    rows: slice
+    columns: slice
+    squared: Tensor
+    tolerance: Tensor
+
+
+def as_vectors(features: Features, name: str) -> Tensor:
+    """``features`` as a floating tensor ``[N, D]``.
+
+    Raises:
+        ValueError: another shape, no vector, or values that are not finite.
+    """
+    vectors = torch.as_tensor(features).detach()
+    if vectors.ndim != 2:
+        raise ValueError(f"{name} must have shape [N, D], got {tuple(vectors.shape)}; flatten each image's features")
+    if not vectors.is_floating_point():
+        vectors = vectors.double()
+    if not len(vectors):
+        raise ValueError(f"{name} must hold at least one vector, got shape {tuple(vectors.shape)}")
+    finite = torch.isfinite(vectors.sum(dim=1, dtype=torch.float64))
+    if not finite.all():
+        rows = torch.nonzero(~finite).flatten()[:5].tolist()
+        raise ValueError(f"{name} must be finite, got NaN or infinity in rows {rows}; drop or repair these images")
+    return vectors
+
+
+def squared_norms(vectors: Tensor) -> Tensor:
+    """Squared lengths ``[N]``, summed in float64 and given in float32."""
+    norms = torch.empty(len(vectors), device=vectors.device)
+    for part in _pieces(len(vectors), vectors.shape[1], vectors.device):
+        norms[part] = vectors[part].double().square_().sum(dim=1)
+    return norms
+
+
+def squared_distances(a: Tensor, rows: Tensor, b: Tensor, columns: Tensor) -> Tensor:
+    """Squared distances between ``a[rows]`` and ``b[columns]``, pair by pair, in float64.
+
+    They come from differences, which are the same to the last bit whichever vector comes first: a point on the
+    surface of a ball is in it. And they come in pieces that stay in a processor's cache, several times as fast.
+
+    Args:
+        a: vectors ``[N, D]``.
+        rows: indices ``[P]``.
+        b: vectors ``[M, D]``.
+        columns: indices ``[P]``.
+
+    Returns:
+        float64 ``[P]``.
+    """
+    squared = torch.empty(len(rows), dtype=torch.float64, device=a.device)
+    for part in _pieces(len(rows), a.shape[1], a.device):
+        difference = a[rows[part]].double()
+        squared[part] = difference.sub_(b[columns[part]]).square_().sum(dim=1)
+    return squared
+
+
+def _pieces(count: int, dimension: int, device: torch.device) -> list[slice]:
+    size = CACHE_BYTES if device.type == "cpu" else 64 * CACHE_BYTES
+    step = max(1, size // (8 * dimension))
+    return [slice(start, start + step) for start in range(0, count, step)]
+
+
+class full_float32:
+    """Matrix products in whole float32, whatever precision or autocast the caller has chosen."""
+
+    def __init__(self, device_type: str) -> None:
+        self.autocast = torch.autocast(device_type, enabled=False)
+
+    def __enter__(self) -> None:
+        self.precision = torch.get_float32_matmul_precision()
+        torch.set_float32_matmul_precision("highest")
+        self.autocast.__enter__()
+
+    def __exit__(self, *error) -> None:
+        self.autocast.__exit__(*error)
+        torch.set_float32_matmul_precision(self.precision)

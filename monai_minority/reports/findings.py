@@ -1,0 +1,120 @@
+"""What was found, in three sentences computed from the figures, whichever way they fall."""
+
+import math
+from pathlib import Path
+
+import pandas as pd
+
+from monai_minority.evaluation.run_agreement import AUC, EVERY, RANKS, TOP_TENTH, UNSEEN
+from monai_minority.evaluation.run_evaluation import RunEvaluation
+from monai_minority.evaluation.run_summary import ALL
+from monai_minority.keys import Column
+
+
+def findings(run_dir: str | Path) -> list[str]:
+    """Three lines: does the score rank what is rare, does a higher class give rarer images, does guidance
+    reach rare images better than none.
+
+    Args:
+        run_dir: a run folder with its ``evaluation/``.
+
+    Raises:
+        FileNotFoundError: the run has not been evaluated.
+    """
+    return findings_of(RunEvaluation.load(Path(run_dir) / "evaluation"))
+
+
+def findings_of(evaluation: RunEvaluation) -> list[str]:
+    """The same of an evaluation at hand."""
+    return [_ranking(evaluation.agreement), _class_shift(evaluation), _guidance(evaluation.summary)]
+
+
+def _ranking(agreement: pd.DataFrame) -> str:
+    score = agreement[agreement["measure"] == Column.SCORE]
+    for scope in (UNSEEN, EVERY):
+        auc = score[(score["figure"] == AUC) & (score["images"] == scope)]
+        if len(auc):
+            row = auc.iloc[0]
+            verdict = _against(row, 0.5, "ranks", "does not rank", "ranks in reverse")
+            line = f"The minority score {verdict} the rare group ({row['against']}): AUC {_value(row)} on {scope}"
+            plain = agreement[(agreement["figure"] == AUC) & (agreement["measure"] == "average_knn")]
+            plain = plain[(plain["images"] == scope) & (plain["against"] == row["against"])]
+            if len(plain):
+                line += f" (AvgkNN, which needs no diffusion model: {plain.iloc[0]['value']:.2f})"
+            tops = score[(score["figure"] == TOP_TENTH) & (score["against"] == row["against"])]
+            top = tops[tops["images"] == EVERY]
+            if len(top):
+                share, overall = top.iloc[0]["value"], top.iloc[0]["overall"]
+                line += f"; it makes up {share:.0%} of the top tenth of all images, {overall:.0%} of them overall"
+            return line + "."
+    ranks = score[(score["figure"] == RANKS) & (score["images"] == EVERY)]
+    severity = ranks[ranks["against"] == Column.SEVERITY]
+    if not len(ranks):
+        return "Whether the score ranks rare images was not measured: too few scored images."
+    row = (severity if len(severity) else ranks).iloc[0]
+    verdict = _against(row, 0, "rises with", "does not follow", "falls with")
+    what = str(row["against"]).replace("average_knn", "AvgkNN").replace("_", " ")
+    return f"The minority score {verdict} {what}: rank correlation {_value(row)} over {EVERY}."
+
+
+def _class_shift(evaluation: RunEvaluation) -> str:
+    agreement, summary = evaluation.agreement, evaluation.summary
+    shifts = agreement[(agreement["against"] == Column.TARGET_CLASS) & (agreement["measure"] == Column.SCORE)]
+    if not len(shifts):
+        return "Whether a higher target class gives rarer images was not measured: no set has more than one class."
+    row = shifts.loc[shifts["n"].idxmax()]
+    name = row["images"]
+    classes = summary[(summary["set"] == name) & (summary["target_class"] != ALL)]
+    classes = classes.assign(order=classes["target_class"].astype(float)).sort_values("order")
+    low, high = classes.iloc[0], classes.iloc[-1]
+    verdict = _against(row, 0, "raises", "does not move", "lowers")
+    line = (
+        f"A higher target class {verdict} the score of generated images (set {name}): rank correlation {_value(row)}, "
+        f"mean score {low['minority_score_mean']:.3g} at class {low['target_class']} and "
+        f"{high['minority_score_mean']:.3g} at class {high['target_class']}"
+    )
+    density = agreement[(agreement["against"] == Column.TARGET_CLASS) & (agreement["images"] == name)]
+    density = density[density["measure"] == "average_knn"]
+    if len(density):
+        verdict = _against(density.iloc[0], 0, "rises", "does not change measurably", "falls")
+        line += f"; AvgkNN {verdict} with it ({_value(density.iloc[0])})"
+    return line + "."
+
+
+def _guidance(summary: pd.DataFrame) -> str:
+    generated = summary[summary["suspected_copies"].notna()]
+    plain = generated[(generated[Column.SCALE] == 0) & (generated["target_class"] == ALL)]
+    guided = generated[(generated["target_class"] != ALL) & (generated[Column.SCALE] != 0)]
+    if not len(plain) or not len(guided):
+        return "Guided and unguided samples were not compared: the run has only one of the two."
+    unguided = plain.loc[plain["n"].idxmax()]
+    highest = guided[guided["target_class"].astype(float) == guided["target_class"].astype(float).max()]
+    row = highest.loc[highest["n"].idxmax()]
+    if row["above_p90_low"] > unguided["above_p90_high"]:
+        verdict = "more than"
+    elif row["above_p90_high"] < unguided["above_p90_low"]:
+        verdict = "less than"
+    else:
+        verdict = "not measurably different from"
+    line = (
+        f"Guided to class {row['target_class']} at scale {row[Column.SCALE]:g} (set {row['set']}), "
+        f"{row['above_p90']:.0%} of samples lie above the real 90th percentile of AvgkNN, {verdict} the "
+        f"{unguided['above_p90']:.0%} of unguided ones"
+    )
+    ours, theirs = row["frechet_distance_equal_n"], unguided["frechet_distance_equal_n"]
+    if not math.isnan(ours) and not math.isnan(theirs):
+        verdict = "nearer" if ours < theirs else "farther"
+        line += f"; their Fréchet distance to the most unique real images is {ours:.3g} to {theirs:.3g}: {verdict}"
+    copies = max(row["suspected_copies"], unguided["suspected_copies"])
+    return line + (f". Up to {copies:.0%} are suspected copies of training images." if copies > 0.05 else ".")
+
+
+def _value(row: pd.Series) -> str:
+    interval = "" if math.isnan(row["low"]) else f" [{row['low']:.2f}, {row['high']:.2f}]"
+    return f"{row['value']:.2f}{interval}"
+
+
+def _against(row: pd.Series, chance: float, above: str, neither: str, below: str) -> str:
+    """Which word the interval (or, without one, the value) allows."""
+    low, high = (row["value"], row["value"]) if math.isnan(row["low"]) else (row["low"], row["high"])
+    return above if low > chance else below if high < chance else neither

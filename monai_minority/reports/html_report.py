@@ -1,0 +1,230 @@
+"""The report of a run: one HTML file with everything in it."""
+
+import base64
+import io
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from matplotlib.figure import Figure
+
+from monai_minority.evaluation.run_summary import REAL
+from monai_minority.keys import Column, Split
+from monai_minority.reports import charts
+from monai_minority.reports.findings import findings_of
+from monai_minority.reports.pictures import picture_rows
+from monai_minority.reports.run_folder import RunFolder
+
+DPI = 110
+SIGNIFICANT = 4
+
+
+def write_report(run_dir: str | Path, path: str | Path | None = None, *, title: str = "", columns: int = 8) -> Path:
+    """Write a run's report.
+
+    The file needs no other, no script and no network. It shows pictures of real images, as the run's reader may
+    see them, but no name of a subject, source or folder.
+
+    Args:
+        run_dir: run folder with ``store/`` and ``evaluation/``; parts that are missing are left out of the
+            report, which says so.
+        path: of the file; ``None``: ``report.html`` in the run folder.
+        title: heading; ``None`` or empty: a general one.
+        columns: images in a row.
+
+    Returns:
+        Path of the file.
+
+    Raises:
+        FileNotFoundError: the run has no store or no evaluation.
+    """
+    run = RunFolder.open(run_dir)
+    path = Path(run_dir) / "report.html" if path is None else Path(path)
+    environment = Environment(
+        loader=PackageLoader("monai_minority.reports"),
+        autoescape=select_autoescape(["j2", "html"]),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["number"] = number
+    environment.filters["png"] = as_png
+    environment.filters["words"] = words
+    html = environment.get_template("report.html.j2").render(
+        title=title or "Rare images of this data set: scores, samples and figures",
+        version=version("monai-minority"),
+        written=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        findings=findings_of(run.evaluation),
+        counts=_counts(run),
+        real_pictures=real_pictures(run, columns),
+        sample_pictures=[sample_pictures(run, name, columns) for name in run.samples],
+        neighbour_pictures=neighbour_pictures(run, columns) if run.samples else None,
+        distributions=charts.distributions(run.evaluation.real, run.evaluation.generated),
+        class_shift=_class_shift(run),
+        timesteps=None if run.timesteps is None else charts.timestep_curve(run.timesteps),
+        classifier=None if run.classifier is None else charts.classifier_curve(run.classifier, _classes(run)),
+        shift_table=_shift_table(run.evaluation.summary),
+        agreement=_records(run.evaluation.agreement),
+        summary=_blocks(run.evaluation.summary),
+        reference=run.evaluation.context["reference"],
+        equal_n=run.evaluation.context["equal_n"],
+        copy_quantile=run.evaluation.context["copy_quantile"],
+        context=_flat({k: v for k, v in run.evaluation.context.items() if k != "reference_rows"}),
+        settings={name: _flat(settings) for name, settings in run.sample_settings().items()},
+        record=_flat(run.record),
+        rejected=[] if run.rejected is None else run.rejected.to_dict("records"),
+        missing=run.missing,
+    )
+    partial = path.with_name(f".{path.name}.partial")
+    partial.write_text(html, encoding="utf-8")
+    partial.replace(path)
+    return path
+
+
+def number(value: Any) -> str:
+    """A number with four significant digits, whole ones whole, a missing one as a dash."""
+    if value is None or (isinstance(value, float) and np.isnan(value)):
+        return "–"
+    if isinstance(value, bool | np.bool_ | str):
+        return str(value)
+    if float(value).is_integer() and abs(value) < 1e9:
+        return f"{int(value)}"
+    return f"{value:.{SIGNIFICANT}g}"
+
+
+def words(name: str) -> str:
+    """A column's name as a reader would say it."""
+    return {"average_knn": "AvgkNN", "local_outlier_factor": "LOF"}.get(name, name.replace("_", " "))
+
+
+def as_png(figure: Figure) -> str:
+    """A figure as a data URI."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=DPI, bbox_inches="tight", metadata={"Software": None})
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+def real_pictures(run: RunFolder, columns: int) -> Figure:
+    """The commonest and the rarest real images by their score."""
+    scores = run.evaluation.real[Column.SCORE.value].dropna().sort_values(kind="stable")
+    ends = {"most common": scores.index[:columns], "rarest": scores.index[::-1][:columns]}
+    return picture_rows(
+        [run.store.batch(rows.to_numpy()) for rows in ends.values()],
+        list(ends),
+        "Real images by minority score (below each its score)",
+        captions=[[f"{scores[row]:.3g}" for row in rows] for rows in ends.values()],
+    )
+
+
+def sample_pictures(run: RunFolder, name: str, columns: int) -> Figure:
+    """The first images of a set, a row a scale and target class, in the order of their seeds."""
+    generated = run.evaluation.generated
+    part = generated[generated["set"] == name].sort_values(Column.SEED.value, kind="stable")
+    groups = list(part.groupby([Column.SCALE.value, Column.TARGET_CLASS.value], sort=True))
+    several = part[Column.SCALE].nunique() > 1
+    labels = [
+        "unguided" if target < 0 else f"class {target}" + (f", scale {scale:g}" if several else "")
+        for (scale, target), _ in groups
+    ]
+    chosen = [group.head(columns) for _, group in groups]
+    if len(groups) == 1:  # nothing to put side by side, so two rows of it
+        chosen = [
+            group for group in (groups[0][1].iloc[:columns], groups[0][1].iloc[columns : 2 * columns]) if len(group)
+        ]
+        labels = (labels + [""])[: len(chosen)]
+    scale = "" if several else f", scale {part[Column.SCALE].iloc[0]:g}"
+    return picture_rows(
+        [run.samples[name].batch(group["row"].to_numpy()) for group in chosen],
+        labels,
+        f"Synthetic images, set {name}{scale} (below each its minority score)",
+        captions=[[f"{score:.3g}" for score in group[Column.SCORE]] for group in chosen],
+        synthetic=[[True] * len(group) for group in chosen],
+    )
+
+
+def neighbour_pictures(run: RunFolder, columns: int) -> Figure:
+    """The generated images that lie nearest to a training image, above that image."""
+    generated = run.evaluation.generated
+    closest = generated.sort_values("nearest_distance", kind="stable").head(columns)
+    made = [run.samples[name].batch([row])[0] for name, row in zip(closest["set"], closest["row"], strict=True)]
+    real = run.store.batch(closest["nearest_real"].to_numpy())
+    return picture_rows(
+        [torch.stack(made), real],
+        ["synthetic", "nearest real"],
+        "The generated images nearest to a training image, and that image (below: distance in feature space)",
+        captions=[[f"{d:.3g}" for d in closest["nearest_distance"]], [""] * len(closest)],
+        synthetic=[[True] * len(closest), [False] * len(closest)],
+    )
+
+
+def _class_shift(run: RunFolder) -> Figure | None:
+    summary = run.evaluation.summary
+    guided = summary[(summary["target_class"] != "all") & (summary["set"] != REAL)]
+    return charts.class_shift(summary, REAL) if len(guided) else None
+
+
+def _classes(run: RunFolder) -> int | None:
+    number_of = None if run.classes is None else run.classes.num_classes
+    return number_of if isinstance(number_of, int) else None
+
+
+def _counts(run: RunFolder) -> dict[str, int]:
+    splits = run.store.table[Column.SPLIT].value_counts()
+    counts = {f"real images, {split.value}": int(splits[split]) for split in Split if split in splits}
+    return counts | {f"synthetic images, {name}": len(store) for name, store in run.samples.items()}
+
+
+def _shift_table(summary: pd.DataFrame) -> list[dict[str, Any]]:
+    """Means by set, scale and class, each with its step from the class below."""
+    classes = summary[summary["target_class"] != "all"]
+    rows = []
+    for (name, scale), part in classes.groupby(["set", Column.SCALE.value], dropna=False, sort=False):
+        part = part.assign(order=part["target_class"].astype(int)).sort_values("order")
+        for measure in charts.MEASURES:
+            part[f"{measure}_step"] = part[f"{measure}_mean"].diff()
+        for _, row in part.iterrows():
+            cells = [(row[f"{m}_mean"], row[f"{m}_step"]) for m in charts.MEASURES]
+            rows.append({"set": name, "scale": scale, "target": row["target_class"], "n": row["n"], "cells": cells})
+    return rows
+
+
+def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    return [{str(key): value for key, value in row.items()} for row in table.to_dict("records")]
+
+
+def _blocks(summary: pd.DataFrame) -> list[dict[str, Any]]:
+    """The summary's many columns in blocks of one measure each, for a page is narrow."""
+    fixed = ["set", "target_class", Column.SCALE.value, "n"]
+    blocks: dict[str, list[str]] = {}
+    for column in summary.columns.drop(fixed):
+        stem = column
+        for ending in ("_mean", "_low", "_high", "_q10", "_q50", "_q90"):
+            stem = stem.removesuffix(ending)
+        stem = {"precision": "precision and recall", "recall": "precision and recall"}.get(stem, stem)
+        stem = "Fréchet distance" if stem.startswith("frechet") else stem
+        stem = "copies" if stem in ("suspected_copies", "duplicates") else stem
+        stem = "rarity" if stem == "rarity_valid" else stem
+        blocks.setdefault(stem, []).append(column)
+    return [
+        {
+            "name": words(name),
+            "columns": [column.removeprefix(f"{name}_").replace("_", " ") for column in columns],
+            "rows": [([row[c] for c in fixed], [row[c] for c in columns]) for row in summary.to_dict("records")],
+        }
+        for name, columns in blocks.items()
+    ]
+
+
+def _flat(value: Any, prefix: str = "") -> list[tuple[str, Any]]:
+    """Nested settings as lines of a table: ``stage.setting`` and its value."""
+    if isinstance(value, dict):
+        return [line for key, item in value.items() for line in _flat(item, f"{prefix}.{key}" if prefix else str(key))]
+    if isinstance(value, list):
+        shown = ", ".join(str(item) for item in value[:20])
+        return [(prefix, shown if len(value) <= 20 else f"{shown}, … ({len(value)} in all)")]
+    return [(prefix, value)]

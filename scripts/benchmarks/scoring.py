@@ -1,0 +1,43 @@
+"""Minority scores in batches, beside one image and one draw at a time."""
+
+import torch
+
+from benchmarks.comparison import Comparison
+from benchmarks.settings import Bundle, Settings
+from monai_minority.data import ImageStore
+from monai_minority.diffusion import predict_x0
+from monai_minority.engines import fast_dtype
+from monai_minority.inferers import AutocastInferer, ScoringInferer
+from monai_minority.scoring import L2, MinorityScore
+from monai_minority.scoring.distances import Distance
+
+
+def compare_scoring(
+    store: ImageStore, bundle: Bundle, settings: Settings, device: torch.device, distance: Distance | None = None
+) -> Comparison:
+    """A row for the bundle's score, or for another distance."""
+    network, scheduler = bundle.network().eval(), bundle.scheduler
+    distance = (distance or L2()).to(device)
+    score = MinorityScore(network, scheduler, distance, timestep=400, draws=settings.draws)
+    inferer = AutocastInferer(ScoringInferer(score), fast_dtype(device))
+    images = store.batch(range(min(settings.batch, len(store)))).to(device)
+    seeds = torch.arange(len(images))
+    few = images[: max(1, len(images) // 4)]
+
+    def ours() -> None:
+        with torch.no_grad():
+            inferer(images, network, seeds=seeds)
+
+    @torch.no_grad()
+    def plain() -> None:
+        for image in few.split(1):
+            t = torch.tensor([400], device=device)
+            distances = []
+            for _ in range(settings.draws):
+                x_t = scheduler.add_noise(image, torch.randn_like(image), t)
+                x0 = predict_x0(network(x_t, t), x_t, t, scheduler)
+                distances.append(distance(image, x0).item())
+
+    way = f"one image and one draw of {settings.draws} at a time, the clean image embedded anew for each, float32"
+    stage = f"scoring, {type(distance).__name__}"
+    return Comparison(stage, store.path.parent.name, way, ours, len(images), plain, len(few))

@@ -1,0 +1,282 @@
+"""The whole of ``brain_mri`` on a small cohort: what it leaves, what it repeats, and what a kill costs."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from ignite.engine import Events
+from monai.bundle import ConfigWorkflow
+from monai.utils import set_determinism
+
+from monai_minority.data import ImageStore
+from tests.small_cohort import BUNDLE, SUBJECTS, run_pipeline, write_cohort
+
+STAGES = [
+    "prepare",
+    "backbone",
+    "score",
+    "cut",
+    "classifier",
+    "samples/unguided",
+    "samples/guided",
+    "evaluate",
+    "report",
+]
+DROPOUT = {
+    "_target_": "monai_minority.networks.SpaceToDepth",
+    "network": {
+        "_target_": "monai_minority.networks.ADMUNet",
+        "image_size": 8,
+        "in_channels": 4,
+        "model_channels": 16,
+        "out_channels": 8,
+        "num_res_blocks": 1,
+        "attention_resolutions": [2],
+        "channel_mult": [1, 2],
+        "num_head_channels": 16,
+        "dropout": 0.3,
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def cohort(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("hospital")
+    write_cohort(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def first_run(cohort, tmp_path_factory):
+    """Run folder and outcome of the whole pipeline."""
+    run_dir = tmp_path_factory.mktemp("runs") / "first"
+    return run_dir, run_pipeline(run_dir, "--dataset-dir", cohort)
+
+
+@pytest.fixture
+def run_dir(first_run, tmp_path):
+    """A copy of that run folder, to change at will."""
+    shutil.copytree(first_run[0], tmp_path / "run")
+    return tmp_path / "run"
+
+
+def pixels(run_dir: Path, name: str) -> np.ndarray:
+    """Stored grey levels of a sample set."""
+    return np.load(run_dir / "samples" / name / "images.npy").astype(int)
+
+
+def workflow(stage: str, run_dir: Path, **overrides: object) -> ConfigWorkflow:
+    """A stage as MONAI runs it, with fresh objects."""
+    return ConfigWorkflow(
+        [str(BUNDLE / "configs" / f"{name}.yaml") for name in ("common", stage, "smoke")],
+        logging_file=False,
+        bundle_root=str(BUNDLE),
+        run_dir=str(run_dir),
+        **overrides,
+    )
+
+
+def execute(flow: ConfigWorkflow, engine: str = "", stop_after: int | None = None) -> None:
+    """Run a stage; ``stop_after`` is the iteration of ``engine`` after which the process is killed."""
+    try:
+        flow.initialize()
+        if stop_after is not None:
+
+            def kill(_: object) -> None:
+                raise KeyboardInterrupt
+
+            flow.parser.get_parsed_content(engine).add_event_handler(Events.ITERATION_COMPLETED(once=stop_after), kill)
+            with pytest.raises(KeyboardInterrupt):
+                flow.run()
+            return
+        flow.run()
+        flow.finalize()
+    finally:
+        set_determinism(None)
+
+
+class TestFirstRun:
+    def test_it_is_whole_and_the_status_tells_of_the_bad_files(self, first_run):
+        run_dir, result = first_run
+        assert result.exit_code == 3, result.output
+        assert (run_dir / "report.html").is_file()
+        assert (run_dir / "evaluation" / "summary.csv").is_file()
+        assert f"Report:      {run_dir / 'report.html'}" in result.output
+        assert list(json.loads((run_dir / "run.json").read_text())["stages"]) == STAGES
+        assert not list(run_dir.rglob("*.partial")), "what was half done is cleared away"
+
+    def test_bad_files_are_named_with_their_reasons(self, first_run, cohort):
+        rejected = pd.read_csv(first_run[0] / "rejected.csv").set_index("file")
+        reasons = {Path(file).name: row["reason"] for file, row in rejected.iterrows()}
+        assert set(reasons) == {"sub-empty.nii.gz", "sub-truncated.nii", "sub-series.nii.gz", "sub-nan.nii.gz"}
+        assert "4" in reasons["sub-series.nii.gz"]
+        assert "finite" in reasons["sub-nan.nii.gz"] or "NaN" in reasons["sub-nan.nii.gz"]
+        assert all(reasons.values())
+
+    def test_every_slice_of_the_good_volumes_is_scored_and_classed(self, first_run):
+        store = ImageStore.open(first_run[0] / "store")
+        assert len(store) == 5 * SUBJECTS
+        table = store.table
+        assert np.isfinite(table["minority_score"]).all()
+        assert (table["minority_score_error"] >= 0).all()
+        train = table[table["split"] == "train"]
+        assert train["minority_class"].value_counts().sub(len(train) / 3).abs().max() <= 1
+        assert train.groupby("minority_class")["minority_score"].max().is_monotonic_increasing
+        assert table.groupby("subject")["split"].nunique().max() == 1
+
+    def test_samples_are_what_was_asked_for(self, first_run):
+        guided = ImageStore.open(first_run[0] / "samples" / "guided").table
+        assert guided["target_class"].tolist() == [0, 0, 1, 1, 2, 2]
+        assert guided["seed"].tolist() == [0, 1] * 3
+        assert (guided["guidance_scale"] == 2.0).all()
+        assert (guided["synthetic"] == 1).all()
+        unguided = ImageStore.open(first_run[0] / "samples" / "unguided").table
+        assert (unguided["target_class"] == -1).all()
+        assert (unguided["guidance_scale"] == 0).all()
+
+    def test_nothing_that_identifies_leaves_the_cohort_tables(self, first_run, cohort):
+        names = [str(cohort), "sub-00", "sub-truncated"]
+        private = {"cohort.csv", "rejected.csv", "cohort.key"}
+        for path in first_run[0].rglob("*"):
+            if path.is_file() and path.name not in private:
+                content = path.read_bytes()
+                assert [name for name in names if name.encode() in content] == [], path
+
+    def test_a_second_run_does_nothing(self, first_run, cohort):
+        run_dir, _ = first_run
+        before = {path: path.stat().st_mtime_ns for path in run_dir.rglob("*") if path.is_file()}
+        result = run_pipeline(run_dir, "--dataset-dir", cohort)
+        assert result.exit_code == 3, result.output
+        assert [
+            line.split(":")[0] for line in result.stdout.splitlines() if "unchanged, not run again" in line
+        ] == STAGES
+        assert {path: path.stat().st_mtime_ns for path in run_dir.rglob("*") if path.is_file()} == before
+
+
+class TestRepetition:
+    def test_images_do_not_depend_on_the_batch_they_ride_in(self, run_dir):
+        result = run_pipeline(
+            run_dir, "--stage", "inference", "sampling_batch_size=5", "sample_sets={other: {}}", "sampling_mode=mean"
+        )
+        assert result.exit_code == 3, result.output
+        assert np.abs(pixels(run_dir, "other") - pixels(run_dir, "guided")).max() <= 1
+
+    def test_a_stronger_guidance_samples_the_guided_set_alone_again(self, run_dir):
+        before = {name: pixels(run_dir, name) for name in ("guided", "unguided")}
+        result = run_pipeline(run_dir, "--stage", "inference", "guidance_scale=30")
+        assert result.stdout.count("unchanged, not run again") == 1
+        assert "samples/unguided: unchanged" in result.stdout
+        assert np.abs(pixels(run_dir, "guided") - before["guided"]).max() > 1
+        assert np.array_equal(pixels(run_dir, "unguided"), before["unguided"])
+
+    def test_scores_come_back_after_the_same_pixels_are_extracted_again(self, run_dir, cohort, tmp_path):
+        before = ImageStore.open(run_dir / "store")
+        moved = tmp_path / "moved"
+        shutil.copytree(cohort, moved, copy_function=shutil.copyfile)  # other times: extraction runs again
+        stages = ["prepare", "train", "score", "cut", "train_classifier"]
+        arguments = [part for stage in stages for part in ("--stage", stage)]
+        result = run_pipeline(run_dir, "--dataset-dir", moved, *arguments)
+        assert result.exit_code == 3, result.output
+        skipped = [line.split(":")[0] for line in result.stdout.splitlines() if "unchanged, not run again" in line]
+        assert skipped == ["backbone", "classifier"]
+        after = ImageStore.open(run_dir / "store")
+        assert after.content_hash == before.content_hash
+        assert after.table["minority_score"].tolist() == before.table["minority_score"].tolist()
+        assert after.table["minority_class"].tolist() == before.table["minority_class"].tolist()
+
+
+class TestKill:
+    def test_training_goes_on_to_the_same_bits(self, run_dir, tmp_path):
+        """Four epochs at once against a kill in the third, with dropout and averaged weights."""
+        settings = {"network_def": DROPOUT, "iterations": 8}
+        folders = [tmp_path / "whole", tmp_path / "killed"]
+        for folder in folders:
+            shutil.copytree(run_dir / "store", folder / "store")
+        execute(workflow("train", folders[0], **settings))
+        execute(workflow("train", folders[1], **settings), "train::trainer", stop_after=5)
+        assert not (folders[1] / "backbone" / "model.pt").exists()
+        execute(workflow("train", folders[1], **settings))
+        whole, resumed = (torch.load(folder / "backbone" / "model.pt", weights_only=True) for folder in folders)
+        assert whole.keys() == resumed.keys()
+        assert [name for name in whole if not torch.equal(whole[name], resumed[name])] == []
+        checkpoints = [torch.load(folder / "backbone" / "checkpoint.pt", weights_only=True) for folder in folders]
+        assert [checkpoint["step"] for checkpoint in checkpoints] == [8, 8]
+        plain = checkpoints[0]["objects"]["network"]
+        assert any(not torch.equal(plain[name], whole[name]) for name in whole), "the averaged weights are others"
+
+    def test_a_checkpoint_of_other_settings_is_refused_by_name(self, run_dir):
+        result = run_pipeline(run_dir, "--stage", "train", "learning_rate=0.5")
+        assert result.exit_code == 1
+        assert "checkpoint.pt was written with optimization = " in result.output
+        assert "delete its folder to train anew" in result.output
+        assert "Traceback" not in result.output
+
+    def test_an_epoch_that_does_not_divide_the_iterations(self, run_dir, tmp_path):
+        shutil.copytree(run_dir / "store", tmp_path / "odd" / "store")
+        execute(workflow("train", tmp_path / "odd", iterations=3))
+        checkpoint = torch.load(tmp_path / "odd" / "backbone" / "checkpoint.pt", weights_only=True)
+        assert checkpoint["step"] == 4, "rounded up to whole epochs"
+
+    def test_scoring_goes_on_with_the_batches_that_remain(self, run_dir):
+        expected = pd.read_csv(run_dir / "scores.csv")
+        (run_dir / "scores.csv").unlink()
+        execute(workflow("score", run_dir, score_batch_size=16), "evaluator", stop_after=2)
+        assert len(list((run_dir / "scores.partial").rglob("*.npy"))) == 2
+        flow, steps = workflow("score", run_dir, score_batch_size=16), []
+        flow.parser.get_parsed_content("evaluator").add_event_handler(
+            Events.ITERATION_COMPLETED, lambda engine: steps.append(engine.state.batch["step"])
+        )
+        execute(flow)
+        assert steps == [2, 3]
+        found = pd.read_csv(run_dir / "scores.csv")
+        np.testing.assert_allclose(found["minority_score"], expected["minority_score"], rtol=1e-5)
+        assert not (run_dir / "scores.partial").exists()
+
+    def test_sampling_goes_on_with_the_batches_that_remain(self, run_dir):
+        expected = pixels(run_dir, "guided")
+        shutil.rmtree(run_dir / "samples" / "guided")
+        execute(workflow("inference", run_dir, sampling_batch_size=2), "evaluator", stop_after=1)
+        assert len(list((run_dir / "samples").rglob("*.npy"))) - 1 == 1, "one batch, beside the unguided store"
+        flow, steps = workflow("inference", run_dir, sampling_batch_size=2), []
+        flow.parser.get_parsed_content("evaluator").add_event_handler(
+            Events.ITERATION_COMPLETED, lambda engine: steps.append(engine.state.batch["step"])
+        )
+        execute(flow)
+        assert steps == [1, 2]
+        assert np.abs(pixels(run_dir, "guided") - expected).max() <= 1
+
+
+@pytest.mark.slow
+def test_two_processes_give_the_samples_of_one(run_dir, tmp_path):
+    shared = tmp_path / "shared"
+    shutil.copytree(run_dir / "store", shared / "store")
+    stages = [
+        part for stage in ("train", "score", "cut", "train_classifier", "inference") for part in ("--stage", stage)
+    ]
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    command += [
+        "-m",
+        "monai_minority.cli",
+        "run",
+        "--bundle",
+        BUNDLE,
+        "--overlay",
+        "smoke",
+        "--run-dir",
+        shared,
+        *stages,
+    ]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=900, env=environment)
+    assert done.returncode == 0, done.stderr[-4000:]
+    scores = [pd.read_csv(folder / "scores.csv")["minority_score"] for folder in (run_dir, shared)]
+    np.testing.assert_allclose(scores[1], scores[0], rtol=1e-3)
+    for name in ("unguided", "guided"):
+        assert np.abs(pixels(shared, name) - pixels(run_dir, name)).max() <= 1

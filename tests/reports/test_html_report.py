@@ -1,0 +1,148 @@
+"""The report of a run whose figures are known: whole, self-contained, and silent about people and machines."""
+
+import re
+import shutil
+
+import pytest
+import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from monai_minority.data import ImageStore
+from monai_minority.evaluation.run_evaluation import RunEvaluation, evaluate_run, open_samples
+from monai_minority.reports import RunFolder, findings, write_report, write_tensorboard
+from monai_minority.reports.html_report import number
+from monai_minority.reports.run_folder import without_names
+from monai_minority.scoring import QuantileClasses
+from tests.run_folder import SUBJECT, Pooled, exact_score, make_run
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    folder = make_run(tmp_path_factory.mktemp("hospital") / "run")
+    evaluate_run(
+        ImageStore.open(folder / "store"),
+        open_samples(folder / "samples"),
+        Pooled(),
+        exact_score(),
+        output_dir=folder / "evaluation",
+        classes=QuantileClasses.load(folder / "classes.json"),
+        reference_size=20,
+        resamples=200,
+        progress=False,
+    )
+    return folder
+
+
+@pytest.fixture(scope="module")
+def html(run):
+    return write_report(run).read_text(encoding="utf-8")
+
+
+def test_every_number_of_the_summary_and_of_agreement_is_in_the_report(run, html):
+    cells = set(re.findall(r"<td[^>]*>([^<]*)</td>", html))
+    evaluation = RunEvaluation.load(run / "evaluation")
+    for table in (evaluation.summary, evaluation.agreement):
+        for column in table.select_dtypes("number"):
+            missing = {number(value) for value in table[column].tolist()} - cells
+            assert not missing, (column, missing)
+
+
+def test_the_file_needs_nothing_else(run, html):
+    assert "<script" not in html
+    assert not re.findall(r"(?:src|href)=\"(?!data:image/png;base64,)", html)
+    assert "http" not in re.sub(r"base64,[^\"]*", "", html)
+    assert (run / "report.html").stat().st_size < 5e6
+    assert html.count("data:image/png") == 8  # real, two sets, shift, distributions, nearest, timestep, classifier
+
+
+def test_no_name_and_no_path_is_told(run, html):
+    text = re.sub(r"base64,[^\"]*", "", html)
+    assert SUBJECT not in text
+    assert str(run) not in text
+    assert "hospital" not in text
+    assert "not a NIfTI file" in text
+
+
+def test_findings_are_in_the_report_and_true(run, html):
+    lines = findings(run)
+    assert len(lines) == 3
+    assert "ranks the rare group (bright against plain): AUC 1.00 [1.00, 1.00] on images never trained on" in lines[0]
+    assert "100% of the top tenth of all images, 13% of them overall" in lines[0]
+    assert "raises the score of generated images (set guided)" in lines[1]
+    assert "Guided to class 2 at scale 4 (set guided), 100% of samples" in lines[2]
+    assert "more than the" in lines[2]
+    for line in lines:
+        assert line in html.replace("&#39;", "'")
+
+
+def test_a_disappointing_result_is_said(run, tmp_path):
+    evaluation = RunEvaluation.load(run / "evaluation")
+    summary, agreement = evaluation.summary, evaluation.agreement
+    classes = summary["target_class"] != "all"
+    summary.loc[classes, ["above_p90", "above_p90_low", "above_p90_high"]] = [0.0, 0.0, 0.0]
+    summary.loc[~classes, ["above_p90", "above_p90_low", "above_p90_high"]] = [0.2, 0.1, 0.3]
+    summary.loc[classes, "frechet_distance_equal_n"] = 1e6
+    agreement[["value", "low", "high"]] = [0.5, -0.1, 0.6]
+    evaluation.save(tmp_path / "evaluation")
+    first, second, third = findings(tmp_path)
+    assert "does not rank" in first
+    assert "does not move the score" in second
+    assert "less than the 20% of unguided ones" in third
+    assert "farther" in third
+
+
+def test_missing_parts_are_left_out_and_named(run, tmp_path):
+    shutil.copytree(run, tmp_path / "run")
+    for name in ("timestep.csv", "run.json", "rejected.csv", "classes.json", "classifier/validation.csv"):
+        (tmp_path / "run" / name).unlink()
+    html = write_report(tmp_path / "run").read_text(encoding="utf-8")
+    assert html.count("data:image/png") == 6
+    for name in ("timestep.csv", "run.json", "rejected.csv", "classes.json", "classifier/validation.csv"):
+        assert name in html
+    assert len(RunFolder.open(run).missing) == 0
+
+
+def test_a_run_without_evaluation_says_what_to_do(tmp_path):
+    with pytest.raises(FileNotFoundError, match="run the evaluate stage"):
+        findings(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("/home/anna/study/run.yaml", "…/run.yaml"),
+        ("/data/anna-meyer/", "…"),
+        ("read /data/x/y.nii.gz and C:\\study\\z.csv", "read … and …"),
+        ("loss mse/vb at 1/2", "loss mse/vb at 1/2"),
+        ({"who": ["meyer01", "meyer01.nii.gz", "meyer012"]}, {"who": ["[name]", "[name]", "meyer012"]}),
+        (0.25, 0.25),
+    ],
+)
+def test_paths_and_names_are_taken_out(value, expected):
+    assert without_names(value, frozenset({"meyer01"})) == expected
+
+
+def test_tensorboard_has_the_figures_and_pictures(run):
+    folder = write_tensorboard(run)
+    write_tensorboard(run)  # again: nothing twice
+    events = EventAccumulator(str(folder), size_guidance={"images": 0})
+    events.Reload()
+    summary = RunEvaluation.load(run / "evaluation").summary
+    guided = summary[(summary["set"] == "guided") & (summary["target_class"] != "all")]
+    scalars = events.Scalars("minority_score_mean/guided_by_class_scale_4")
+    assert [event.step for event in scalars] == [0, 1, 2]
+    assert [event.value for event in scalars] == pytest.approx(guided["minority_score_mean"].tolist())
+    assert "synthetic/average_knn/guided_scale_4" in events.Tags()["histograms"]
+    assert {"synthetic/guided_scale_4", "synthetic/plain_scale_0", "real/common_above_rare"} <= set(
+        events.Tags()["images"]
+    )
+    picture = events.Images("synthetic/guided_scale_4")[0]
+    assert picture.height == pytest.approx(3 * (16 + 2) + 2)
+
+
+def test_synthetic_images_carry_their_mark_and_real_ones_do_not():
+    from monai_minority.reports.pictures import picture_rows
+
+    images = torch.zeros(2, 1, 8, 8)
+    figure = picture_rows([images, images], ["a", "b"], "t", synthetic=[[True, True], [False, False]])
+    assert [text.get_text() for text in figure.axes[0].texts] == ["synthetic", "synthetic"]
