@@ -33,7 +33,7 @@ class TimestepChoice:
 
     Attributes:
         timestep: the chosen training index.
-        criterion: the column of ``curve`` whose maximum it is.
+        criterion: the column of ``curve`` it was chosen by.
         curve: one row a candidate, with the columns :func:`choose_timestep` describes.
     """
 
@@ -67,7 +67,8 @@ def choose_timestep(
       images for ``score.draws`` draws;
     - ``reliability``: share of the variance of scores of ``score.draws`` draws that lies between images;
     - ``variation``: ``between_std / mean``;
-    - ``skewness``: third standardised moment of the scores over the images, above 0 where a few stand out;
+    - ``skewness``: third standardised moment of the scores over the images, above 0 where a few stand out, and
+      ``skewness_error``, its bootstrap standard error;
     - ``tail``: distance from the median up to the 95th percentile over that from the median down to the 5th,
       above 1 where a few images stand out;
     - ``density_agreement``: Spearman's rank correlation of the score with the mean distance to the nearest
@@ -79,7 +80,9 @@ def choose_timestep(
     The default is ``skewness``: where the score shows rarity, most images score alike and a few far higher. At
     a small ``t`` it falls to the skewness of texture, at a large one to that of the distance to the average
     image, and noise in the scores lowers it anywhere, so it asks for reliable scores by itself; it needs neither
-    scale nor neighbours. A single freak image can rule it, so look at the images of the highest scores.
+    scale nor neighbours. Of the candidates within one standard error of its maximum the smallest is chosen, since
+    more noise erases more of what makes an image rare. A single freak image can rule it, so look at the images of
+    the highest scores.
 
     The others each have a known failing. ``density_agreement`` and ``outlier_agreement`` inherit that of AvgkNN:
     in many dimensions the most isolated images are those far from the average one, which the largest ``t``
@@ -93,7 +96,7 @@ def choose_timestep(
         score: the score to tune; its own timestep is not used and not changed.
         images: ``[N, C, H, W]`` training images in [-1, 1].
         class_labels: ``[N]`` labels for a class-conditional network, or ``None``.
-        criterion: column to maximise.
+        criterion: column to maximise; for ``skewness`` up to its standard error, as said above.
         fractions: candidates, as shares of T.
         max_images: at most this many images are used, drawn by ``seed``. The cost is ``max_images x draws x
             len(fractions)`` calls of network and distance.
@@ -144,7 +147,12 @@ def choose_timestep(
             f"criterion {criterion!r} is undefined at every timestep: all images score the same or are "
             "equally isolated; is the network trained, and do the images differ?"
         )
-    return TimestepChoice(int(curve["timestep"][curve[criterion].idxmax()]), criterion, curve)
+    best = curve[criterion].idxmax()
+    if criterion == "skewness":
+        # The one-standard-error rule (Breiman et al., 1984): among candidates that the sample cannot tell apart, the
+        # one that destroys least of the image.
+        best = curve.index[curve[criterion] >= curve[criterion][best] - curve["skewness_error"][best]][0]
+    return TimestepChoice(int(curve["timestep"][best]), criterion, curve)
 
 
 def _columns(distances: Tensor, space: Tensor, score_draws: int, neighbours: int) -> dict[str, np.ndarray]:
@@ -165,9 +173,16 @@ def _columns(distances: Tensor, space: Tensor, score_draws: int, neighbours: int
     table = {name: column.numpy() for name, column in columns.items()}
     rows = list(scores.numpy())
     table["skewness"] = np.array([float(skew(row)) if np.ptp(row) else float("nan") for row in rows])
+    table["skewness_error"] = np.array([_skewness_error(row) for row in rows])
     table["density_agreement"] = np.array([_rank_correlation(row, isolation) for row in rows])
     table["outlier_agreement"] = np.array([_outlier_area(row, isolation) for row in rows])
     return table
+
+
+def _skewness_error(scores: np.ndarray, resamples: int = 500) -> float:
+    """Bootstrap standard error of the skewness over the images."""
+    rows = np.random.default_rng(0).integers(0, len(scores), (resamples, len(scores)))
+    return float(np.nanstd(skew(scores[rows], axis=1))) if np.ptp(scores) else float("nan")
 
 
 def _rank_correlation(a: np.ndarray, b: np.ndarray) -> float:
