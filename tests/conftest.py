@@ -8,7 +8,7 @@ import pytest
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 os.environ.setdefault("MONAI_FAIL_ON_DUPLICATE_CONFIG", "1")
 
-import torch  # noqa: E402  (the OpenMP policy must be set before torch starts its threads)
+import torch
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared"

@@ -24,9 +24,7 @@ class ClassifierTerm(GuidanceTerm):
             attribute ``num_classes`` (or MONAI's ``num_class_embeds``) is then not ``None``.
     """
 
-    def __init__(
-        self, classifier: nn.Module, scale: float = 1.0, class_conditional: bool | None = None
-    ) -> None:
+    def __init__(self, classifier: nn.Module, scale: float = 1.0, class_conditional: bool | None = None) -> None:
         super().__init__(scale)
         self.classifier = classifier.eval() if isinstance(classifier, nn.Module) else classifier
         self.class_conditional = (
@@ -34,9 +32,7 @@ class ClassifierTerm(GuidanceTerm):
         )
 
     @abstractmethod
-    def log_likelihood(
-        self, logits: Tensor, class_labels: Tensor | None, minority_classes: Tensor | None
-    ) -> Tensor:
+    def log_likelihood(self, logits: Tensor, class_labels: Tensor | None, minority_classes: Tensor | None) -> Tensor:
         """The objective of each image, ``[B]``, from the float32 logits ``[B, L]`` of its noisy state."""
 
     def gradient(
@@ -52,9 +48,7 @@ class ClassifierTerm(GuidanceTerm):
         if self.scale == 0:
             return torch.zeros_like(x_t)
         class_labels, minority_classes = plain(class_labels), plain(minority_classes)
-        timesteps = plain(
-            timesteps if self.scheduler is None else self.scheduler.network_timesteps(timesteps)
-        )
+        timesteps = plain(timesteps if self.scheduler is None else self.scheduler.network_timesteps(timesteps))
         if self.class_conditional and class_labels is None:
             raise ValueError("class_labels must be given: the classifier is conditional on them, got None.")
         conditions = {"class_labels": class_labels} if self.class_conditional else {}
@@ -101,7 +95,5 @@ def log_probability(logits: Tensor, classes: Tensor | None, name: str) -> Tensor
         raise ValueError(f"{name} must be given: this guidance aims at one of {number} classes, got None.")
     low, high = torch.aminmax(classes)
     if low < 0 or high >= number:
-        raise ValueError(
-            f"{name} must be in [0, {number}), got {int(low)} to {int(high)}; 0 is the first class."
-        )
+        raise ValueError(f"{name} must be in [0, {number}), got {int(low)} to {int(high)}; 0 is the first class.")
     return logits.log_softmax(dim=-1).gather(-1, classes.long()[:, None]).squeeze(-1)

@@ -20,8 +20,6 @@ class LabelClassifierGuidance(ClassifierTerm):
     def __init__(self, classifier: nn.Module, scale: float = 1.0) -> None:
         super().__init__(classifier, scale, class_conditional=False)
 
-    def log_likelihood(
-        self, logits: Tensor, class_labels: Tensor | None, minority_classes: Tensor | None
-    ) -> Tensor:
+    def log_likelihood(self, logits: Tensor, class_labels: Tensor | None, minority_classes: Tensor | None) -> Tensor:
         """``log p(class_label | x_t)`` of each image, ``[B]``."""
         return log_probability(logits, class_labels, "class_labels")

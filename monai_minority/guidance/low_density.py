@@ -52,9 +52,7 @@ class LowDensityGuidance(GuidanceTerm):
     ) -> None:
         super().__init__(scale)
         if classifier is None and discriminator is None:
-            raise ValueError(
-                "classifier and discriminator are both None; low-density guidance needs one of them."
-            )
+            raise ValueError("classifier and discriminator are both None; low-density guidance needs one of them.")
         if not temperature > 0:
             raise ValueError(f"temperature must be positive, got {temperature}.")
         self.classifier = classifier.eval() if isinstance(classifier, nn.Module) else classifier
@@ -96,9 +94,7 @@ class LowDensityGuidance(GuidanceTerm):
         draw: Draw | None = None,
     ) -> Tensor:
         """Weighted sum of both gradients; see :meth:`GuidanceTerm.gradient`."""
-        timesteps = plain(
-            timesteps if self.scheduler is None else self.scheduler.network_timesteps(timesteps)
-        )
+        timesteps = plain(timesteps if self.scheduler is None else self.scheduler.network_timesteps(timesteps))
         labels = plain(class_labels)
         classifier, discriminator = self.classifier, self.discriminator
         rescale = largest_to_one if self.normalize else (lambda gradient: gradient)

@@ -17,8 +17,6 @@ class MinorityClassifierGuidance(ClassifierTerm):
         class_conditional: see :class:`ClassifierTerm`.
     """
 
-    def log_likelihood(
-        self, logits: Tensor, class_labels: Tensor | None, minority_classes: Tensor | None
-    ) -> Tensor:
+    def log_likelihood(self, logits: Tensor, class_labels: Tensor | None, minority_classes: Tensor | None) -> Tensor:
         """``log p(minority_class | x_t)`` of each image, ``[B]``."""
         return log_probability(logits, minority_classes, "minority_classes")

@@ -33,21 +33,14 @@ class MixedDensityGuidance(ClassifierTerm):
     ) -> None:
         super().__init__(classifier, scale, class_conditional)
         tau = torch.as_tensor(thresholds, dtype=torch.float64)
-        if (
-            tau.ndim not in (1, 2)
-            or not tau.isfinite().all()
-            or (tau < 0).any()
-            or not (tau > 0).any(-1).all()
-        ):
+        if tau.ndim not in (1, 2) or not tau.isfinite().all() or (tau < 0).any() or not (tau > 0).any(-1).all():
             raise ValueError(
                 f"thresholds must be [L] or [G, L], finite, not negative and not all 0, got {tau.tolist()}; "
                 "give the score thresholds of the fitted minority classes."
             )
         self.log_thresholds = tau.log().float()
 
-    def log_likelihood(
-        self, logits: Tensor, class_labels: Tensor | None, minority_classes: Tensor | None
-    ) -> Tensor:
+    def log_likelihood(self, logits: Tensor, class_labels: Tensor | None, minority_classes: Tensor | None) -> Tensor:
         """``log sum_i tau_i p(i | x_t)`` of each image, ``[B]``."""
         weights = self.log_thresholds.to(logits.device)
         if weights.shape[-1] != logits.shape[-1]:

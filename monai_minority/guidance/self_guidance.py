@@ -48,15 +48,11 @@ class SelfGuidance(GuidanceTerm):
     ) -> None:
         super().__init__(scale)
         if not 0 <= renoise_share < 1:
-            raise ValueError(
-                f"renoise_share must be in [0, 1), got {renoise_share}; it is a share of the steps."
-            )
+            raise ValueError(f"renoise_share must be in [0, 1), got {renoise_share}; it is a share of the steps.")
         if every < 1 or draws < 1:
             raise ValueError(f"every and draws must be at least 1, got every={every} and draws={draws}.")
         if isinstance(distance, int | float) and not distance > 0:
-            raise ValueError(
-                f"distance as a number is the order of a norm and must be positive, got {distance}."
-            )
+            raise ValueError(f"distance as a number is the order of a norm and must be positive, got {distance}.")
         self.distance = distance
         self.renoise_share = renoise_share
         self.every = every
@@ -110,9 +106,7 @@ class SelfGuidance(GuidanceTerm):
     def _kept_steps(self) -> Tensor:
         """Training indices of the respaced steps, ascending."""
         if self.scheduler is None:
-            raise ValueError(
-                "scheduler is not known to SelfGuidance; call attach(scheduler) before gradient()."
-            )
+            raise ValueError("scheduler is not known to SelfGuidance; call attach(scheduler) before gradient().")
         return self.scheduler.timesteps.flip(0).long()
 
     def _active(self, timesteps: Tensor, kept: Tensor) -> Tensor:

@@ -43,7 +43,8 @@ class NoiseLevelErrors:
         self._rows = []
 
     def _collect(self, engine: Engine) -> None:
-        logits, labels = engine.state.output[CommonKeys.PRED], engine.state.output[CommonKeys.LABEL]
+        output: Any = engine.state.output
+        logits, labels = output[CommonKeys.PRED], output[CommonKeys.LABEL]
         found = logits.argmax(-1)
         truth = labels[:, None].expand_as(found)
         loss = logits.logsumexp(-1) - logits.gather(-1, truth[..., None])[..., 0]

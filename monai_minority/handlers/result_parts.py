@@ -4,6 +4,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from ignite.engine import Engine, Events
@@ -45,8 +46,10 @@ class ResultParts:
                     shutil.rmtree(other, ignore_errors=True)
 
     def __call__(self, engine: Engine) -> None:
-        prediction = engine.state.output[CommonKeys.PRED]
-        path = self.folder / f"{int(engine.state.batch['step']):08d}.npy"
+        output: Any = engine.state.output
+        batch: Any = engine.state.batch
+        prediction = output[CommonKeys.PRED]
+        path = self.folder / f"{int(batch['step']):08d}.npy"
         temporary = path.with_name(f".{path.name}.{os.getpid()}")
         with temporary.open("wb") as file:
             np.save(file, prediction.detach().float().cpu().numpy())

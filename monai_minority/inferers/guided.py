@@ -107,9 +107,7 @@ class GuidedDiffusionInferer(Inferer):
             float32 ``[B, C, H, W]`` on the device of the seeds, not clamped.
         """
         if self.shape is None:
-            raise ValueError(
-                "shape must be given to GuidedDiffusionInferer, as (C, H, W), when an engine calls it."
-            )
+            raise ValueError("shape must be given to GuidedDiffusionInferer, as (C, H, W), when an engine calls it.")
         return self.sample(
             network,
             inputs,
@@ -260,9 +258,7 @@ class GuidedDiffusionInferer(Inferer):
         gradient = None
         if self.guidance is not None and (self.interval is None or self.interval[0] <= t <= self.interval[1]):
             with self._precision(x_t.device):
-                gradient = self.guidance.gradient(
-                    x_t, timesteps, denoise, class_labels, minority_classes, draw
-                ).float()
+                gradient = self.guidance.gradient(x_t, timesteps, denoise, class_labels, minority_classes, draw).float()
         if output is None:
             output = run(x_t, timesteps)
         if gradient is not None and self.mode == "fixed":
@@ -293,7 +289,5 @@ def _per_image(values: Labels, number: int, name: str) -> Tensor | None:
     if labels.ndim == 0:
         labels = labels.expand(number)
     if labels.shape != (number,):
-        raise ValueError(
-            f"{name} must be one integer or one for each of {number} seeds, got {list(labels.shape)}."
-        )
+        raise ValueError(f"{name} must be one integer or one for each of {number} seeds, got {list(labels.shape)}.")
     return labels

@@ -21,9 +21,7 @@ class SeededNoise:
         ValueError: if there is no seed.
     """
 
-    def __init__(
-        self, seeds: Iterable[int] | Tensor, shape: Sequence[int], device: torch.device | str = "cpu"
-    ) -> None:
+    def __init__(self, seeds: Iterable[int] | Tensor, shape: Sequence[int], device: torch.device | str = "cpu") -> None:
         values = seeds.tolist() if isinstance(seeds, Tensor) else list(seeds)
         if not values:
             raise ValueError("seeds must hold one seed an image, got none.")

@@ -27,9 +27,7 @@ def count_heads(channels: int, num_heads: int, num_head_channels: int) -> int:
     """Number of attention heads: ``num_heads``, unless the channels of a head are given (not -1)."""
     heads = num_heads if num_head_channels == -1 else channels // num_head_channels
     if heads < 1 or channels % heads or (num_head_channels != -1 and channels % num_head_channels):
-        asked = (
-            f"num_heads={num_heads}" if num_head_channels == -1 else f"num_head_channels={num_head_channels}"
-        )
+        asked = f"num_heads={num_heads}" if num_head_channels == -1 else f"num_head_channels={num_head_channels}"
         raise ValueError(
             f"attention over {channels} channels cannot be divided into equal heads by {asked}; "
             f"choose a divisor of {channels}, or leave attention out at this resolution."
@@ -68,9 +66,7 @@ class AttentionBlock(nn.Module):
         pixels = self.norm(x).flatten(2).transpose(1, 2)
         layout = (3, self.num_heads) if self.use_new_attention_order else (self.num_heads, 3)
         joint = self.qkv(pixels).unflatten(-1, (*layout, -1))
-        query, key, value = (
-            part.transpose(1, 2) for part in joint.unbind(2 if self.use_new_attention_order else 3)
-        )
+        query, key, value = (part.transpose(1, 2) for part in joint.unbind(2 if self.use_new_attention_order else 3))
         attended = F.scaled_dot_product_attention(query, key, value).transpose(1, 2).flatten(2)
         return x + self.proj_out(attended).transpose(1, 2).reshape(x.shape)
 

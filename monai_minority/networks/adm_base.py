@@ -108,17 +108,13 @@ class ADMBase(nn.Module):
         )
 
     def _res_block(self, channels: int, out_channels: int, resample: str | None = None) -> ResBlock:
-        return ResBlock(
-            channels, self._emb_channels, out_channels=out_channels, resample=resample, **self._res_options
-        )
+        return ResBlock(channels, self._emb_channels, out_channels=out_channels, resample=resample, **self._res_options)
 
     @property
     def _recompute(self) -> bool:
         return self.use_checkpoint and torch.is_grad_enabled()
 
-    def _embed(
-        self, x: Tensor, timesteps: Tensor, context: Tensor | None, class_labels: Tensor | None
-    ) -> Tensor:
+    def _embed(self, x: Tensor, timesteps: Tensor, context: Tensor | None, class_labels: Tensor | None) -> Tensor:
         """Check the inputs and return the embedding ``[B or 1, E]`` of timesteps and labels."""
         self._check(x, timesteps, context, class_labels)
         with without_autocast(x):
@@ -128,9 +124,7 @@ class ADMBase(nn.Module):
             emb = self.time_embed(timestep_embedding(steps, self.model_channels).to(dtype))
             return emb if class_labels is None else emb + self.label_emb(class_labels)
 
-    def _check(
-        self, x: Tensor, timesteps: Tensor, context: Tensor | None, class_labels: Tensor | None
-    ) -> None:
+    def _check(self, x: Tensor, timesteps: Tensor, context: Tensor | None, class_labels: Tensor | None) -> None:
         name = type(self).__name__
         if x.ndim != 4 or x.shape[1] != self.in_channels:
             raise ValueError(

@@ -40,9 +40,7 @@ class GroupNorm32(nn.GroupNorm):
     def forward(self, x: Tensor) -> Tensor:
         """Normalise ``x [B, C, ...]``."""
         dtype = torch.promote_types(x.dtype, torch.float32)
-        normed = F.group_norm(
-            x.to(dtype), self.num_groups, self.weight.to(dtype), self.bias.to(dtype), self.eps
-        )
+        normed = F.group_norm(x.to(dtype), self.num_groups, self.weight.to(dtype), self.bias.to(dtype), self.eps)
         return normed.to(x.dtype)
 
 
@@ -111,9 +109,7 @@ class ResBlock(nn.Module):
             nn.Dropout(dropout),
             zeroed(nn.Conv2d(out_channels, out_channels, 3, padding=1)),
         )
-        self.skip_connection = (
-            nn.Identity() if out_channels == channels else nn.Conv2d(channels, out_channels, 1)
-        )
+        self.skip_connection = nn.Identity() if out_channels == channels else nn.Conv2d(channels, out_channels, 1)
 
     def forward(self, x: Tensor, emb: Tensor) -> Tensor:
         """Map ``x [B, C, H, W]`` and ``emb [B or 1, E]`` to ``[B, C', H', W']``."""

@@ -98,8 +98,7 @@ class ADMEncoder(ADMBase):
         if self.pool == "attention":
             if num_head_channels == -1:
                 raise ValueError(
-                    "num_head_channels must be given with pool='attention', got -1; published classifiers "
-                    "use 64."
+                    "num_head_channels must be given with pool='attention', got -1; published classifiers use 64."
                 )
             pooling = AttentionPool2d(self.feature_size, channels, num_head_channels, outputs)
             return nn.Sequential(GroupNorm32(channels), nn.SiLU(), pooling)
@@ -126,9 +125,7 @@ class ADMEncoder(ADMBase):
         return cls(**encoder_arguments(**flags))
 
     @classmethod
-    def from_guided_diffusion(
-        cls, state_dict: Mapping[str, Tensor] | str | Path, **flags: Any
-    ) -> "ADMEncoder":
+    def from_guided_diffusion(cls, state_dict: Mapping[str, Tensor] | str | Path, **flags: Any) -> "ADMEncoder":
         """Load a classifier checkpoint of guided-diffusion.
 
         Args:
@@ -188,9 +185,7 @@ class ADMEncoder(ADMBase):
                 return self.out(torch.cat([h.to(x.dtype).mean(dim=(2, 3)) for h in maps], dim=1))
             return self.out(maps[-1].to(x.dtype))
 
-    def _maps(
-        self, x: Tensor, timesteps: Tensor, context: Tensor | None, class_labels: Tensor | None
-    ) -> list[Tensor]:
+    def _maps(self, x: Tensor, timesteps: Tensor, context: Tensor | None, class_labels: Tensor | None) -> list[Tensor]:
         """Feature maps of every block, or of the last alone where nothing needs the others."""
         emb = self._embed(x, timesteps, context, class_labels)
         h, maps = x, []

@@ -116,9 +116,7 @@ def encoder_arguments(**flags: Any) -> dict[str, Any]:
     return _arguments(_fill(effective, _ENCODER, _ENCODER_ALIASES))
 
 
-def _fill(
-    flags: Mapping[str, Any], defaults: Mapping[str, Any], aliases: Mapping[str, str]
-) -> dict[str, Any]:
+def _fill(flags: Mapping[str, Any], defaults: Mapping[str, Any], aliases: Mapping[str, str]) -> dict[str, Any]:
     """Resolve aliases, drop flags without effect, fill in defaults and read booleans."""
     given: dict[str, Any] = {}
     for name, value in flags.items():
@@ -144,15 +142,11 @@ def _arguments(flags: dict[str, Any]) -> dict[str, Any]:
     class_cond, num_classes = arguments.pop("class_cond"), flags["num_classes"]
     if class_cond is None:
         class_cond = num_classes is not None
-    arguments["num_classes"] = (
-        (IMAGENET_CLASSES if num_classes is None else num_classes) if class_cond else None
-    )
+    arguments["num_classes"] = (IMAGENET_CLASSES if num_classes is None else num_classes) if class_cond else None
     arguments["model_channels"] = arguments.pop("num_channels")
     sizes = _numbers("attention_resolutions", flags["attention_resolutions"])
     if any(size < 1 for size in sizes):
-        raise ValueError(
-            f"attention_resolutions must be sizes of at least 1, got {flags['attention_resolutions']!r}."
-        )
+        raise ValueError(f"attention_resolutions must be sizes of at least 1, got {flags['attention_resolutions']!r}.")
     arguments["attention_resolutions"] = tuple(image_size // int(size) for size in sizes)
     multiples = _numbers("channel_mult", flags["channel_mult"])
     if not multiples and image_size not in CHANNEL_MULTIPLES:

@@ -64,11 +64,7 @@ def read_state_dict(path: str | Path, key: str | None = None) -> dict[str, Tenso
     if problem:
         raise ValueError(f"checkpoint {path} is {problem}; {_EXPECTED}.")
     try:
-        content = (
-            load_file(path)
-            if _is_safetensors(path)
-            else torch.load(path, map_location="cpu", weights_only=True)
-        )
+        content = load_file(path) if _is_safetensors(path) else torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise ValueError(
             f"checkpoint {path} holds Python objects; {_EXPECTED}. Loading objects "
@@ -153,18 +149,14 @@ def unwrap_state_dict(content: Any, source: str, key: str | None = None) -> dict
     if not isinstance(content, Mapping):
         raise ValueError(f"{source} holds a {type(content).__name__}; {_EXPECTED}.")
     if key is not None and key not in content:
-        raise ValueError(
-            f"key must be one of the entries of {source} ({_listed(map(str, content))}), got {key!r}."
-        )
+        raise ValueError(f"key must be one of the entries of {source} ({_listed(map(str, content))}), got {key!r}.")
     found = content
     if key is not None:
         found = content[key]
     elif not _is_state_dict(content):
         found = next((content[name] for name in WRAPPERS if _is_state_dict(content.get(name))), content)
     if not _is_state_dict(found):
-        raise ValueError(
-            f"{source} is no state dict but has the entries {_listed(map(str, found))}; {_EXPECTED}."
-        )
+        raise ValueError(f"{source} is no state dict but has the entries {_listed(map(str, found))}; {_EXPECTED}.")
     state_dict = {name: tensor for name, tensor in found.items() if name != "n_averaged"}
     while prefix := next((p for p in _PREFIXES if all(name.startswith(p) for name in state_dict)), None):
         state_dict = {name.removeprefix(prefix): tensor for name, tensor in state_dict.items()}

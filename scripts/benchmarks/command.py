@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from tqdm import tqdm
-
 from benchmarks.comparison import CLOCKS, Comparison, measure
 from benchmarks.density import compare_densities
 from benchmarks.extraction import compare_extraction, extract_volumes, write_volumes
@@ -18,6 +16,8 @@ from benchmarks.sampling import compare_sampling
 from benchmarks.scoring import compare_scoring
 from benchmarks.settings import QUICK, Bundle, Settings
 from benchmarks.training import compare_training
+from tqdm import tqdm
+
 from monai_minority.data import ImageStore
 from monai_minority.networks import EfficientNetLite0
 from monai_minority.scoring import FeatureDistance
@@ -37,7 +37,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for comparison in tqdm(_comparisons(options, settings, device, Path(folder)), "benchmark", unit="row"):
             rows.append(measure(comparison, repeats, options.clock))
     print(
-        f"images a second ({options.clock} clock, {torch.get_num_threads()} threads, {device}), median of {repeats} pairs"
+        f"images a second ({options.clock} clock, {torch.get_num_threads()} threads, {device}), "
+        f"median of {repeats} pairs"
     )
     print(_table(rows))
     if options.output:

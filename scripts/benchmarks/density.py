@@ -18,14 +18,15 @@ from pyod.models.knn import KNN
 from pyod.models.lof import LOF
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from benchmarks.comparison import Comparison  # noqa: E402
-from monai_minority.evaluation.density import (  # noqa: E402
+from benchmarks.comparison import Comparison
+
+from monai_minority.evaluation.density import (
     NeighbourIndex,
     average_knn,
     local_outlier_factor,
     rarity,
 )
-from monai_minority.evaluation.fidelity import precision_recall  # noqa: E402
+from monai_minority.evaluation.fidelity import precision_recall
 
 
 def features(real: int, generated: int, dimension: int) -> tuple[np.ndarray, np.ndarray]:

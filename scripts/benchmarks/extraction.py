@@ -6,10 +6,10 @@ from pathlib import Path
 
 import nibabel
 import numpy as np
+from benchmarks.comparison import Comparison
 from monai.transforms import Compose, LoadImaged, Orientationd
 from skimage.transform import resize
 
-from benchmarks.comparison import Comparison
 from monai_minority.data import ImageStore, extract, find_cohort
 from monai_minority.transforms import CheckVolumed, ExtractSlicesd, ResizeToSquared, SliceIntensityd
 

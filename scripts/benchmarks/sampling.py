@@ -1,9 +1,9 @@
 """Guided sampling, beside the loop that classifier guidance is usually written as."""
 
 import torch
-
 from benchmarks.comparison import Comparison
 from benchmarks.settings import Bundle, Settings
+
 from monai_minority.data import ImageStore
 from monai_minority.engines import fast_dtype
 from monai_minority.guidance import MinorityClassifierGuidance

@@ -1,9 +1,9 @@
 """Minority scores in batches, beside one image and one draw at a time."""
 
 import torch
-
 from benchmarks.comparison import Comparison
 from benchmarks.settings import Bundle, Settings
+
 from monai_minority.data import ImageStore
 from monai_minority.diffusion import predict_x0
 from monai_minority.engines import fast_dtype

@@ -3,14 +3,14 @@
 from copy import deepcopy
 
 import torch
+from benchmarks.comparison import Comparison
+from benchmarks.settings import Bundle, Settings
 from ignite.handlers import EMAHandler
 from monai.engines import SupervisedTrainer
 from monai.inferers import DiffusionInferer
 from monai.networks.schedulers import DDPMScheduler
 from torch.utils.data import DataLoader
 
-from benchmarks.comparison import Comparison
-from benchmarks.settings import Bundle, Settings
 from monai_minority.data import ImageStore, ShuffledBatches, StoreBatches
 from monai_minority.engines import DenoisingLoss, NoisingPrepareBatch, fast_dtype
 from monai_minority.handlers import GradientClipping

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from ignite.engine import Events
+from ignite.engine import Engine, Events
 from monai.bundle import ConfigWorkflow
 from monai.utils import set_determinism
 
@@ -35,12 +35,12 @@ DROPOUT = {
         "_target_": "monai_minority.networks.ADMUNet",
         "image_size": 8,
         "in_channels": 4,
-        "model_channels": 16,
+        "model_channels": 32,
         "out_channels": 8,
         "num_res_blocks": 1,
         "attention_resolutions": [2],
         "channel_mult": [1, 2],
-        "num_head_channels": 16,
+        "num_head_channels": 32,
         "dropout": 0.3,
     },
 }
@@ -83,23 +83,32 @@ def workflow(stage: str, run_dir: Path, **overrides: object) -> ConfigWorkflow:
     )
 
 
-def execute(flow: ConfigWorkflow, engine: str = "", stop_after: int | None = None) -> None:
-    """Run a stage; ``stop_after`` is the iteration of ``engine`` after which the process is killed."""
+def execute(flow: ConfigWorkflow, engine: str | None = None, kill_after: int | None = None) -> list[int]:
+    """Run a stage; ``kill_after`` is the iteration of ``engine`` after which it is killed.
+
+    Returns:
+        The numbers of the batches that ``engine`` had.
+    """
+    steps: list[int] = []
+
+    def watch(running: Engine) -> None:
+        steps.append(running.state.batch["step"])
+        if len(steps) == kill_after:
+            raise KeyboardInterrupt
+
     try:
         flow.initialize()
-        if stop_after is not None:
-
-            def kill(_: object) -> None:
-                raise KeyboardInterrupt
-
-            flow.parser.get_parsed_content(engine).add_event_handler(Events.ITERATION_COMPLETED(once=stop_after), kill)
+        if engine is not None:
+            flow.parser.get_parsed_content(engine).add_event_handler(Events.ITERATION_COMPLETED, watch)
+        if kill_after is None:
+            flow.run()
+            flow.finalize()
+        else:
             with pytest.raises(KeyboardInterrupt):
                 flow.run()
-            return
-        flow.run()
-        flow.finalize()
     finally:
         set_determinism(None)
+    return steps
 
 
 class TestFirstRun:
@@ -170,7 +179,7 @@ class TestRepetition:
 
     def test_a_stronger_guidance_samples_the_guided_set_alone_again(self, run_dir):
         before = {name: pixels(run_dir, name) for name in ("guided", "unguided")}
-        result = run_pipeline(run_dir, "--stage", "inference", "guidance_scale=30")
+        result = run_pipeline(run_dir, "--stage", "inference", "guidance_scale=1.0e+8", "sampling_mode=score")
         assert result.stdout.count("unchanged, not run again") == 1
         assert "samples/unguided: unchanged" in result.stdout
         assert np.abs(pixels(run_dir, "guided") - before["guided"]).max() > 1
@@ -200,9 +209,9 @@ class TestKill:
         for folder in folders:
             shutil.copytree(run_dir / "store", folder / "store")
         execute(workflow("train", folders[0], **settings))
-        execute(workflow("train", folders[1], **settings), "train::trainer", stop_after=5)
+        execute(workflow("train", folders[1], **settings), "train::trainer", kill_after=5)
         assert not (folders[1] / "backbone" / "model.pt").exists()
-        execute(workflow("train", folders[1], **settings))
+        assert execute(workflow("train", folders[1], **settings), "train::trainer") == [4, 5, 6, 7]
         whole, resumed = (torch.load(folder / "backbone" / "model.pt", weights_only=True) for folder in folders)
         assert whole.keys() == resumed.keys()
         assert [name for name in whole if not torch.equal(whole[name], resumed[name])] == []
@@ -227,13 +236,9 @@ class TestKill:
     def test_scoring_goes_on_with_the_batches_that_remain(self, run_dir):
         expected = pd.read_csv(run_dir / "scores.csv")
         (run_dir / "scores.csv").unlink()
-        execute(workflow("score", run_dir, score_batch_size=16), "evaluator", stop_after=2)
+        execute(workflow("score", run_dir, score_batch_size=16), "evaluator", kill_after=2)
         assert len(list((run_dir / "scores.partial").rglob("*.npy"))) == 2
-        flow, steps = workflow("score", run_dir, score_batch_size=16), []
-        flow.parser.get_parsed_content("evaluator").add_event_handler(
-            Events.ITERATION_COMPLETED, lambda engine: steps.append(engine.state.batch["step"])
-        )
-        execute(flow)
+        steps = execute(workflow("score", run_dir, score_batch_size=16), "evaluator")
         assert steps == [2, 3]
         found = pd.read_csv(run_dir / "scores.csv")
         np.testing.assert_allclose(found["minority_score"], expected["minority_score"], rtol=1e-5)
@@ -242,13 +247,9 @@ class TestKill:
     def test_sampling_goes_on_with_the_batches_that_remain(self, run_dir):
         expected = pixels(run_dir, "guided")
         shutil.rmtree(run_dir / "samples" / "guided")
-        execute(workflow("inference", run_dir, sampling_batch_size=2), "evaluator", stop_after=1)
+        execute(workflow("inference", run_dir, sampling_batch_size=2), "evaluator", kill_after=1)
         assert len(list((run_dir / "samples").rglob("*.npy"))) - 1 == 1, "one batch, beside the unguided store"
-        flow, steps = workflow("inference", run_dir, sampling_batch_size=2), []
-        flow.parser.get_parsed_content("evaluator").add_event_handler(
-            Events.ITERATION_COMPLETED, lambda engine: steps.append(engine.state.batch["step"])
-        )
-        execute(flow)
+        steps = execute(workflow("inference", run_dir, sampling_batch_size=2), "evaluator")
         assert steps == [1, 2]
         assert np.abs(pixels(run_dir, "guided") - expected).max() <= 1
 

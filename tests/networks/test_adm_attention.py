@@ -15,9 +15,7 @@ def test_both_orders_equal_the_written_out_heads(new_order, awake):
     block = awake(AttentionBlock(64, num_heads=4, use_new_attention_order=new_order)).double()
     x = torch.randn(2, 64, 4, 4, dtype=torch.float64)
     for image, result in zip(x, block(x), strict=True):
-        joint = torch.nn.functional.conv1d(
-            block.norm(image[None]).flatten(2), block.qkv.weight, block.qkv.bias
-        )[0]
+        joint = torch.nn.functional.conv1d(block.norm(image[None]).flatten(2), block.qkv.weight, block.qkv.bias)[0]
         heads = []
         for head in range(4):
             if new_order:

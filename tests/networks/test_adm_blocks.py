@@ -18,9 +18,7 @@ def test_group_norm_works_in_float32_on_half_precision(awake):
 def test_group_norm_keeps_double_precision():
     x = torch.randn(2, 32, 4, 4, dtype=torch.float64)
     grouped = x.reshape(2, 32, -1)
-    expected = (grouped - grouped.mean(-1, keepdim=True)) / (
-        grouped.var(-1, correction=0, keepdim=True) + 1e-5
-    ).sqrt()
+    expected = (grouped - grouped.mean(-1, keepdim=True)) / (grouped.var(-1, correction=0, keepdim=True) + 1e-5).sqrt()
     torch.testing.assert_close(GroupNorm32(32)(x), expected.reshape(x.shape), rtol=0, atol=1e-12)
 
 

@@ -24,9 +24,7 @@ def test_equals_the_recorded_outputs(recorded, difference, guided_diffusion_flag
     entry = recorded["encoder"][name]
     network = ADMEncoder(**entry["config"]).eval()
     network.load_state_dict(entry["state_dict"])
-    by_flags = ADMEncoder.from_guided_diffusion(
-        entry["state_dict"], **guided_diffusion_flags(entry["config"])
-    )
+    by_flags = ADMEncoder.from_guided_diffusion(entry["state_dict"], **guided_diffusion_flags(entry["config"]))
     for encoder in (network, by_flags):
         logits, gradient = guided(encoder, entry)
         assert difference(logits, entry["logits"]) < 1e-5
@@ -78,9 +76,7 @@ def test_labels_move_the_embedding_of_the_timestep(small_encoder, awake):
         bias = plain.time_embed[2].bias.clone()
         for i in range(2):
             plain.time_embed[2].bias.copy_(bias + label_weights[labels[i]])
-            torch.testing.assert_close(
-                result[i : i + 1], plain(x[i : i + 1], t[i : i + 1]), rtol=1e-5, atol=1e-5
-            )
+            torch.testing.assert_close(result[i : i + 1], plain(x[i : i + 1], t[i : i + 1]), rtol=1e-5, atol=1e-5)
         other = conditional(x, t, class_labels=torch.tensor([0, 1]))
         features = conditional.features(x, t, labels)
         assert not torch.equal(features, conditional.features(x, t, labels.flip(0)))

@@ -27,9 +27,7 @@ def test_flags_left_out_have_the_published_defaults():
 
 
 def test_resolutions_become_factors_and_sigma_doubles_the_outputs():
-    arguments = unet_arguments(
-        image_size=256, in_channels=1, attention_resolutions="32,16,8", learn_sigma=True
-    )
+    arguments = unet_arguments(image_size=256, in_channels=1, attention_resolutions="32,16,8", learn_sigma=True)
     assert arguments["attention_resolutions"] == (8, 16, 32)
     assert arguments["out_channels"] == 2
 

@@ -155,9 +155,7 @@ def test_works_in_monais_inferer(small, awake):
         # The inferer gives one timestep for the whole batch; here is its step, by hand.
         scheduler.set_timesteps(1)
         torch.manual_seed(1)
-        sample = inferer.sample(
-            input_noise=noise, diffusion_model=network, scheduler=scheduler, verbose=False
-        )
+        sample = inferer.sample(input_noise=noise, diffusion_model=network, scheduler=scheduler, verbose=False)
         step = scheduler.timesteps[0]
         torch.manual_seed(1)
         expected, _ = scheduler.step(network(noise, step.expand(2)), int(step), noise)

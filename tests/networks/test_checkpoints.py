@@ -15,9 +15,7 @@ def net(awake):
 
 
 def same(state_dict, expected):
-    return state_dict.keys() == expected.keys() and all(
-        torch.equal(state_dict[k], expected[k]) for k in expected
-    )
+    return state_dict.keys() == expected.keys() and all(torch.equal(state_dict[k], expected[k]) for k in expected)
 
 
 def prefixed(state_dict, prefix):

@@ -53,9 +53,7 @@ def expected_shapes(config: dict[str, Any]) -> Shapes:
             steps.append(out)
         if level < len(widths) - 1:
             name = f"input_blocks.{len(steps)}.0"
-            shapes |= (
-                _res(name, out, out, emb, scale_shift) if by_block else _affine(f"{name}.op", out, out, 3, 3)
-            )
+            shapes |= _res(name, out, out, emb, scale_shift) if by_block else _affine(f"{name}.op", out, out, 3, 3)
             steps.append(out)
     for name in ("middle_block.0", "middle_block.2"):
         shapes |= _res(name, channels, channels, emb, scale_shift)
@@ -85,11 +83,7 @@ def expected_shapes(config: dict[str, Any]) -> Shapes:
                 layer += 1
             if level and block == blocks:
                 up = f"{name}.{layer}"
-                shapes |= (
-                    _res(up, out, out, emb, scale_shift)
-                    if by_block
-                    else _affine(f"{up}.conv", out, out, 3, 3)
-                )
+                shapes |= _res(up, out, out, emb, scale_shift) if by_block else _affine(f"{up}.conv", out, out, 3, 3)
             index += 1
     return shapes | _affine("out.0", channels) | _affine("out.2", outputs, channels, 3, 3)
 

@@ -185,7 +185,8 @@ class NeighbourIndex:
                 nearest.add(tile.rows, tile.columns, tile.squared)
             if balls is not None:
                 balls.add(tile)
-        return nearest and self._neighbours(nearest, norms), balls and balls.result()
+        found = None if nearest is None else self._neighbours(nearest, norms)
+        return found, None if balls is None else balls.result()
 
     def _own_balls(self) -> Balls:
         """Balls of these vectors by each other: a vector's ball holds its own neighbours and no search is needed."""
