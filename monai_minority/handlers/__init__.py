@@ -1,5 +1,6 @@
 """What engines do beside their work: checkpoints, pictures, records, files."""
 
+from monai_minority.handlers.average_warm_up import AverageWarmUp
 from monai_minority.handlers.gradient_clipping import GradientClipping
 from monai_minority.handlers.noise_level_errors import NoiseLevelErrors
 from monai_minority.handlers.progress_bar import ProgressBar
@@ -10,6 +11,7 @@ from monai_minority.handlers.summary_writer import summary_writer
 from monai_minority.handlers.training_checkpoint import TrainingCheckpoint
 
 __all__ = [
+    "AverageWarmUp",
     "GradientClipping",
     "NoiseLevelErrors",
     "ProgressBar",

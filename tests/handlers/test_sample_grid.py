@@ -25,9 +25,8 @@ class Inferer:
 def test_writes_an_image_every_few_epochs_and_at_the_end(tmp_path):
     inferer, writer = Inferer(), summary_writer(tmp_path)
     engine = Engine(lambda *_: None)
-    engine.state.device = torch.device("cpu")  # as MONAI's engines have it
     labels = torch.arange(4)
-    SampleGrid(inferer, torch.nn.Identity(), (1, 4, 4), writer, count=4, every=2, class_labels=labels).attach(engine)
+    SampleGrid(inferer, torch.nn.Linear(1, 1), (1, 4, 4), writer, count=4, every=2, class_labels=labels).attach(engine)
     engine.run([0, 1, 2], max_epochs=5)
     writer.close()
     events = EventAccumulator(str(tmp_path)).Reload()
