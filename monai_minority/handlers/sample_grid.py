@@ -56,7 +56,7 @@ class SampleGrid:
             class_labels=self.class_labels,
             batch_size=self.count,
             progress=False,
-            device=next(self.network.parameters()).device,
+            device=getattr(engine.state, "device", None),
         )
         grid = make_grid(images.clamp(-1, 1).add(1).div(2).cpu(), nrow=max(1, round(self.count**0.5)))
         self.writer.add_image(self.tag, grid, engine.state.iteration)
