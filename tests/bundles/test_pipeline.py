@@ -254,7 +254,6 @@ class TestKill:
         assert np.abs(pixels(run_dir, "guided") - expected).max() <= 1
 
 
-@pytest.mark.slow
 def test_two_processes_give_the_samples_of_one(run_dir, tmp_path):
     shared = tmp_path / "shared"
     shutil.copytree(run_dir / "store", shared / "store")
