@@ -214,7 +214,10 @@ def _blocks(summary: pd.DataFrame) -> list[dict[str, Any]]:
         {
             "name": words(name),
             "columns": [column.removeprefix(f"{name}_").replace("_", " ") for column in columns],
-            "rows": [([row[c] for c in fixed], [row[c] for c in columns]) for row in summary.to_dict("records")],
+            "rows": [
+                ([row[c] for c in fixed], [row[c] for c in columns])
+                for row in summary.dropna(subset=columns, how="all").to_dict("records")
+            ],
         }
         for name, columns in blocks.items()
     ]
