@@ -14,11 +14,14 @@ from monai_minority.evaluation import (
 )
 from monai_minority.evaluation.comparison import fidelity_figures
 from monai_minority.evaluation.figure import Figure, library_versions
+from monai_minority.evaluation.run_evaluation import RunEvaluation, evaluate_run
 
 __all__ = [
     "Figure",
+    "RunEvaluation",
     "agreement",
     "density",
+    "evaluate_run",
     "features",
     "fidelity",
     "fidelity_figures",
