@@ -38,4 +38,4 @@ def compare_sampling(store: ImageStore, bundle: Bundle, settings: Settings, devi
             x, _ = scheduler.step(output, step, x, guidance=SCALE * noisy.grad)
 
     way = "network, then backward() through the classifier with its parameters, in a loop over steps, float32"
-    return Comparison("guided sampling", store.path.parent.name, way, ours, batch, plain, batch)
+    return Comparison("guided sampling", store.path.resolve().parent.name, way, ours, batch, plain, batch)

@@ -40,4 +40,4 @@ def compare_scoring(
 
     way = f"one image and one draw of {settings.draws} at a time, the clean image embedded anew for each, float32"
     stage = f"scoring, {type(distance).__name__}"
-    return Comparison(stage, store.path.parent.name, way, ours, len(images), plain, len(few))
+    return Comparison(stage, store.path.resolve().parent.name, way, ours, len(images), plain, len(few))

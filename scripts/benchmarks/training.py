@@ -20,7 +20,7 @@ RATE, DECAY, MAX_NORM = 2e-4, 0.999, 1.0
 
 
 def compare_training(store: ImageStore, bundle: Bundle, settings: Settings, device: torch.device) -> Comparison:
-    """A row for the stages's engine against a loop; both with AdamW, EMA and gradient clipping."""
+    """A row for the stage's engine against a loop; both with AdamW, EMA and gradient clipping."""
     batch = min(settings.batch, len(store))
     total = bundle.scheduler.num_train_timesteps
     network = bundle.network()
@@ -74,7 +74,7 @@ def compare_training(store: ImageStore, bundle: Bundle, settings: Settings, devi
 
     images = batch * settings.steps
     way = "DiffusionInferer on the same network in a loop, float32, images read and stacked one by one"
-    return Comparison("training step", store.path.parent.name, way, ours, images, plain, images)
+    return Comparison("training step", store.path.resolve().parent.name, way, ours, images, plain, images)
 
 
 def _stacked(items: list[dict]) -> torch.Tensor:

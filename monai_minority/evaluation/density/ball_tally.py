@@ -87,5 +87,6 @@ def pairs_within(tile: Tile, queries: Tensor, vectors: Tensor, radii: Tensor) ->
     inside = excess < -tolerance[row]
     near = torch.nonzero(excess.abs() <= tolerance[row]).flatten()
     row, column = row + tile.rows.start, column + tile.columns.start
-    inside[near] = squared_distances(queries, row[near], vectors, column[near]) <= radius[near]
+    exact = squared_distances(queries, row[near], vectors, column[near, None])[:, 0]
+    inside[near] = exact <= radius[near]
     return row[inside], column[inside]

@@ -10,6 +10,9 @@ from monai_minority.evaluation.density.vectors import squared_distances
 SPARE = 4
 """Candidates taken beyond k in float32, so that rounding near the k-th place can be seen and repaired."""
 
+REPAIR_BYTES = 64 * 2**20
+"""Memory for the float64 search of what float32 leaves open."""
+
 
 class NearestCandidates:
     """The nearest vectors to each query among the tiles seen so far, a few more than asked for.
@@ -36,13 +39,12 @@ class NearestCandidates:
         self.squared[rows], order = values.topk(self.squared.shape[1], dim=1, largest=False)
         self.indices[rows] = indices.gather(1, order)
 
-    def result(self, tolerance: Tensor, centre: Tensor, block_bytes: int) -> tuple[Tensor, Tensor]:
+    def result(self, tolerance: Tensor, centre: Tensor) -> tuple[Tensor, Tensor]:
         """The k nearest in exact order: squared distances, float64, and indices, ``[Q, k]`` each.
 
         Args:
             tolerance: the error that a query's float32 distances may have ``[Q]``.
             centre: about the middle of the vectors ``[D]``.
-            block_bytes: memory for what float32 leaves open.
         """
         everyone = torch.arange(len(self.queries), device=self.queries.device)
         squared, indices = self._in_order(everyone, self.indices)
@@ -50,24 +52,23 @@ class NearestCandidates:
             # A vector that is no candidate is at least this far away.
             elsewhere = self.squared[:, -1] - tolerance
             doubtful = torch.nonzero((squared[:, -1] > elsewhere) & (squared[:, -1] > 0)).flatten()
-            for rows in doubtful.split(max(1, block_bytes // (8 * len(self.vectors)))):
-                squared[rows], indices[rows] = self._in_float64(rows, centre, block_bytes)
+            for rows in doubtful.split(max(1, REPAIR_BYTES // (8 * len(self.vectors)))):
+                squared[rows], indices[rows] = self._in_float64(rows, centre)
         return squared, indices
 
     def _in_order(self, rows: Tensor, candidates: Tensor) -> tuple[Tensor, Tensor]:
         candidates = candidates.sort(dim=1).values  # equal distances then stay in the order of their indices
-        pairs = rows.repeat_interleave(candidates.shape[1])
-        squared = squared_distances(self.queries, pairs, self.vectors, candidates.flatten()).view(candidates.shape)
+        squared = squared_distances(self.queries, rows, self.vectors, candidates)
         if self.own:
             squared[candidates == rows[:, None]] = torch.inf
         squared, order = squared.sort(dim=1, stable=True)
         return squared[:, : self.k], candidates.gather(1, order[:, : self.k])
 
-    def _in_float64(self, rows: Tensor, centre: Tensor, block_bytes: int) -> tuple[Tensor, Tensor]:
+    def _in_float64(self, rows: Tensor, centre: Tensor) -> tuple[Tensor, Tensor]:
         """The same search in float64, for queries that float32 could not settle."""
         centred = self.queries[rows].double() - centre
         squared = torch.empty(len(rows), len(self.vectors), dtype=torch.float64, device=centred.device)
-        width = max(1, block_bytes // (16 * self.vectors.shape[1]))
+        width = max(1, REPAIR_BYTES // (16 * self.vectors.shape[1]))
         for start in range(0, len(self.vectors), width):
             part = slice(start, start + width)
             others = self.vectors[part].double() - centre

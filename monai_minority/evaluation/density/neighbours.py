@@ -14,8 +14,10 @@ from monai_minority.evaluation.density.vectors import Features, Tile, as_vectors
 
 __all__ = ["Balls", "Features", "NeighbourIndex", "Neighbours", "as_index"]
 
-BLOCK_BYTES = 32 * 2**20
-"""Size of one tile of squared distances. It, and not N squared, decides the memory of a search."""
+BLOCK_BYTES = 4 * 2**20
+"""Size of one tile of squared distances on a processor, 16 times as much on a GPU. It, and not N squared, decides the
+memory of a search. Small tiles stay in the cache, and of the distances among the same vectors fewer are computed twice:
+those in the tiles on the diagonal."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ class NeighbourIndex:
         k: neighbours to keep for each query (20 serve AvgkNN with k = 5 and LOF with k = 20); 0 keeps none.
         ball: the balls reach to this nearest neighbour (self excluded); 0 leaves balls out.
         device: where to search; by default the device of ``features`` if a tensor, else CUDA where present.
-        block_bytes: size of a tile of distances, in bytes.
+        block_bytes: size of a tile of distances, in bytes; ``None``: ``BLOCK_BYTES`` or its multiple.
 
     Raises:
         ValueError: ``features`` is not two-dimensional, has non-finite values, or has too few rows for ``k``
@@ -73,12 +75,13 @@ class NeighbourIndex:
         ball: int = 5,
         *,
         device: torch.device | str | None = None,
-        block_bytes: int = BLOCK_BYTES,
+        block_bytes: int | None = None,
     ) -> None:
         if device is None and not isinstance(features, Tensor):
             device = "cuda" if torch.cuda.is_available() else "cpu"
         self.vectors = as_vectors(features, "features").to(device)
-        self.k, self.ball, self.block_bytes = k, ball, block_bytes
+        self.k, self.ball = k, ball
+        self.block_bytes = block_bytes or BLOCK_BYTES * (1 if self.vectors.device.type == "cpu" else 16)
         if min(k, ball) < 0 or max(k, ball) < 1:
             raise ValueError(f"k and ball must not be negative and not both 0, got k={k} and ball={ball}")
         if len(self) <= max(k, ball):
@@ -243,7 +246,7 @@ class NeighbourIndex:
 
     def _neighbours(self, nearest: NearestCandidates, norms: Tensor) -> Neighbours:
         tolerance = self._tolerance(norms, self._norms.max().sqrt())
-        squared, indices = nearest.result(tolerance, self._centre, self.block_bytes)
+        squared, indices = nearest.result(tolerance, self._centre)
         return Neighbours(squared.cpu().numpy(), indices.cpu().numpy())
 
     def _centred_float32(self, vectors: Tensor) -> Tensor:
