@@ -14,6 +14,8 @@ import pandas as pd
 import torch
 from numpy.lib import format as npy
 
+from monai_minority.files import whole_file
+
 DTYPES = ("uint8", "float16", "float32")
 _BLOCK_BYTES = 32 << 20
 
@@ -109,15 +111,10 @@ def blocks(images: Any) -> Iterator[np.ndarray]:
 
 def write_table(table: pd.DataFrame, path: Path) -> None:
     """Write a CSV file so that a reader finds the old one or the new one, never half of one."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with temporary.open("w", encoding="utf-8", newline="") as file:
-            table.to_csv(file, index=False)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with whole_file(path) as partial, partial.open("w", encoding="utf-8", newline="") as file:
+        table.to_csv(file, index=False)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def write_synced(path: Path, text: str) -> None:

@@ -11,6 +11,7 @@ from monai_minority.diffusion.schedules import (
     improved_scaled_linear,
     space_timesteps,
 )
+from monai_minority.diffusion.seeded_noise import SeededNoise
 from monai_minority.diffusion.timestep_samplers import (
     LossSecondMomentTimestepSampler,
     TimestepSampler,
@@ -28,6 +29,7 @@ __all__ = [
     "RespacedScheduler",
     "TimestepSampler",
     "UniformTimestepSampler",
+    "SeededNoise",
     "epsilon_from_x0",
     "improved_cosine",
     "improved_linear",

@@ -4,7 +4,7 @@ from monai_minority.engines.denoising_loss import DenoisingLoss
 from monai_minority.engines.labelled import LabelledPrepareBatch
 from monai_minority.engines.noising import DenoisingTargets, NoisingPrepareBatch
 from monai_minority.engines.precision import fast_dtype
-from monai_minority.engines.sample_store import open_samples, write_samples
+from monai_minority.engines.sample_store import read_samples, write_samples
 from monai_minority.engines.score_timestep import read_timestep, settle_timestep
 from monai_minority.engines.stage import Stage
 from monai_minority.engines.start import barrier, parallel, start
@@ -19,7 +19,7 @@ __all__ = [
     "barrier",
     "cut_classes",
     "fast_dtype",
-    "open_samples",
+    "read_samples",
     "parallel",
     "read_timestep",
     "record_scores",

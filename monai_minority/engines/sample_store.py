@@ -9,6 +9,7 @@ import numpy as np
 
 from monai_minority.data import ImageStore, SamplePlan
 from monai_minority.data.export import save_nifti, save_png_grid
+from monai_minority.evaluation.run_evaluation import open_samples
 
 
 def write_samples(
@@ -53,13 +54,13 @@ def write_samples(
     return store
 
 
-def open_samples(run_dir: str | os.PathLike[str]) -> dict[str, ImageStore]:
-    """Every sample set of a run by its name, in the order of their names.
+def read_samples(run_dir: str | os.PathLike[str]) -> dict[str, ImageStore]:
+    """Every sample set of a run by its name, for a stage that needs at least one.
 
     Raises:
         FileNotFoundError: there is none.
     """
-    found = sorted(path.parent for path in (Path(run_dir) / "samples").glob("[!.]*/store.json"))
-    if not found:
+    samples = open_samples(Path(run_dir) / "samples")
+    if not samples:
         raise FileNotFoundError(f"{run_dir}/samples holds no sample set; run the sample stage first (inference.yaml)")
-    return {path.name: ImageStore.open(path) for path in found}
+    return samples

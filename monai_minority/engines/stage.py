@@ -16,6 +16,7 @@ from monai.transforms import Transform
 
 from monai_minority.data import ImageStore
 from monai_minority.engines.start import barrier
+from monai_minority.files import whole_file
 
 RECORD = "run.json"
 _PACKAGES = ("monai-minority", "monai", "torch", "torchvision", "pytorch-ignite", "numpy", "nibabel", "pyod", "timm")
@@ -98,10 +99,8 @@ class Stage:
             "seconds": round(seconds, 2),
             "finished": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         }
-        self.run_dir.mkdir(parents=True, exist_ok=True)
-        temporary = self.run_dir / f".{RECORD}.{os.getpid()}"
-        temporary.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
-        temporary.replace(self.run_dir / RECORD)
+        with whole_file(self.run_dir / RECORD) as partial:
+            partial.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
 
 
 def describe(value: Any) -> Any:

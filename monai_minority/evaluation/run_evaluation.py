@@ -68,10 +68,12 @@ class RunEvaluation:
 
 
 def open_samples(folder: str | Path) -> dict[str, ImageStore]:
-    """The stores of generated images in ``samples/`` of a run folder, by name in alphabetical order."""
-    folder = Path(folder)
-    found = sorted(folder.iterdir()) if folder.is_dir() else []
-    return {path.name: ImageStore.open(path) for path in found if (path / "store.json").is_file()}
+    """The stores of generated images in ``samples/`` of a run folder, by name in alphabetical order.
+
+    Hidden folders are passed over: they are stores half written.
+    """
+    found = sorted(path.parent for path in Path(folder).glob("[!.]*/store.json"))
+    return {path.name: ImageStore.open(path) for path in found}
 
 
 def evaluate_run(

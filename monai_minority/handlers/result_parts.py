@@ -10,6 +10,8 @@ import numpy as np
 from ignite.engine import Engine, Events
 from monai.utils import CommonKeys
 
+from monai_minority.files import whole_file
+
 
 class ResultParts:
     """Saves each batch's prediction as a file, so that a killed run goes on where it was.
@@ -50,10 +52,8 @@ class ResultParts:
         batch: Any = engine.state.batch
         prediction = output[CommonKeys.PRED]
         path = self.folder / f"{int(batch['step']):08d}.npy"
-        temporary = path.with_name(f".{path.name}.{os.getpid()}")
-        with temporary.open("wb") as file:
-            np.save(file, prediction.detach().float().cpu().numpy())
-        temporary.replace(path)
+        with whole_file(path) as partial:
+            np.save(partial, prediction.detach().float().cpu().numpy())
 
     def __iter__(self) -> Iterator[np.ndarray]:
         """The parts in the order of their batches, one in memory at a time."""

@@ -9,6 +9,7 @@ import torch
 from ignite.engine import Engine, Events
 
 from monai_minority.data.store_batches import ShuffledBatches
+from monai_minority.files import whole_file
 
 
 class TrainingCheckpoint:
@@ -83,17 +84,10 @@ class TrainingCheckpoint:
         """Write the checkpoint of the step reached."""
         if not self.write:
             return
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = self.path.with_name(f".{self.path.name}.{os.getpid()}")
-        try:
-            torch.save(
-                {
-                    "step": engine.state.iteration,
-                    "settings": self.settings,
-                    "objects": {name: thing.state_dict() for name, thing in self.objects.items()},
-                },
-                temporary,
-            )
-            temporary.replace(self.path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        checkpoint = {
+            "step": engine.state.iteration,
+            "settings": self.settings,
+            "objects": {name: thing.state_dict() for name, thing in self.objects.items()},
+        }
+        with whole_file(self.path) as partial:
+            torch.save(checkpoint, partial)

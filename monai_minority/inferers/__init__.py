@@ -5,7 +5,6 @@ from .denoising import DenoisingInferer
 from .guided import GuidedDiffusionInferer
 from .noisy_classifier import NoisyClassifierInferer
 from .scoring import ScoringInferer
-from .seeded_noise import SeededNoise
 
 __all__ = [
     "AutocastInferer",
@@ -13,5 +12,4 @@ __all__ = [
     "GuidedDiffusionInferer",
     "NoisyClassifierInferer",
     "ScoringInferer",
-    "SeededNoise",
 ]

@@ -10,11 +10,9 @@ from monai.networks.utils import eval_mode
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from monai_minority.diffusion import predict_x0
+from monai_minority.diffusion import SeededNoise, predict_x0
 from monai_minority.guidance import GuidanceTerm
 from monai_minority.guidance.classifier_term import takes_class_labels
-
-from .seeded_noise import SeededNoise
 
 Labels: TypeAlias = Tensor | Sequence[int] | int | None
 Noise: TypeAlias = Callable[[], Tensor]

@@ -7,9 +7,8 @@ import torch
 from monai.inferers import Inferer
 from torch import Tensor
 
+from monai_minority.diffusion import SeededNoise
 from monai_minority.guidance.classifier_term import takes_class_labels
-
-from .seeded_noise import SeededNoise
 
 
 class NoisyClassifierInferer(Inferer):

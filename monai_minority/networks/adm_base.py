@@ -1,7 +1,8 @@
 """What the ADM U-Net and the ADM encoder share: embeddings, the descending half and the middle."""
 
-from collections.abc import Collection, Sequence
-from typing import Any
+from collections.abc import Callable, Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -9,6 +10,7 @@ from torch.utils.checkpoint import checkpoint
 
 from monai_minority.networks.adm_attention import AttentionBlock
 from monai_minority.networks.adm_blocks import Downsample, ResBlock, without_autocast
+from monai_minority.networks.checkpoints import build_from_state_dict
 from monai_minority.networks.embeddings import timestep_embedding
 
 
@@ -31,6 +33,9 @@ class ADMBase(nn.Module):
 
     Arguments are those of :class:`~monai_minority.networks.ADMUNet`.
     """
+
+    _arguments_of: Callable[..., dict[str, Any]]
+    """From published flags to the arguments of the class."""
 
     def __init__(
         self,
@@ -106,6 +111,29 @@ class ADMBase(nn.Module):
             AttentionBlock(channels, num_heads, **self._attention_options),
             self._res_block(channels, channels),
         )
+
+    @classmethod
+    def from_flags(cls, **flags: Any) -> Self:
+        """Build an untrained network from published flags, see :mod:`~monai_minority.networks.adm_flags`."""
+        return cls(**cls._arguments_of(**flags))
+
+    @classmethod
+    def from_guided_diffusion(cls, state_dict: Mapping[str, Tensor] | str | Path, **flags: Any) -> Self:
+        """Load a checkpoint of guided-diffusion or improved-diffusion.
+
+        Args:
+            state_dict: the weights, or the file they are in (``.pt`` or ``.safetensors``).
+            **flags: the flags published with the checkpoint, see :mod:`~monai_minority.networks.adm_flags`.
+
+        Returns:
+            The network in evaluation mode, in float32 on the device of the weights (a file is read to the
+            CPU).
+
+        Raises:
+            FileNotFoundError: if the file does not exist.
+            ValueError: if a flag is unknown, or weights and flags do not match; what does not is named.
+        """
+        return build_from_state_dict(cls, cls._arguments_of(**flags), state_dict).eval()
 
     def _res_block(self, channels: int, out_channels: int, resample: str | None = None) -> ResBlock:
         return ResBlock(channels, self._emb_channels, out_channels=out_channels, resample=resample, **self._res_options)

@@ -1,8 +1,6 @@
 """The descending half of the ADM U-Net as a classifier of noisy images."""
 
-from collections.abc import Collection, Mapping, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Collection, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -11,7 +9,6 @@ from monai_minority.networks.adm_attention import AttentionPool2d
 from monai_minority.networks.adm_base import ADMBase
 from monai_minority.networks.adm_blocks import GroupNorm32, without_autocast, zeroed
 from monai_minority.networks.adm_flags import POOLS, encoder_arguments
-from monai_minority.networks.checkpoints import build_from_state_dict
 
 _HIDDEN = 2048
 """Width of the hidden layer behind spatial pooling, as in the reference."""
@@ -49,6 +46,8 @@ class ADMEncoder(ADMBase):
         ValueError: for an unknown ``pool``, a width that is no multiple of 32 or cannot be divided into the
             heads asked for.
     """
+
+    _arguments_of = staticmethod(encoder_arguments)
 
     def __init__(
         self,
@@ -118,29 +117,6 @@ class ADMEncoder(ADMBase):
                 nn.Linear(means, _HIDDEN), GroupNorm32(_HIDDEN), nn.SiLU(), nn.Linear(_HIDDEN, outputs)
             )
         raise ValueError(f"pool must be one of {', '.join(POOLS)}, got {self.pool!r}.")
-
-    @classmethod
-    def from_flags(cls, **flags: Any) -> "ADMEncoder":
-        """Build an untrained encoder from published flags, see :func:`~.adm_flags.encoder_arguments`."""
-        return cls(**encoder_arguments(**flags))
-
-    @classmethod
-    def from_guided_diffusion(cls, state_dict: Mapping[str, Tensor] | str | Path, **flags: Any) -> "ADMEncoder":
-        """Load a classifier checkpoint of guided-diffusion.
-
-        Args:
-            state_dict: the weights, or the file they are in (``.pt`` or ``.safetensors``).
-            **flags: the flags published with the checkpoint, see :func:`~.adm_flags.encoder_arguments`.
-
-        Returns:
-            The encoder in evaluation mode, in float32 on the device of the weights (a file is read to the
-            CPU).
-
-        Raises:
-            FileNotFoundError: if the file does not exist.
-            ValueError: if a flag is unknown, or weights and flags do not match; what does not is named.
-        """
-        return build_from_state_dict(cls, encoder_arguments(**flags), state_dict).eval()
 
     def features(self, x: Tensor, timesteps: Tensor, class_labels: Tensor | None = None) -> Tensor:
         """The last feature map, before normalisation and pooling.

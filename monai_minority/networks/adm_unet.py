@@ -1,8 +1,6 @@
 """The U-Net of Dhariwal and Nichol (2021)."""
 
-from collections.abc import Collection, Mapping, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Collection, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -11,7 +9,6 @@ from monai_minority.networks.adm_attention import AttentionBlock
 from monai_minority.networks.adm_base import ADMBase, ADMBlock
 from monai_minority.networks.adm_blocks import GroupNorm32, Upsample, without_autocast, zeroed
 from monai_minority.networks.adm_flags import unet_arguments
-from monai_minority.networks.checkpoints import build_from_state_dict
 
 
 class ADMUNet(ADMBase):
@@ -47,6 +44,8 @@ class ADMUNet(ADMBase):
     Raises:
         ValueError: if a width is no multiple of 32, or cannot be divided into the heads asked for.
     """
+
+    _arguments_of = staticmethod(unet_arguments)
 
     def __init__(
         self,
@@ -107,29 +106,6 @@ class ADMUNet(ADMBase):
         self.out = nn.Sequential(
             GroupNorm32(channels), nn.SiLU(), zeroed(nn.Conv2d(channels, out_channels, 3, padding=1))
         )
-
-    @classmethod
-    def from_flags(cls, **flags: Any) -> "ADMUNet":
-        """Build an untrained network from published flags, see :func:`~.adm_flags.unet_arguments`."""
-        return cls(**unet_arguments(**flags))
-
-    @classmethod
-    def from_guided_diffusion(cls, state_dict: Mapping[str, Tensor] | str | Path, **flags: Any) -> "ADMUNet":
-        """Load a checkpoint of guided-diffusion or improved-diffusion.
-
-        Args:
-            state_dict: the weights, or the file they are in (``.pt`` or ``.safetensors``).
-            **flags: the flags published with the checkpoint, see :func:`~.adm_flags.unet_arguments`.
-
-        Returns:
-            The network in evaluation mode, in float32 on the device of the weights (a file is read to the
-            CPU).
-
-        Raises:
-            FileNotFoundError: if the file does not exist.
-            ValueError: if a flag is unknown, or weights and flags do not match; what does not is named.
-        """
-        return build_from_state_dict(cls, unet_arguments(**flags), state_dict).eval()
 
     def forward(
         self,

@@ -10,6 +10,8 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from monai_minority.files import whole_file
+
 Module = TypeVar("Module", bound=nn.Module)
 
 WRAPPERS = (
@@ -101,12 +103,10 @@ def save_weights(module: nn.Module, path: str | Path) -> None:
         module: whose weights are written; a ``DistributedDataParallel`` gives those of what it wraps.
         path: the file; its folder is made.
     """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     inner = module.module if isinstance(module, nn.parallel.DistributedDataParallel) else module
-    temporary = path.with_name(f".{path.name}.partial")
-    torch.save({name: value.detach().cpu().contiguous() for name, value in inner.state_dict().items()}, temporary)
-    temporary.replace(path)
+    weights = {name: value.detach().cpu().contiguous() for name, value in inner.state_dict().items()}
+    with whole_file(path) as partial:
+        torch.save(weights, partial)
 
 
 def build_from_state_dict(

@@ -14,6 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from matplotlib.figure import Figure
 
 from monai_minority.evaluation.run_summary import REAL
+from monai_minority.files import whole_file
 from monai_minority.keys import Column, Split
 from monai_minority.reports import charts
 from monai_minority.reports.findings import findings_of
@@ -80,9 +81,8 @@ def write_report(run_dir: str | Path, path: str | Path | None = None, *, title: 
         rejected=[] if run.rejected is None else run.rejected.to_dict("records"),
         missing=run.missing,
     )
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(html, encoding="utf-8")
-    partial.replace(path)
+    with whole_file(path) as partial:
+        partial.write_text(html, encoding="utf-8")
     return path
 
 

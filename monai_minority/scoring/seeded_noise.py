@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from monai_minority.diffusion import SeededNoise
+
 SCORING_STREAM = 0x5C04E5
 """Keeps the score of a sampled image from meeting the very noise that the image grew from."""
 
@@ -21,10 +23,5 @@ def seeded_noise(seeds: Sequence[int] | Tensor, draws: int, shape: Sequence[int]
         ``[draws, B, C, H, W]`` on the CPU, the same on every machine that draws it. The first draws do not
         depend on how many follow.
     """
-    noise = torch.empty(draws, len(seeds), *shape)
-    generator = torch.Generator()
-    for image, seed in enumerate(seeds):
-        generator.manual_seed(int(seed) ^ SCORING_STREAM)
-        for draw in range(draws):
-            torch.randn(tuple(shape), generator=generator, out=noise[draw, image])
-    return noise
+    noise = SeededNoise([int(seed) ^ SCORING_STREAM for seed in seeds], shape)
+    return torch.stack([noise() for _ in range(draws)])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from monai_minority.data import ImageStore, SamplePlan
-from monai_minority.engines import open_samples, write_samples
+from monai_minority.engines import read_samples, write_samples
 
 
 def write(folder, name, plan, batches, scale=2.0):
@@ -30,15 +30,15 @@ def test_pixels_are_rounded_to_bytes_and_clamped(tmp_path):
 def test_a_set_is_replaced(tmp_path):
     for value in (0.0, 1.0):
         write(tmp_path, "a", SamplePlan(2), [np.full((2, 1, 2, 2), value, np.float32)])
-    assert open_samples(tmp_path)["a"].batch([0]).max() == 1
+    assert read_samples(tmp_path)["a"].batch([0]).max() == 1
 
 
 def test_sets_are_found_by_name_and_half_written_ones_are_not(tmp_path):
     with pytest.raises(FileNotFoundError, match="holds no sample set; run the sample stage first"):
-        open_samples(tmp_path)
+        read_samples(tmp_path)
     for name in ("unguided", "guided", ".guided.partial"):
         write(tmp_path, name, SamplePlan(2), [np.zeros((2, 1, 2, 2), np.float32)])
-    assert list(open_samples(tmp_path)) == ["guided", "unguided"]
+    assert list(read_samples(tmp_path)) == ["guided", "unguided"]
 
 
 def test_too_few_samples_leave_no_store(tmp_path):

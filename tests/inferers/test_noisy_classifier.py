@@ -5,8 +5,8 @@ import torch
 from monai.engines import SupervisedTrainer
 from torch import nn
 
-from monai_minority.diffusion import RespacedDDPMScheduler
-from monai_minority.inferers import NoisyClassifierInferer, SeededNoise
+from monai_minority.diffusion import RespacedDDPMScheduler, SeededNoise
+from monai_minority.inferers import NoisyClassifierInferer
 
 
 class Echo(nn.Module):

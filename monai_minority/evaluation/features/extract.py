@@ -1,7 +1,6 @@
 """Features of every image of a store, computed once."""
 
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
@@ -12,6 +11,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from monai_minority.evaluation.features.extractor import describe, fingerprint
+from monai_minority.files import whole_file
 
 
 class Images(Protocol):
@@ -64,15 +64,10 @@ def extract(
     key = f"{store.content_hash[:16]}-{fingerprint(description)[:16]}"
     path = Path(cache_dir) / f"{key}.npy"
     if not path.is_file():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(f".{key}.{os.getpid()}.npy")
-        try:
+        with whole_file(path) as partial:
             _compute(store, extractor, batch_size, device, progress, partial)
             record = {"store": store.content_hash, "images": len(store), **description}
             path.with_suffix(".json").write_text(json.dumps(record, indent=2) + "\n")
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
     return np.load(path, mmap_mode="c")
 
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from monai_minority.inferers import SeededNoise
+from monai_minority.diffusion import SeededNoise
 
 SHAPE = (2, 5, 7)
 
