@@ -35,21 +35,32 @@ class TimestepSampler(ABC):
     def probabilities(self) -> torch.Tensor:
         """Probability of each timestep, ``[T]``, float64, with sum 1."""
 
-    def sample(self, batch_size: int, device: str | torch.device | None = None) -> tuple[torch.Tensor, torch.Tensor]:
+    def sample(
+        self,
+        batch_size: int,
+        device: str | torch.device | None = None,
+        generator: torch.Generator | None = None,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         """Draw timesteps for a batch.
 
         Args:
             batch_size: number B of images.
             device: where the result is to be.
+            generator: draw from this CPU generator, such as one of the step's seed, in place of the sampler's own.
 
         Returns:
             Training indices ``[B]``, int64, and importance weights ``1 / (T p)``, ``[B]``, float32, to
             multiply the losses with.
         """
         probabilities = self.probabilities()
-        timesteps = torch.multinomial(probabilities, batch_size, replacement=True, generator=self.generator)
+        timesteps = torch.multinomial(
+            probabilities, batch_size, replacement=True, generator=generator or self.generator
+        )
         weights = 1 / (self.num_train_timesteps * probabilities[timesteps])
         return timesteps.to(device), weights.float().to(device)
+
+    def update(self, timesteps: torch.Tensor, losses: torch.Tensor) -> None:  # noqa: B027
+        """Learn from the losses ``[B]``, not weighted, of a batch at its timesteps ``[B]``; by default nothing."""
 
     def state_dict(self) -> dict[str, Any]:
         """State of the generator, for a checkpoint."""
@@ -66,6 +77,16 @@ class UniformTimestepSampler(TimestepSampler):
     def probabilities(self) -> torch.Tensor:
         """``1 / T`` everywhere."""
         return torch.full((self.num_train_timesteps,), 1 / self.num_train_timesteps, dtype=torch.float64)
+
+    def sample(
+        self,
+        batch_size: int,
+        device: str | torch.device | None = None,
+        generator: torch.Generator | None = None,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """See :meth:`TimestepSampler.sample`; integers are drawn, with no table of probabilities."""
+        drawn = torch.randint(self.num_train_timesteps, (batch_size,), generator=generator or self.generator)
+        return drawn.to(device), torch.ones(batch_size, device=device)
 
 
 class LossSecondMomentTimestepSampler(TimestepSampler):

@@ -8,6 +8,7 @@ import torch
 from monai.engines import PrepareBatch
 from torch import Tensor
 
+from monai_minority.diffusion import TimestepSampler, UniformTimestepSampler
 from monai_minority.keys import Key
 
 
@@ -37,14 +38,14 @@ class NoisingPrepareBatch(PrepareBatch):
     :class:`~monai_minority.data.StoreBatches`.
 
     Args:
-        num_train_timesteps: T; timesteps are drawn uniformly from ``0 … T-1``.
+        num_train_timesteps: T; timesteps are drawn from ``0 … T-1``.
         seed: of timesteps, noise and flips.
         flip: mirror each image left to right with probability 1/2.
         class_labels: pass the batch's ``class_label`` column to the network.
         target: column that the loss compares with; ``None`` trains a denoiser, whose targets are
             :class:`DenoisingTargets`.
-        timestep_sampler: draws timesteps and weights in place of the uniform distribution, as
-            ``sampler(count, generator=…) -> (timesteps, weights)``.
+        timestep_sampler: draws timesteps and weights, from the step's own random numbers; ``None`` draws
+            uniformly. One that learns from losses belongs to the :class:`DenoisingLoss` too.
     """
 
     def __init__(
@@ -54,14 +55,13 @@ class NoisingPrepareBatch(PrepareBatch):
         flip: bool = False,
         class_labels: bool = False,
         target: str | None = None,
-        timestep_sampler: Any | None = None,
+        timestep_sampler: TimestepSampler | None = None,
     ) -> None:
-        self.num_train_timesteps = num_train_timesteps
         self.seed = seed
         self.flip = flip
         self.class_labels = class_labels
         self.target = target
-        self.timestep_sampler = timestep_sampler
+        self.timestep_sampler = timestep_sampler or UniformTimestepSampler(num_train_timesteps)
 
     def __call__(
         self,
@@ -74,11 +74,7 @@ class NoisingPrepareBatch(PrepareBatch):
         total, offset = batchdata["total"], batchdata["offset"]
         mine = slice(offset, offset + len(images))
         generator = torch.Generator().manual_seed(step_seed(self.seed, batchdata["step"]))
-        if self.timestep_sampler is None:
-            timesteps = torch.randint(self.num_train_timesteps, (total,), generator=generator)
-            weights = torch.ones(total)
-        else:
-            timesteps, weights = self.timestep_sampler(total, generator=generator)
+        timesteps, weights = self.timestep_sampler.sample(total, generator=generator)
         noise = torch.randn((total, *images.shape[1:]), generator=generator)[mine]
         if self.flip:
             flipped = (torch.rand(total, generator=generator) < 0.5)[mine]

@@ -20,6 +20,7 @@ class SampleGrid:
         every: epochs between two grids; the last epoch has one always.
         class_labels: integers ``[count]`` where the network is conditional on them.
         tag: name of the grid. It says that the images are synthetic.
+        enabled: off for all but one process.
     """
 
     def __init__(
@@ -32,6 +33,7 @@ class SampleGrid:
         every: int = 1,
         class_labels: torch.Tensor | None = None,
         tag: str = "synthetic/samples",
+        enabled: bool = True,
     ) -> None:
         self.inferer = inferer
         self.network = network
@@ -41,10 +43,12 @@ class SampleGrid:
         self.every = every
         self.class_labels = class_labels
         self.tag = tag
+        self.enabled = enabled
 
     def attach(self, engine: Engine) -> None:
         """Draw at the end of an epoch."""
-        engine.add_event_handler(Events.EPOCH_COMPLETED, self)
+        if self.enabled:
+            engine.add_event_handler(Events.EPOCH_COMPLETED, self)
 
     def __call__(self, engine: Engine) -> None:
         if engine.state.epoch % self.every and engine.state.epoch != engine.state.max_epochs:

@@ -2,7 +2,7 @@
 
 import torch
 
-from monai_minority.diffusion import HybridLoss, RespacedDDPMScheduler
+from monai_minority.diffusion import HybridLoss, LossSecondMomentTimestepSampler, RespacedDDPMScheduler
 from monai_minority.engines import DenoisingLoss, DenoisingTargets
 from monai_minority.inferers import DenoisingInferer
 
@@ -40,6 +40,19 @@ def test_of_an_output_with_variances_it_is_the_hybrid_loss():
     torch.testing.assert_close(terms.loss, expected.loss, rtol=0, atol=0)
     assert (terms.vb > 0).all()
     torch.testing.assert_close(DenoisingLoss(scheduler)(output, targets), targets.weights * expected.loss)
+
+
+def test_a_timestep_sampler_hears_of_training_losses_alone():
+    sampler, targets = LossSecondMomentTimestepSampler(1000, history=1), targets_of()
+    loss = DenoisingLoss(RespacedDDPMScheduler(1000), timestep_sampler=sampler)
+    prediction = torch.randn(5, 1, 4, 4)
+    loss(prediction, targets)
+    assert not sampler.state_dict()["counts"].any(), "no gradient is asked for: a validation"
+    weighted = loss(prediction.requires_grad_(), targets)
+    heard = sampler.state_dict()
+    assert heard["counts"].nonzero().flatten().tolist() == targets.timesteps.tolist()
+    unweighted = (weighted / targets.weights).detach().double()
+    torch.testing.assert_close(heard["losses"][targets.timesteps, 0], unweighted, rtol=1e-6, atol=0)
 
 
 def test_inferer_and_loss_meet_at_the_same_noised_image():

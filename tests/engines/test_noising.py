@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from monai_minority.diffusion import LossSecondMomentTimestepSampler
 from monai_minority.engines import NoisingPrepareBatch
 from monai_minority.engines.noising import step_seed
 
@@ -75,12 +76,15 @@ def test_labels_for_a_classifier_and_for_a_conditional_network(images):
 
 
 def test_a_timestep_sampler_takes_the_place_of_the_uniform_distribution(images):
-    def sampler(count, generator):
-        return torch.arange(count), torch.arange(count) / 10
-
-    _, targets, _, call = NoisingPrepareBatch(10, timestep_sampler=sampler)(batch_of(images[2:4], offset=2, total=6))
-    assert call["timesteps"].tolist() == [2, 3]
-    assert targets.weights.tolist() == pytest.approx([0.2, 0.3])
+    sampler = LossSecondMomentTimestepSampler(4, history=1, uniform_prob=0.0)
+    sampler.update(torch.arange(4), torch.tensor([0.0, 3.0, 0.0, 1.0]))
+    prepare = NoisingPrepareBatch(4, timestep_sampler=sampler)
+    _, targets, _, call = prepare(batch_of(images[2:4], offset=2, total=400))
+    whole = prepare(batch_of(images.repeat(80, 1, 1, 1)[:400], total=400))[1]
+    assert set(whole.timesteps.tolist()) == {1, 3}
+    assert (whole.timesteps == 1).double().mean() == pytest.approx(0.75, abs=4 * (0.75 * 0.25 / 400) ** 0.5)
+    assert whole.weights[whole.timesteps == 1].unique().item() == pytest.approx(1 / (4 * 0.75))
+    assert call["timesteps"].tolist() == targets.timesteps.tolist() == whole.timesteps[2:4].tolist()
 
 
 def test_step_seeds_are_distinct_and_fit_a_generator():

@@ -26,6 +26,7 @@ def test_writes_an_image_every_few_epochs_and_at_the_end(tmp_path):
     inferer, writer = Inferer(), summary_writer(tmp_path)
     engine = Engine(lambda *_: None)
     labels = torch.arange(4)
+    SampleGrid(None, None, (1, 4, 4), None, every=1, enabled=False).attach(engine)
     SampleGrid(inferer, torch.nn.Linear(1, 1), (1, 4, 4), writer, count=4, every=2, class_labels=labels).attach(engine)
     engine.run([0, 1, 2], max_epochs=5)
     writer.close()
