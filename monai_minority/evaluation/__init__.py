@@ -11,6 +11,7 @@ from monai_minority.evaluation import (
     memorization,
     reference,
     severity,
+    utility,
 )
 from monai_minority.evaluation.comparison import fidelity_figures
 from monai_minority.evaluation.figure import Figure, library_versions
@@ -29,4 +30,5 @@ __all__ = [
     "memorization",
     "reference",
     "severity",
+    "utility",
 ]

@@ -23,8 +23,7 @@ def weighted_bootstrap(
     """Percentile interval of a statistic under resampling of subjects.
 
     Args:
-        statistic: one of :func:`weighted_auc`, :func:`weighted_rank_correlation` and
-            :func:`weighted_top_share`, or the like.
+        statistic: one of the ``weighted_`` functions below, or the like.
         subjects: subject of each image ``[N]``; whole subjects are drawn.
         resamples: number of resamples; 0 gives no interval.
         level: share of resamples inside the interval.
@@ -82,6 +81,35 @@ def weighted_top_share(values: np.ndarray, rare: np.ndarray, share: float = 0.1)
         before = weights.cumsum(axis=1) - weights
         taken = np.clip(places - before, 0, weights)
         return (taken * positive).sum(axis=1) / places[:, 0]
+
+    return statistic
+
+
+def weighted_balanced_accuracy(values: np.ndarray, rare: np.ndarray, threshold: float) -> Statistic:
+    """Mean of two shares: of ``rare`` ``[N]`` (bool) at or above a threshold of ``values`` ``[N]``, of others below."""
+    called = values >= threshold
+    correct_rare, correct_usual = (rare & called).astype(float), (~rare & ~called).astype(float)
+
+    def statistic(weights: np.ndarray) -> np.ndarray:
+        sensitivity = _ratio(weights @ correct_rare, weights @ rare.astype(float))
+        return (sensitivity + _ratio(weights @ correct_usual, weights @ (~rare).astype(float))) / 2
+
+    return statistic
+
+
+def weighted_sensitivity(values: np.ndarray, rare: np.ndarray, specificity: float) -> Statistic:
+    """Share of ``rare`` ``[N]`` (bool) above the lowest threshold of ``values`` ``[N]`` that leaves at least
+    ``specificity`` of the others below it; equal values are above it or below it together."""
+    order, starts = _sorted(-values)
+    positive = rare[order].astype(float)
+
+    def statistic(weights: np.ndarray) -> np.ndarray:
+        weights = weights[:, order]
+        found = np.add.reduceat(weights * positive, starts, axis=1).cumsum(axis=1)
+        alarms = np.add.reduceat(weights * (1 - positive), starts, axis=1).cumsum(axis=1)
+        # rounding must not lose a threshold whose specificity is exact
+        allowed = alarms <= (1 - specificity) * alarms[:, -1:] * (1 + 1e-12)
+        return _ratio(np.where(allowed, found, 0.0).max(axis=1), found[:, -1])
 
     return statistic
 

@@ -3,13 +3,15 @@
 import numpy as np
 import pytest
 from scipy.stats import spearmanr
-from sklearn.metrics import roc_auc_score
+from sklearn.metrics import balanced_accuracy_score, roc_auc_score, roc_curve
 
 from monai_minority.evaluation.fidelity import bootstrap
 from monai_minority.evaluation.weighted_bootstrap import (
     weighted_auc,
+    weighted_balanced_accuracy,
     weighted_bootstrap,
     weighted_rank_correlation,
+    weighted_sensitivity,
     weighted_top_share,
 )
 
@@ -39,6 +41,28 @@ def test_top_share_equals_that_of_the_resample_written_out(sample):
         a, positive = values.repeat(row), rare.repeat(row)
         highest = np.argsort(-a, kind="stable")[: len(a) // 10]
         assert share == pytest.approx(positive[highest].mean(), abs=1e-12)
+
+
+def test_balanced_accuracy_equals_that_of_the_resample_written_out(sample):
+    values, _, rare, weights = sample
+    for row, accuracy in zip(weights.astype(int), weighted_balanced_accuracy(values, rare, 7)(weights), strict=True):
+        a, positive = values.repeat(row), rare.repeat(row)
+        assert accuracy == pytest.approx(balanced_accuracy_score(positive, a >= 7), abs=1e-12)
+
+
+@pytest.mark.parametrize("specificity", [0.5, 0.8, 0.9])
+def test_sensitivity_is_the_highest_on_the_roc_curve_at_that_specificity(sample, specificity):
+    values, _, rare, weights = sample
+    found = weighted_sensitivity(values, rare, specificity)(weights)
+    for row, sensitivity in zip(weights.astype(int), found, strict=True):
+        false, true, _ = roc_curve(rare.repeat(row), values.repeat(row), drop_intermediate=False)
+        assert sensitivity == pytest.approx(true[false <= 1 - specificity + 1e-9].max(), abs=1e-12)
+
+
+def test_a_specificity_met_exactly_counts():
+    values, rare = np.arange(11.0), np.r_[np.zeros(9, bool), True, False]
+    assert weighted_sensitivity(values, rare, 0.9)(np.ones((1, 11)))[0] == 1, "one false alarm of ten is allowed"
+    assert weighted_sensitivity(values, rare, 0.91)(np.ones((1, 11)))[0] == 0
 
 
 def test_a_statistic_that_is_not_defined_is_nan():

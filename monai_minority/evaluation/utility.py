@@ -1,0 +1,229 @@
+"""Whether generated images help to recognise the rare group, on real images that nothing was trained on."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+from tqdm.auto import tqdm
+
+from monai_minority.evaluation.fidelity import Interval
+from monai_minority.evaluation.rare_classifier import Predict, RareClassifier
+from monai_minority.evaluation.weighted_bootstrap import (
+    Statistic,
+    weighted_auc,
+    weighted_balanced_accuracy,
+    weighted_bootstrap,
+    weighted_sensitivity,
+)
+
+Fit = Callable[[Tensor, Tensor, Tensor, int, Callable[[Tensor], Tensor] | None], Predict]
+"""Trains a classifier; the call is that of :class:`~monai_minority.evaluation.rare_classifier.RareClassifier`."""
+
+BASELINE = "real"
+OVERSAMPLED = "real, rare oversampled"
+AUGMENTED = "real, augmented"
+
+
+class LabelledImages(NamedTuple):
+    """Real images and which of them are rare."""
+
+    images: Tensor
+    """``[N, C, H, W]`` in [-1, 1]."""
+    rare: np.ndarray
+    """Bool ``[N]``."""
+    subjects: np.ndarray
+    """Subject of each image ``[N]``; a bootstrap draws whole subjects."""
+
+
+class _Arm(NamedTuple):
+    images: Tensor
+    targets: Tensor
+    weights: Tensor
+    transform: Callable[[Tensor], Tensor] | None = None
+
+
+def augmentation_gain(
+    train: LabelledImages,
+    test: LabelledImages,
+    synthetic: Mapping[str, Tensor],
+    *,
+    labels: Mapping[str, np.ndarray] | None = None,
+    seeds: Sequence[int] = range(5),
+    fit: Fit | None = None,
+    augment: Callable[[Tensor], Tensor] | None = None,
+    specificity: float = 0.9,
+    resamples: int = 1000,
+    level: float = 0.95,
+    progress: bool = True,
+) -> pd.DataFrame:
+    """Train a classifier of the rare group with generated images and without, and judge it on real ones.
+
+    The arms: the real images alone; the same with the rare ones drawn as often as the others; the same with
+    classical augmentation; and the real ones with each set of generated images. All train for the same number of
+    steps from the same seeds. A generated image has no label of its own. Unless ``labels`` gives one, its target is
+    the probability that the real arm's classifier of the same seed gives it, for guided and unguided sets alike, so
+    that no set is helped by a better labelling.
+
+    Args:
+        train: real images to learn from.
+        test: real images, of other subjects, to judge on.
+        synthetic: sets of generated images ``[M, C, H, W]`` by name.
+        labels: probability ``[M]`` of the rare group for the sets that have one.
+        seeds: of the trainings; each arm is trained once a seed.
+        fit: trains one classifier; ``None``: a :class:`~monai_minority.evaluation.rare_classifier.RareClassifier`.
+        augment: classical augmentation of a batch; ``None``: :func:`mirror_and_shift`.
+        specificity: at which the sensitivity is measured.
+        resamples: of the bootstrap over test subjects, in which the seeds' classifiers are averaged.
+        level: of the intervals.
+        progress: show a bar over the trainings.
+
+    Returns:
+        One row an arm and figure (``AUC``, ``balanced accuracy``, ``sensitivity at … specificity``): ``arm``,
+        ``figure``, ``value``, ``low`` and ``high`` (mean over seeds; bootstrap over subjects), ``seed_std`` (between
+        trainings), ``gain`` over the real images alone with ``gain_low`` and ``gain_high`` (paired by test image and
+        seed), and the numbers of images. Balanced accuracy is at the threshold that is best on the real training
+        images.
+
+    Raises:
+        ValueError: shapes differ, a group is empty, a subject is in both parts, or labels do not fit.
+    """
+    _check(train, test, synthetic, labels or {})
+    fit = fit or RareClassifier()
+    augment = augment or mirror_and_shift
+    real = torch.as_tensor(train.rare).float()
+    even = torch.ones(len(real))
+    balanced = torch.where(real > 0, (1 - real).sum() / real.sum(), 1.0)
+
+    def arms(baseline: Predict) -> Iterator[tuple[str, _Arm]]:
+        yield OVERSAMPLED, _Arm(train.images, real, balanced)
+        yield AUGMENTED, _Arm(train.images, real, even, augment)
+        for name, images in synthetic.items():
+            known = (labels or {}).get(name)
+            targets = torch.as_tensor(baseline(images) if known is None else np.asarray(known)).float()
+            both = torch.cat([train.images, images.float()])
+            yield f"real and {name}", _Arm(both, torch.cat([real, targets]), torch.ones(len(both)))
+
+    predictions: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {}
+    with tqdm(total=len(seeds) * (3 + len(synthetic)), desc="utility", unit="training", disable=not progress) as bar:
+
+        def judge(name: str, predict: Predict) -> Predict:
+            predictions.setdefault(name, []).append((predict(test.images), predict(train.images)))
+            bar.update()
+            return predict
+
+        for seed in seeds:
+            baseline = judge(BASELINE, fit(train.images, real, even, seed, None))
+            for name, arm in arms(baseline):
+                judge(name, fit(arm.images, arm.targets, arm.weights, seed, arm.transform))
+
+    rows: list[dict[str, Any]] = []
+    for name, made in predictions.items():
+        for figure, statistic in _statistics(test.rare, train.rare, specificity).items():
+            own = [statistic(*pair) for pair in made]
+            against = [statistic(*pair) for pair in predictions[BASELINE]]
+
+            def interval(of: Statistic) -> Interval:
+                return weighted_bootstrap(of, test.subjects, resamples, level)  # one seed: the arms are paired
+
+            each = np.array([_value(one, len(test.rare)) for one in own])
+            base = np.array([_value(one, len(test.rare)) for one in against])
+            gain = interval(_difference(_mean(own), _mean(against)))
+            span = interval(_mean(own))
+            rows.append(
+                {
+                    "arm": name,
+                    "figure": figure,
+                    "value": each.mean(),
+                    "low": span.low,
+                    "high": span.high,
+                    "seed_std": each.std(ddof=1) if len(each) > 1 else float("nan"),
+                    "gain": (each - base).mean(),
+                    "gain_low": gain.low,
+                    "gain_high": gain.high,
+                    "trainings": len(each),
+                    "train_rare": int(train.rare.sum()),
+                    "train_others": int((~train.rare).sum()),
+                    "test_rare": int(test.rare.sum()),
+                    "test_others": int((~test.rare).sum()),
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def mirror_and_shift(images: Tensor, shift: float = 0.06, brightness: float = 0.1) -> Tensor:
+    """Mirror left and right at random, move by up to ``shift`` of the size, scale intensities by ``1 +- brightness``.
+
+    Args:
+        images: ``[B, C, H, W]`` in [-1, 1], of which -1 is the background.
+        shift: largest move, as a share of height and width.
+        brightness: largest relative change of the intensity above the background.
+    """
+    count = len(images)
+    theta = torch.zeros(count, 2, 3)
+    theta[:, 0, 0] = torch.where(torch.rand(count) < 0.5, -1.0, 1.0)
+    theta[:, 1, 1] = 1
+    theta[:, :, 2] = (torch.rand(count, 2) * 2 - 1) * 2 * shift
+    grid = torch.nn.functional.affine_grid(theta, list(images.shape), align_corners=False).to(images)
+    moved = torch.nn.functional.grid_sample(images + 1, grid, padding_mode="zeros", align_corners=False)
+    gain = 1 + (torch.rand(count, 1, 1, 1) * 2 - 1).to(images) * brightness
+    return (moved * gain - 1).clamp(-1, 1)
+
+
+def _statistics(test_rare: np.ndarray, train_rare: np.ndarray, specificity: float):
+    """Name to a function from predictions (of test and training images) to a statistic of test images' weights."""
+
+    def accuracy(of_test: np.ndarray, of_train: np.ndarray) -> Statistic:
+        return weighted_balanced_accuracy(of_test, test_rare, _best_threshold(of_train, train_rare))
+
+    return {
+        "AUC": lambda of_test, _: weighted_auc(of_test, test_rare),
+        "balanced accuracy": accuracy,
+        f"sensitivity at {specificity:g} specificity": lambda of_test, _: weighted_sensitivity(
+            of_test, test_rare, specificity
+        ),
+    }
+
+
+def _best_threshold(values: np.ndarray, rare: np.ndarray) -> float:
+    """The value with the highest balanced accuracy for calling it and all above it rare."""
+    order = np.argsort(-values, kind="stable")
+    gain = np.where(rare[order], 1 / rare.sum(), -1 / (~rare).sum()).cumsum()
+    ends = np.r_[np.diff(values[order]) < 0, True]  # equal values fall together
+    return float(values[order][np.argmax(np.where(ends, gain, -np.inf))])
+
+
+def _mean(statistics: Sequence[Statistic]) -> Statistic:
+    return lambda weights: np.mean([statistic(weights) for statistic in statistics], axis=0)
+
+
+def _difference(a: Statistic, b: Statistic) -> Statistic:
+    return lambda weights: a(weights) - b(weights)
+
+
+def _value(statistic: Statistic, count: int) -> float:
+    return float(statistic(np.ones((1, count)))[0])
+
+
+def _check(
+    train: LabelledImages, test: LabelledImages, synthetic: Mapping[str, Tensor], labels: Mapping[str, np.ndarray]
+) -> None:
+    for name, part in (("train", train), ("test", test)):
+        if not len(part.images) == len(part.rare) == len(part.subjects):
+            raise ValueError(
+                f"{name} must hold as many images as labels and subjects, got {len(part.images)}, {len(part.rare)} "
+                f"and {len(part.subjects)}"
+            )
+        if part.rare.all() or not part.rare.any():
+            raise ValueError(f"{name} must hold rare images and others, got {int(part.rare.sum())} of {len(part.rare)}")
+    shared = np.intersect1d(train.subjects, test.subjects)
+    if len(shared):
+        raise ValueError(f"train and test must have no subject in common, {len(shared)} are in both; split by subject")
+    for name, images in {"test": test.images, **synthetic}.items():
+        if images.shape[1:] != train.images.shape[1:]:
+            raise ValueError(f"{name} must hold images {list(train.images.shape[1:])}, got {list(images.shape[1:])}")
+    for name, values in labels.items():
+        if name not in synthetic or len(values) != len(synthetic[name]):
+            raise ValueError(f"labels[{name!r}] must hold one probability for each image of a synthetic set")
