@@ -16,6 +16,7 @@ from monai_minority.evaluation import (
 from monai_minority.evaluation.comparison import fidelity_figures
 from monai_minority.evaluation.figure import Figure, library_versions
 from monai_minority.evaluation.run_evaluation import RunEvaluation, evaluate_run
+from monai_minority.evaluation.run_utility import measure_utility
 
 __all__ = [
     "Figure",
@@ -27,6 +28,7 @@ __all__ = [
     "fidelity",
     "fidelity_figures",
     "library_versions",
+    "measure_utility",
     "memorization",
     "reference",
     "severity",

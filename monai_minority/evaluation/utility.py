@@ -93,7 +93,7 @@ def augmentation_gain(
     _check(train, test, synthetic, labels or {})
     fit = fit or RareClassifier()
     augment = augment or mirror_and_shift
-    real = torch.as_tensor(train.rare).float()
+    real = torch.tensor(train.rare).float()
     even = torch.ones(len(real))
     balanced = torch.where(real > 0, (1 - real).sum() / real.sum(), 1.0)
 
