@@ -1,7 +1,8 @@
-"""Networks and their weights: ADM U-Net and encoder, cascaded classifier, features, checkpoint files."""
+"""Networks and their weights: ADM U-Net and encoder, classifiers on other networks, features, checkpoint files."""
 
 from monai_minority.networks.adm_encoder import ADMEncoder
 from monai_minority.networks.adm_unet import ADMUNet
+from monai_minority.networks.backbone_classifier import BackboneClassifier
 from monai_minority.networks.cascaded_classifier import CascadedClassifier
 from monai_minority.networks.checkpoints import load_checkpoint, read_state_dict, save_weights
 from monai_minority.networks.efficientnet_lite import EfficientNetLite0
@@ -10,6 +11,7 @@ from monai_minority.networks.space_to_depth import SpaceToDepth
 __all__ = [
     "ADMEncoder",
     "ADMUNet",
+    "BackboneClassifier",
     "CascadedClassifier",
     "EfficientNetLite0",
     "SpaceToDepth",

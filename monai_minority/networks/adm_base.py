@@ -152,6 +152,34 @@ class ADMBase(nn.Module):
             emb = self.time_embed(timestep_embedding(steps, self.model_channels).to(dtype))
             return emb if class_labels is None else emb + self.label_emb(class_labels)
 
+    def descend(
+        self,
+        x: Tensor,
+        timesteps: Tensor,
+        context: Tensor | None = None,
+        class_labels: Tensor | None = None,
+        keep: bool = True,
+    ) -> tuple[Tensor, list[Tensor]]:
+        """From noisy images to the middle of the network.
+
+        Args:
+            x: ``[B, in_channels, H, W]``.
+            timesteps: ``[B]`` or ``[1]``, training indices.
+            context: must be ``None``; there is no cross-attention.
+            class_labels: ``[B]`` integers, for a class-conditional network.
+            keep: whether to keep the map of every block, or the last alone.
+
+        Returns:
+            The embedding ``[B or 1, E]`` of timesteps and labels; and the feature maps, the middle block's last.
+        """
+        emb = self._embed(x, timesteps, context, class_labels)
+        h, maps = x, []
+        for block in self.input_blocks:
+            h = block(h, emb, self._recompute)
+            if keep:
+                maps.append(h)
+        return emb, [*maps, self.middle_block(h, emb, self._recompute)]
+
     def _check(self, x: Tensor, timesteps: Tensor, context: Tensor | None, class_labels: Tensor | None) -> None:
         name = type(self).__name__
         if x.ndim != 4 or x.shape[1] != self.in_channels:

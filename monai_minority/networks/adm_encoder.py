@@ -130,7 +130,7 @@ class ADMEncoder(ADMBase):
             ``[B, feature_channels, H / downsampling, W / downsampling]`` in the type of ``x``, also under
             autocast.
         """
-        return self._maps(x, timesteps, None, class_labels)[-1].to(x.dtype)
+        return self.descend(x, timesteps, None, class_labels, keep=False)[1][-1].to(x.dtype)
 
     def forward(
         self,
@@ -155,18 +155,9 @@ class ADMEncoder(ADMBase):
                 f"x must be {self.image_size} x {self.image_size} (image_size) with pool='attention', whose "
                 f"positions are learned, got {list(x.shape[2:])}; resize the images or use another pool."
             )
-        maps = self._maps(x, timesteps, context, class_labels)
+        spatial = self.pool.startswith("spatial")
+        _, maps = self.descend(x, timesteps, context, class_labels, keep=spatial)
         with without_autocast(x):
-            if self.pool.startswith("spatial"):
+            if spatial:
                 return self.out(torch.cat([h.to(x.dtype).mean(dim=(2, 3)) for h in maps], dim=1))
             return self.out(maps[-1].to(x.dtype))
-
-    def _maps(self, x: Tensor, timesteps: Tensor, context: Tensor | None, class_labels: Tensor | None) -> list[Tensor]:
-        """Feature maps of every block, or of the last alone where nothing needs the others."""
-        emb = self._embed(x, timesteps, context, class_labels)
-        h, maps = x, []
-        for block in self.input_blocks:
-            h = block(h, emb, self._recompute)
-            if self.pool.startswith("spatial"):
-                maps.append(h)
-        return [*maps, self.middle_block(h, emb, self._recompute)]

@@ -134,12 +134,7 @@ class ADMUNet(ADMBase):
                 "down_block_additional_residuals and mid_block_additional_residual must be None: ADMUNet "
                 "takes no residuals of a control network; use MONAI's DiffusionModelUNet for that."
             )
-        emb = self._embed(x, timesteps, context, class_labels)
-        h, skips = x, []
-        for block in self.input_blocks:
-            h = block(h, emb, self._recompute)
-            skips.append(h)
-        h = self.middle_block(h, emb, self._recompute)
+        emb, (*skips, h) = self.descend(x, timesteps, context, class_labels)
         for block in self.output_blocks:
             h = block(torch.cat([h, skips.pop()], dim=1), emb, self._recompute)
         # Three digits of bfloat16 are too few for the noise a sampler divides by sqrt(alphas_cumprod).

@@ -1,0 +1,120 @@
+"""A classifier of noisy images that starts from what the diffusion backbone has learned."""
+
+import copy
+
+import torch
+from monai.networks.nets import DiffusionModelUNet
+from monai.networks.nets.diffusion_model_unet import get_timestep_embedding
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from monai_minority.networks.adm_blocks import without_autocast
+from monai_minority.networks.adm_unet import ADMUNet
+from monai_minority.networks.space_to_depth import SpaceToDepth
+
+_GRID = 3
+"""Cells a side that the last feature map is averaged to, so that the head knows left from right and front from back."""
+
+
+class BackboneClassifier(nn.Module):
+    """The descending half of a trained diffusion U-Net, tuned to classify noisy images.
+
+    A denoiser knows noisy images at every noise level; a classifier that starts from it needs far fewer steps and
+    images than one from scratch, which is what cohorts of a thousand slices have. The head reads the means and
+    standard deviations of every feature map and a coarse grid of the last one.
+
+    Args:
+        backbone: :class:`ADMUNet`, MONAI's ``DiffusionModelUNet``, or either in :class:`SpaceToDepth`. It is copied
+            without its ascending half and stays as it is.
+        out_channels: number of logits.
+        hidden: width of the head.
+        dropout: of the head.
+
+    Raises:
+        ValueError: the backbone is of another kind.
+    """
+
+    def __init__(self, backbone: nn.Module, out_channels: int, hidden: int = 256, dropout: float = 0.2) -> None:
+        super().__init__()
+        self.factor = backbone.factor if isinstance(backbone, SpaceToDepth) else 1
+        network = backbone.network if isinstance(backbone, SpaceToDepth) else backbone
+        if isinstance(network, ADMUNet):
+            ascending = ["output_blocks", "out"]
+        elif isinstance(network, DiffusionModelUNet):
+            ascending = ["up_blocks", "out"]
+        else:
+            raise ValueError(
+                "backbone must be an ADMUNet, MONAI's DiffusionModelUNet, or either in SpaceToDepth, got "
+                f"{type(network).__name__}; train an ADMEncoder from scratch for other networks"
+            )
+        self.encoder = copy.deepcopy(network).requires_grad_(True).train()
+        for name in ascending:
+            delattr(self.encoder, name)
+        embeds = network.num_classes if isinstance(network, ADMUNet) else network.num_class_embeds
+        self.num_classes: int | None = embeds
+        """Number of class labels that the backbone is conditional on, ``None`` for none."""
+        self.out_channels = out_channels
+        widths = self._widths()
+        features = 2 * sum(widths) + _GRID**2 * widths[-1]
+        self.head = nn.Sequential(
+            nn.LayerNorm(features),
+            nn.Linear(features, hidden),
+            nn.SiLU(),
+            nn.Dropout(dropout),
+            nn.Linear(hidden, out_channels),
+        )
+
+    def forward(
+        self,
+        x: Tensor,
+        timesteps: Tensor,
+        context: Tensor | None = None,
+        class_labels: Tensor | None = None,
+    ) -> Tensor:
+        """Logits of noisy images; the call is that of MONAI's ``DiffusionModelUNet``.
+
+        Args:
+            x: noisy images ``[B, C, H, W]``, as the backbone takes them.
+            timesteps: ``[B]`` or ``[1]``, training indices; fractions are allowed.
+            context: must be ``None``; there is no cross-attention.
+            class_labels: ``[B]`` integers, where the backbone is conditional on them.
+
+        Returns:
+            ``[B, out_channels]`` in the type of ``x``, also under autocast.
+        """
+        if context is not None:
+            raise ValueError("context must be None: BackboneClassifier has no cross-attention.")
+        maps = self._maps(F.pixel_unshuffle(x, self.factor) if self.factor > 1 else x, timesteps, class_labels)
+        with without_autocast(x):
+            maps = [h.to(x.dtype) for h in maps]
+            means = [h.mean(dim=(2, 3)) for h in maps]
+            # the square root has no finite slope at 0, the variance of an empty map
+            spreads = [(h.var(dim=(2, 3), correction=0) + 1e-6).sqrt() for h in maps]
+            grid = F.adaptive_avg_pool2d(maps[-1], _GRID).flatten(1)
+            return self.head(torch.cat([*means, *spreads, grid], dim=1))
+
+    def _maps(self, x: Tensor, timesteps: Tensor, class_labels: Tensor | None) -> list[Tensor]:
+        """Feature maps of every block of the descending half and of the middle."""
+        if isinstance(self.encoder, ADMUNet):
+            return self.encoder.descend(x, timesteps, class_labels=class_labels)[1]
+        encoder = self.encoder
+        emb = encoder.time_embed(get_timestep_embedding(timesteps, encoder.block_out_channels[0]).to(x.dtype))
+        if self.num_classes is not None:
+            if class_labels is None:
+                raise ValueError("class_labels must be given: the backbone is conditional on them, got None.")
+            emb = emb + encoder.class_embedding(class_labels).to(x.dtype)
+        h = encoder.conv_in(x)
+        maps = [h]
+        for block in encoder.down_blocks:
+            h, skips = block(hidden_states=h, temb=emb, context=None)
+            maps.extend(skips)
+        return [*maps, encoder.middle_block(hidden_states=h, temb=emb, context=None)]
+
+    @torch.no_grad()
+    def _widths(self) -> list[int]:
+        """Channels of each feature map, from a pass over the smallest image that every normalisation takes."""
+        adm = isinstance(self.encoder, ADMUNet)
+        size = 2 * self.encoder.downsampling if adm else 2 ** len(self.encoder.down_blocks)
+        x = next(self.encoder.parameters()).new_zeros(1, self.encoder.in_channels, size, size)
+        labels = None if self.num_classes is None else torch.zeros(1, dtype=torch.int64, device=x.device)
+        return [h.shape[1] for h in self._maps(x, x.new_zeros(1), labels)]
