@@ -151,7 +151,9 @@ def _shared_configs(bundle: Path) -> Path:
     if folder is None:
         return own
     if not (bundle / folder / "common.yaml").is_file():
-        raise FileNotFoundError(f"stage_configs of {bundle} must be a folder with common.yaml, {bundle / folder} is none")
+        raise FileNotFoundError(
+            f"stage_configs of {bundle} must be a folder with common.yaml, {bundle / folder} is none"
+        )
     return bundle / folder
 
 

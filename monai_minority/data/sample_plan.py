@@ -43,7 +43,9 @@ class SamplePlan(Dataset):
                 f"classes must be minority classes 0 … L-1, got {list(classes)}; leave empty for no guidance"
             )
         if class_labels is not None and not len(class_labels):
-            raise ValueError("class_labels must name at least one label, got none; give num_class_labels or sample_labels")
+            raise ValueError(
+                "class_labels must name at least one label, got none; give num_class_labels or sample_labels"
+            )
         targets = list(classes) or [UNGUIDED]
         self.targets = torch.tensor(targets).repeat_interleave(images_per_class)
         self.seeds = (torch.arange(images_per_class) + first_seed).repeat(len(targets))

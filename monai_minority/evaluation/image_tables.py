@@ -193,7 +193,10 @@ def _scores(
     if device is None and isinstance(score.network, nn.Module):
         device = next((p.device for p in score.network.parameters()), None)
     results = [
-        score(pictures.store.batch(rows).to(device or "cpu"), **{key: values[rows].to(device or "cpu") for key, values in call.items()})
+        score(
+            pictures.store.batch(rows).to(device or "cpu"),
+            **{key: values[rows].to(device or "cpu") for key, values in call.items()},
+        )
         for rows in tqdm(pictures.batches(), desc=f"scores: {name}", unit="batch", disable=not progress)
     ]
     return {

@@ -89,7 +89,7 @@ def evaluate_run(
     severity: Callable[[torch.Tensor], Any] | None = None,
     reference_size: int = 200,
     reference_split: Sequence[str] = HELD_OUT,
-    normal_group: str | None = None,
+    normal_group: str | Sequence[str] | None = None,
     neighbours: int = 5,
     lof_neighbours: int = 20,
     copy_quantile: float = 0.01,
@@ -123,7 +123,7 @@ def evaluate_run(
             :func:`~monai_minority.evaluation.severity.ventricle_to_brain_ratio`.
         reference_size: number of most unique real images.
         reference_split: splits that the backbone never saw.
-        normal_group: value of ``group`` that others are compared with; ``None``: the commonest in training.
+        normal_group: value (or values) of ``group`` that others are compared with; ``None``: the commonest in training.
         neighbours: k of AvgkNN, Rarity, precision and recall (the paper: 5).
         lof_neighbours: k of LOF (the paper: 20).
         copy_quantile: see :func:`~monai_minority.evaluation.memorization.audit`.

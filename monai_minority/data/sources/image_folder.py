@@ -43,7 +43,9 @@ def image_folder(path: PathLike, max_images: int | None = None) -> Cohort:
         )
     if classed.any():
         reasons[~classed & (reasons == "")] = "the picture lies beside the folders of the classes, not in one of them"
-    table = cohort.table.assign(**{str(Column.SPLIT): split.map(str, na_action="ignore").astype(object)})
+    table = cohort.table.assign(
+        **{str(Column.SPLIT): split.map(str, na_action="ignore").astype(object).where(split.notna(), None)}
+    )
     bad = reasons != ""
     rejected = [
         Rejection(file, subject, reason)

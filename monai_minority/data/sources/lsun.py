@@ -65,11 +65,11 @@ class LMDBImages(Sequence[io.BytesIO]):
 
     def __init__(self, folders: Sequence[Path]) -> None:
         self._folders = list(folders)
-        self._opened: dict[tuple[int, int], Any] = {}
         self._keys = []
-        for part in range(len(self._folders)):
-            with self._database(part).begin() as reading:
+        for folder in self._folders:
+            with _database(folder).begin() as reading:
                 self._keys.append(np.array(list(reading.cursor().iternext(values=False)), dtype=bytes))
+            _opened.pop((os.getpid(), folder)).close()  # a process that is forked must not inherit it
         self.sizes = [len(keys) for keys in self._keys]
         self._ends = np.cumsum(self.sizes)
 
@@ -81,18 +81,20 @@ class LMDBImages(Sequence[io.BytesIO]):
             raise IndexError(f"index must be in [0, {len(self)}), got {index}")
         part = int(np.searchsorted(self._ends, index, side="right"))
         key = self._keys[part][index - self._ends[part]]  # from the end, as ends are beyond
-        with self._database(part).begin() as reading:
+        with _database(self._folders[part]).begin() as reading:
             return io.BytesIO(reading.get(bytes(key)))
 
-    def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_opened": {}}
 
-    def _database(self, part: int) -> Any:
-        try:
-            import lmdb  # optional: LSUN alone needs it
-        except ModuleNotFoundError as error:
-            raise ModuleNotFoundError("reading LSUN's databases needs the package lmdb: pip install lmdb") from error
-        place = (os.getpid(), part)  # a forked process must not use its parent's
-        if place not in self._opened:
-            self._opened[place] = lmdb.open(str(self._folders[part]), readonly=True, lock=False, readahead=False)
-        return self._opened[place]
+_opened: dict[tuple[int, Path], Any] = {}
+"""Databases by process, which may open each once."""
+
+
+def _database(folder: Path) -> Any:
+    try:
+        import lmdb  # optional: LSUN alone needs it
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError("reading LSUN's databases needs the package lmdb: pip install lmdb") from error
+    place = (os.getpid(), folder)
+    if place not in _opened:
+        _opened[place] = lmdb.open(str(folder), readonly=True, lock=False, readahead=False)
+    return _opened[place]
