@@ -131,8 +131,9 @@ def generated_table(
 
     The table has ``set``, ``row`` (in its store), ``seed``, ``target_class``, ``guidance_scale``,
     ``class_label`` where they have it, ``minority_score`` with ``minority_score_error``, ``minority_class`` of that
-    score where ``classes`` are given (and the images have the ``group_column`` these were fitted within), ``average_knn``, ``local_outlier_factor``, ``rarity`` (NaN outside every ball), ``nearest_real`` (row
-    of the real store) and ``nearest_distance``, ``suspected_copy`` (nearer to a training image than nearly all
+    score where ``classes`` are given (and the images have the ``group_column`` these were fitted within),
+    ``average_knn``, ``local_outlier_factor``, ``rarity`` (NaN outside every ball), ``nearest_real`` (row of the
+    real store) and ``nearest_distance``, ``suspected_copy`` (nearer to a training image than nearly all
     subjects are to each other), ``duplicate`` (as near to another image of its set) and where it is measured
     ``severity_measure``.
 
@@ -189,7 +190,7 @@ def _scores(
                 "conditional on it; sample again"
             )
         columns["class_labels"] = Column.CLASS_LABEL
-    call = {key: torch.as_tensor(known[column].to_numpy()) for key, column in columns.items()}
+    call = {key: torch.from_numpy(known[column].to_numpy(copy=True)) for key, column in columns.items()}
     if device is None and isinstance(score.network, nn.Module):
         device = next((p.device for p in score.network.parameters()), None)
     results = [

@@ -94,7 +94,7 @@ def _run(run_dir, *arguments):
 
 def test_an_unconditional_run_from_idx_files_to_the_report(tmp_path):
     pixels = write_set(tmp_path / "idx", count=40)
-    settings = ["keep_abnormal=2", "dataset_options={}"]
+    settings = ["keep_abnormal=2", "dataset_options={}", "sample_sets={guided: {target_classes: [0, 2]}}"]
     result = _run(tmp_path / "run", "--overlay", "fashion_small", "--dataset-dir", tmp_path / "idx", *settings)
     assert result.exit_code == 0, result.output
     assert (tmp_path / "run" / "report.html").is_file()
@@ -127,7 +127,7 @@ def test_a_conditional_run_with_both_guidances(folder, tmp_path):
     """Eq. 16 and 17 and Appendix D.9 through the command, from pictures to the report."""
     run_dir = tmp_path / "run"
     shared = ["--dataset-dir", folder, "num_class_labels=3"]
-    conditional = ["--overlay", "conditional", "num_classes=2", "images_per_class=6"]
+    conditional = ["--overlay", "conditional", "num_classes=2", "images_per_class=6", "timestep_images=48"]
     sets = "sample_sets={unguided: {target_classes: []}, guided: {target_classes: [1], sample_labels: [2, 0]}}"
     result = _run(run_dir, *shared, *conditional, sets, "stratify=group")
     assert result.exit_code == 0, result.output
