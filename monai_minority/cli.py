@@ -60,12 +60,15 @@ def _run_stages(
 ) -> int:
     if not (bundle / "configs" / "common.yaml").is_file():
         raise FileNotFoundError(f"--bundle must be a bundle's folder, {bundle} has no configs/common.yaml")
+    shared = _shared_configs(bundle)
     layers = [_overlay(bundle, name) for name in overlays]
+    if shared != bundle / "configs":  # the bundle's own settings lie over those of the stages that it shares
+        layers.insert(0, bundle / "configs" / "common.yaml")
     if run_dir is not None:
         overrides["run_dir"] = str(run_dir.resolve())
     if dataset_dir is not None:
         overrides["dataset_dir"] = str(dataset_dir.resolve())
-    common = str(bundle / "configs" / "common.yaml")
+    common = str(shared / "common.yaml")
 
     from monai.bundle import ConfigParser  # here: it takes seconds, and --help should not
 
@@ -73,7 +76,7 @@ def _run_stages(
     parser = ConfigParser()
     parser.read_config([common, *map(str, layers)])
     pipeline = overrides.get("pipeline", parser["pipeline"])
-    stages = [bundle / "configs" / f"{name}.yaml" for name in pipeline]
+    stages = [shared / f"{name}.yaml" for name in pipeline]
     _check_known(overrides, [common, *(str(path) for path in stages if path.is_file()), *map(str, layers)])
     for key, value in {"bundle_root": str(bundle), **overrides}.items():
         parser[key] = value
@@ -93,7 +96,7 @@ def _run_stages(
             jobs.append((name, {}))
     for number, (name, settings) in enumerate(jobs, start=1):
         title = f"{name} ({settings['sample_set']})" if settings else name
-        files = [common, str(bundle / "configs" / f"{name}.yaml"), *map(str, layers)]
+        files = [common, str(shared / f"{name}.yaml"), *map(str, layers)]
         _run_stage(f"[{number}/{len(jobs)}] {title}", files, bundle, {**overrides, **settings})
     return _closing(folder)
 
@@ -139,11 +142,27 @@ def _closing(folder: Path) -> int:
     return 0
 
 
+def _shared_configs(bundle: Path) -> Path:
+    """Folder of the stages' configurations: a bundle may share another's, which its ``stage_configs`` names."""
+    from monai.bundle import ConfigParser
+
+    own = bundle / "configs"
+    folder = ConfigParser.load_config_file(own / "common.yaml").get("stage_configs")
+    if folder is None:
+        return own
+    if not (bundle / folder / "common.yaml").is_file():
+        raise FileNotFoundError(
+            f"stage_configs of {bundle} must be a folder with common.yaml, {bundle / folder} is none"
+        )
+    return bundle / folder
+
+
 def _overlay(bundle: Path, name: str) -> Path:
-    for path in (bundle / "configs" / f"{name}.yaml", Path(name)):
+    folders = dict.fromkeys((bundle / "configs", _shared_configs(bundle)))
+    for path in (*(folder / f"{name}.yaml" for folder in folders), Path(name)):
         if path.is_file():
             return path
-    known = sorted(path.stem for path in (bundle / "configs").glob("*.yaml"))
+    known = sorted({path.stem for folder in folders for path in folder.glob("*.yaml")})
     raise FileNotFoundError(f"--overlay must be a YAML file or one of {', '.join(known)}, got {name}")
 
 

@@ -43,11 +43,11 @@ def write_cohort(folder: Path) -> None:
     write_volume(folder / "sub-nan.nii.gz", broken)
 
 
-def run_pipeline(run_dir: Path, *arguments: object) -> Result:
-    """``monai-minority run`` with the smoke overlay, in this process; what it sets up is put back."""
+def run_pipeline(run_dir: Path, *arguments: object, bundle: Path = BUNDLE) -> Result:
+    """``monai-minority run`` with the smoke overlay last, in this process; what it sets up is put back."""
     root, ignite = logging.getLogger(), logging.getLogger("ignite")
     kept = root.level, root.handlers[:], ignite.level
-    command = ["run", "--bundle", BUNDLE, "--overlay", "smoke", "--run-dir", run_dir, *arguments]
+    command = ["run", "--bundle", bundle, "--run-dir", run_dir, *arguments, "--overlay", "smoke"]
     try:
         return CliRunner().invoke(app, list(map(str, command)))
     finally:

@@ -91,6 +91,24 @@ def test_one_stage_alone_with_an_overlay_of_the_bundle_and_one_of_the_user(bundl
     assert printed(result) == ["first: 7 6 None"]
 
 
+def test_a_bundle_may_share_the_stages_of_another_under_its_own_settings(bundle, tmp_path):
+    configs = tmp_path / "other" / "configs"
+    configs.mkdir(parents=True)
+    (configs / "common.yaml").write_text("stage_configs: ../bundle/configs\nvalue: 2\nnothing: 8\n")
+    (configs / "mine.yaml").write_text("value: 3\n")
+    for name in ("metadata.json", "logging.conf"):
+        (configs / name).write_text((bundle / "configs" / name).read_text())
+    result = run("--bundle", tmp_path / "other", "--stage", "first", "--overlay", "mine")
+    assert result.exit_code == 0, result.output
+    assert printed(result) == ["first: 3 8 None"]
+    result = run("--bundle", tmp_path / "other", "--stage", "first", "--overlay", "small", "--overlay", "mine")
+    assert printed(result) == ["first: 3 8 None"]
+    assert "small" in result.stdout, "overlays of the other bundle are found too"
+    assert "common, fails, first, inference, mine, small" in refused(
+        run("--bundle", tmp_path / "other", "--overlay", "none")
+    )
+
+
 def test_null_is_a_value_like_others(bundle):
     """MONAI takes an override of None for one that was not given."""
     assert printed(run("--bundle", bundle, "--stage", "first", "nothing=null")) == ["first: 1 None None"]

@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -35,10 +35,14 @@ class Cohort:
             severe), ``split`` (missing values where unknown) and any columns that came along. It holds
             identifying names.
         rejected: entries that are not in the table, with their reasons.
+        images: where a data set keeps many images in one file, something whose item ``i`` is an image that
+            :class:`~monai_minority.transforms.LoadPictured` takes; the column ``image`` then has the indices
+            in place of paths.
     """
 
     table: pd.DataFrame
     rejected: list[Rejection] = field(default_factory=list)
+    images: Sequence[Any] | None = None
 
     @classmethod
     def from_records(
@@ -106,8 +110,12 @@ class Cohort:
             ValueError: two subjects have the same pseudonym (another key helps).
         """
         table = self.table.copy()
-        names = {subject: pseudonyms(subject) for subject in table[Column.SUBJECT].unique()}
-        if len(set(names.values())) < len(names):
+        subjects = table[Column.SUBJECT].unique()
+        for digits in (10, 20):  # from some hundred thousand subjects on, two are likely to agree in 10
+            names = {subject: pseudonyms(subject, digits) for subject in subjects}
+            if len(set(names.values())) == len(names):
+                break
+        else:
             raise ValueError("two subjects have the same pseudonym; delete the key file to draw another key")
         pseudonym = table[Column.SUBJECT].map(names)
         number = table.groupby(Column.SUBJECT).cumcount() + 1

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 from torch.utils.data import DataLoader, Dataset
 from tqdm.auto import tqdm
@@ -88,34 +89,45 @@ def extract(
     table.to_csv(cohort_path, index=False)
 
     rejected = list(cohort.rejected)
-    rows: list[dict[str, Any]] = []
+    rows: dict[str, Any] = {}
     counts = {"read": 0, "rejected": 0}
-    files = _Files(table.to_dict("records"), transform, dtype)
+    files = _Files(table, cohort.images, transform, dtype)
     loader = DataLoader(files, batch_size=None, num_workers=num_workers, collate_fn=_as_is)
 
     def batches() -> Iterator[np.ndarray]:
         shape: tuple[int, ...] | None = None
-        shown = tqdm(loader, "extract", disable=not progress, unit="file")
-        for record, result in zip(files.records, shown, strict=True):
+        # Numbers, not a dictionary a row: a table of millions of images fits.
+        origin: list[int] = []
+        slices: list[int] = []
+        positions: list[float] = []
+        for file, result in enumerate(tqdm(loader, "extract", disable=not progress, unit="file")):
             reason = result.reason
             if not reason and shape not in (None, result.pixels.shape[1:]):
                 own, before = list(result.pixels.shape[1:]), list(shape or ())
                 reason = f"its images are {own} (C, H, W), those before are {before}"
             if reason:
-                rejected.append(Rejection(str(record[Key.IMAGE]), str(record[Column.SUBJECT]), reason))
+                entry = table.iloc[file]
+                rejected.append(Rejection(str(entry[Key.IMAGE]), str(entry[Column.SUBJECT]), reason))
                 continue
             shape = result.pixels.shape[1:]
-            who = {Column.SOURCE: record[Column.SOURCE], Column.SUBJECT: record["pseudonym"]}
-            rest = {name: record[name] for name in carried}
-            rows.extend({str(k): v for k, v in (who | place | rest).items()} for place in result.places)
+            origin += [file] * len(result.slices)
+            slices += result.slices
+            positions += result.positions
             counts["read"] += 1
             yield result.pixels
         counts["rejected"] = len(rejected)
-        if not rows:
+        if not origin:
             raise ValueError(_nothing_usable(rejected))
+        kept = table.iloc[origin]
+        rows.update({str(Column.SOURCE): kept[Column.SOURCE], str(Column.SUBJECT): kept["pseudonym"]})
+        rows[str(Column.SLICE)] = slices
+        if not np.isnan(positions).all():
+            rows[str(Column.POSITION)] = positions
+        rows.update({str(name): kept[name] for name in carried})
+        rows.update({name: np.asarray(values) for name, values in rows.items()})
 
     try:
-        # Rows and counts fill up while the batches stream; the store reads them after the last one.
+        # Rows and counts are there when the last batch has gone; the store reads them after it.
         return ImageStore.create(
             path,
             batches(),
@@ -136,30 +148,36 @@ class _Result:
     """What one file gave: pixels ``[S, C, H, W]`` with a place each, or the reason why there are none."""
 
     pixels: np.ndarray
-    places: list[dict[str, Any]]
+    slices: list[int]
+    positions: list[float]
     reason: str = ""
 
 
 class _Files(Dataset):
     """The files of a cohort, each read, transformed and quantised in the worker, so that little travels."""
 
-    def __init__(self, records: list[dict[str, Any]], transform: Callable, dtype: str) -> None:
-        self.records = records
+    def __init__(self, table: pd.DataFrame, images: Sequence[Any] | None, transform: Callable, dtype: str) -> None:
+        self._columns = {str(name): table[name].to_numpy() for name in table}
+        self._count = len(table)
+        self._images = images
         self._transform = transform
         self._dtype = dtype
 
     def __len__(self) -> int:
-        return len(self.records)
+        return self._count
 
     def __getitem__(self, index: int) -> _Result:
+        if not 0 <= index < self._count:
+            raise IndexError(index)
         try:
-            return self._read(dict(self.records[index]))
+            return self._read({name: values[index] for name, values in self._columns.items()})
         except Exception as error:  # whatever is wrong with a file, the others are still good
-            return _Result(np.empty(0), [], _reason(error))
+            return _Result(np.empty(0), [], [], _reason(error))
 
     def _read(self, record: dict[str, Any]) -> _Result:
-        file = Path(record[Key.IMAGE])
-        if file.is_file() and file.stat().st_size == 0:
+        if self._images is not None:
+            record[Key.IMAGE] = self._images[record[Key.IMAGE]]
+        elif Path(record[Key.IMAGE]).is_file() and Path(record[Key.IMAGE]).stat().st_size == 0:
             raise ValueError("the file is empty (0 bytes)")
         made = self._transform(record)
         items = made if isinstance(made, list) else [made]
@@ -171,11 +189,9 @@ class _Files(Dataset):
             raise ValueError(f"its images reach from {low:g} to {high:g} after the transforms, not from -1 to 1")
         images = images.clamp_(-1, 1)
         pixels = images.add(1).mul(127.5).round() if self._dtype == "uint8" else images
-        places: list[dict[str, Any]] = [{Column.SLICE: int(item.get(Column.SLICE, 0))} for item in items]
-        for place, item in zip(places, items, strict=True):
-            if Column.POSITION in item:
-                place[Column.POSITION] = float(item[Column.POSITION])
-        return _Result(pixels.numpy().astype(self._dtype), places)
+        slices = [int(item.get(Column.SLICE, 0)) for item in items]
+        positions = [float(item.get(Column.POSITION, np.nan)) for item in items]
+        return _Result(pixels.numpy().astype(self._dtype), slices, positions)
 
 
 def _reason(error: BaseException) -> str:

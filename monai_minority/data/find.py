@@ -21,8 +21,8 @@ logger = logging.getLogger(__name__)
 
 PathLike = str | os.PathLike[str]
 VOLUMES = (".nii", ".nii.gz")
-PICTURES = (".jpg", ".jpeg", ".png")
-_SECTIONS = {
+PICTURES = (".jpg", ".jpeg", ".png", ".webp")
+SECTIONS = {
     "training": Split.TRAIN,
     "train": Split.TRAIN,
     "validation": Split.VALIDATION,
@@ -31,6 +31,7 @@ _SECTIONS = {
     "testing": Split.TEST,
     "reference": Split.REFERENCE,
 }
+"""What data lists and folders call the splits."""
 
 
 def find_cohort(path: PathLike, **options: Any) -> Cohort:
@@ -189,13 +190,13 @@ def cohort_from_datalist(datalist: PathLike | Sequence[Mapping[str, Any]], base_
     sections = content if isinstance(content, dict) else {None: content}
     records = []
     for section, entries in sections.items():
-        if not isinstance(entries, list) or (section is not None and section.lower() not in _SECTIONS):
+        if not isinstance(entries, list) or (section is not None and section.lower() not in SECTIONS):
             continue  # descriptions, modalities and the like stand beside the lists
         for entry in entries:
             record = dict(entry) if isinstance(entry, Mapping) else {Key.IMAGE: entry}
             file = record.get(Key.IMAGE)
             if section is not None:
-                record.setdefault(Column.SPLIT, _SECTIONS[section.lower()])
+                record.setdefault(Column.SPLIT, SECTIONS[section.lower()])
             if file is not None:
                 record.setdefault(Column.SUBJECT, _stem(str(file)))
                 record[Key.IMAGE] = str(base / str(file))
@@ -204,15 +205,15 @@ def cohort_from_datalist(datalist: PathLike | Sequence[Mapping[str, Any]], base_
 
 
 def cohort_from_pictures(folder: PathLike, subject_pattern: str | None = None) -> Cohort:
-    """JPEG and PNG pictures under ``folder``; the name of a picture's folder is its group.
+    """JPEG, PNG and WebP pictures under ``folder``; the name of a picture's folder is its group.
 
     ``class_label`` numbers the groups in alphabetical order from 0. A picture is a subject of its own unless
     ``subject_pattern`` finds one in its path, see :func:`cohort_from_folder`.
     """
     folder = _existing(folder)
     rejected: list[Rejection] = []
-    files = _some(list(_files(folder, PICTURES, rejected)), folder, "JPEG or PNG picture", rejected)
-    groups = sorted({file.parent.name for file in files})
+    files = _some(list(_files(folder, PICTURES, rejected)), folder, "JPEG, PNG or WebP picture", rejected)
+    labels = {name: label for label, name in enumerate(sorted({file.parent.name for file in files}))}
     records = []
     for file in files:
         below = file.relative_to(folder).as_posix()
@@ -221,7 +222,7 @@ def cohort_from_pictures(folder: PathLike, subject_pattern: str | None = None) -
             rejected.append(Rejection(str(file), "", f"the path does not match subject_pattern {subject_pattern!r}"))
             continue
         name = found[1] if found else below
-        label = groups.index(file.parent.name)
+        label = labels[file.parent.name]
         records.append(
             {
                 Key.IMAGE: file,
@@ -266,7 +267,7 @@ def _some(found: list, folder: Path, what: str, rejected: list[Rejection]) -> li
 
 
 def _stem(name: str) -> str:
-    return re.sub(r"(\.nii)?(\.gz)?$|\.(jpe?g|png)$", "", Path(name).name, flags=re.IGNORECASE)
+    return re.sub(r"(\.nii)?(\.gz)?$|\.(jpe?g|png|webp)$", "", Path(name).name, flags=re.IGNORECASE)
 
 
 def _read_table(path: Path) -> pd.DataFrame:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 class Pseudonyms:
-    """Keyed pseudonyms: ``sub-`` and the first 10 hexadecimal digits of HMAC-SHA256 of the subject's name.
+    """Keyed pseudonyms: ``sub-`` and the first hexadecimal digits of HMAC-SHA256 of the subject's name.
 
     The same key gives the same pseudonyms, so two extractions of a cohort agree. Without the key a pseudonym
     cannot be traced by trying names, as a plain hash could.
@@ -39,6 +39,6 @@ class Pseudonyms:
         if len(self._key) < 16:
             raise ValueError(f"key file {path} must hold at least 32 hexadecimal digits, got {len(text)} characters")
 
-    def __call__(self, subject: str) -> str:
-        """The pseudonym of ``subject``."""
-        return "sub-" + hmac.new(self._key, subject.encode(), hashlib.sha256).hexdigest()[:10]
+    def __call__(self, subject: str, digits: int = 10) -> str:
+        """The pseudonym of ``subject``, of so many hexadecimal digits."""
+        return "sub-" + hmac.new(self._key, subject.encode(), hashlib.sha256).hexdigest()[:digits]

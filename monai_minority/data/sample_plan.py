@@ -22,11 +22,11 @@ class SamplePlan(Dataset):
         images_per_class: number of images of each class.
         classes: minority classes to aim at; empty for unguided sampling.
         first_seed: of each class; its images have the seeds ``first_seed …``.
-        class_labels: labels of the data set, one an image of a class, repeated for every class; for networks that
-            are conditional on them.
+        class_labels: labels of the data set, which the images of each class take in turn; for networks that are
+            conditional on them.
 
     Raises:
-        ValueError: ``images_per_class`` is not positive, a class is negative, or the labels have another length.
+        ValueError: ``images_per_class`` is not positive, a class is negative, or there are no labels.
     """
 
     def __init__(
@@ -42,12 +42,17 @@ class SamplePlan(Dataset):
             raise ValueError(
                 f"classes must be minority classes 0 … L-1, got {list(classes)}; leave empty for no guidance"
             )
-        if class_labels is not None and len(class_labels) != images_per_class:
-            raise ValueError(f"class_labels must have {images_per_class} entries, got {len(class_labels)}")
+        if class_labels is not None and not len(class_labels):
+            raise ValueError(
+                "class_labels must name at least one label, got none; give num_class_labels or sample_labels"
+            )
         targets = list(classes) or [UNGUIDED]
         self.targets = torch.tensor(targets).repeat_interleave(images_per_class)
         self.seeds = (torch.arange(images_per_class) + first_seed).repeat(len(targets))
-        self.class_labels = None if class_labels is None else torch.as_tensor(class_labels).repeat(len(targets))
+        self.class_labels: torch.Tensor | None = None
+        if class_labels is not None:
+            turns = torch.arange(images_per_class) % len(class_labels)
+            self.class_labels = torch.as_tensor(class_labels)[turns].repeat(len(targets))
 
     def __len__(self) -> int:
         return len(self.seeds)

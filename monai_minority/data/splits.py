@@ -126,9 +126,10 @@ def check_no_leak(table: pd.DataFrame | Sequence[Mapping[str, Any]]) -> None:
         ValueError: names up to ten such subjects with their splits.
     """
     table = table if isinstance(table, pd.DataFrame) else pd.DataFrame(list(table))
-    splits = _given(table).groupby(table[Column.SUBJECT]).agg(lambda s: sorted(set(s.dropna())))
-    leaking = splits[splits.map(len) > 1]
-    if len(leaking):
+    splits, subjects = _given(table), table[Column.SUBJECT]
+    several = splits.groupby(subjects).transform("nunique") > 1
+    if several.any():
+        leaking = splits[several].groupby(subjects[several]).agg(lambda s: sorted(set(s.dropna())))
         named = "; ".join(f"{subject} in {' and '.join(where)}" for subject, where in leaking.head(10).items())
         raise ValueError(f"{len(leaking)} subject(s) are in more than one split, so results would leak: {named}")
 

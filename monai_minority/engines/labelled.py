@@ -11,16 +11,15 @@ from monai_minority.keys import Key
 
 
 class LabelledPrepareBatch(PrepareBatch):
-    """Images and one column as labels, with each image's seed for the inferer.
+    """Images and one column as labels, with each image's seed for the inferer; where the batch has
+    ``class_label``, the network gets it.
 
     Args:
         target: column with the labels.
-        class_labels: pass the batch's ``class_label`` column to the network.
     """
 
-    def __init__(self, target: str, class_labels: bool = False) -> None:
+    def __init__(self, target: str) -> None:
         self.target = target
-        self.class_labels = class_labels
 
     def __call__(
         self,
@@ -33,6 +32,6 @@ class LabelledPrepareBatch(PrepareBatch):
             return x.to(device=device, non_blocking=non_blocking, **kwargs)
 
         call = {"seeds": batchdata[Key.SEED]}
-        if self.class_labels:
+        if Key.CLASS_LABEL in batchdata:
             call["class_labels"] = move(batchdata[Key.CLASS_LABEL].long())
         return move(batchdata[Key.IMAGE]), move(batchdata[self.target].long()), (), call

@@ -35,13 +35,12 @@ class NoisingPrepareBatch(PrepareBatch):
 
     The draws are made for the whole batch over all processes and sliced, so they do not depend on the number of
     processes, and a resumed run draws what it would have drawn. Batches come from
-    :class:`~monai_minority.data.StoreBatches`.
+    :class:`~monai_minority.data.StoreBatches`; where they have ``class_label``, the network gets it.
 
     Args:
         num_train_timesteps: T; timesteps are drawn from ``0 … T-1``.
         seed: of timesteps, noise and flips.
         flip: mirror each image left to right with probability 1/2.
-        class_labels: pass the batch's ``class_label`` column to the network.
         target: column that the loss compares with; ``None`` trains a denoiser, whose targets are
             :class:`DenoisingTargets`.
         timestep_sampler: draws timesteps and weights, from the step's own random numbers; ``None`` draws
@@ -53,13 +52,11 @@ class NoisingPrepareBatch(PrepareBatch):
         num_train_timesteps: int,
         seed: int = 0,
         flip: bool = False,
-        class_labels: bool = False,
         target: str | None = None,
         timestep_sampler: TimestepSampler | None = None,
     ) -> None:
         self.seed = seed
         self.flip = flip
-        self.class_labels = class_labels
         self.target = target
         self.timestep_sampler = timestep_sampler or UniformTimestepSampler(num_train_timesteps)
 
@@ -85,7 +82,7 @@ class NoisingPrepareBatch(PrepareBatch):
 
         images, noise, timesteps, weights = map(move, (images, noise, timesteps[mine], weights[mine]))
         call = {"noise": noise, "timesteps": timesteps}
-        if self.class_labels:
+        if Key.CLASS_LABEL in batchdata:
             call["class_labels"] = move(batchdata[Key.CLASS_LABEL].long())
         targets: Any = DenoisingTargets(images, noise, timesteps, weights)
         if self.target is not None:

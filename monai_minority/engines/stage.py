@@ -5,7 +5,7 @@ import json
 import os
 import platform
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from monai.transforms import Transform
 
-from monai_minority.data import ImageStore
+from monai_minority.data import ImageStore, StoreBatches
 from monai_minority.engines.start import barrier
 from monai_minority.files import whole_file
 
@@ -28,9 +28,10 @@ class Stage:
     Args:
         name: of the stage, its entry in the record.
         run_dir: the run folder.
-        inputs: everything the result depends on. Stores count by their content hash, files by their content,
-            folders by the names, sizes and times of their files, networks by their weights, arrays by their
-            values, transforms and functions by name and settings, all else by its value.
+        inputs: everything the result depends on. Stores count by their content hash, batches of one by it and
+            the columns they hand over, files by their content, folders by the names, sizes and times of their
+            files, networks by their weights, arrays by their values, transforms and functions by name and
+            settings, all else by its value.
         outputs: files and folders, relative to ``run_dir``, that exist when the stage is done.
         shared: whether the processes of a distributed run share the work; otherwise the first does it alone and
             the others wait.
@@ -107,6 +108,9 @@ def describe(value: Any) -> Any:
     """What stands for an input in the record and the fingerprint: a hash of contents, never a path."""
     if isinstance(value, ImageStore):
         return f"store {value.content_hash[:16]}"
+    if isinstance(value, StoreBatches):
+        columns = {name: column.numpy() for name, column in value.columns.items()}
+        return describe([value.store, columns] if columns else value.store)
     if isinstance(value, torch.nn.Module):
         digest = hashlib.sha256(repr(value).encode())
         for name, tensor in value.state_dict().items():
@@ -157,11 +161,19 @@ def _content(path: Path) -> str:
         with path.open("rb") as opened:
             return hashlib.file_digest(opened, "sha256").hexdigest()[:16]
     digest = hashlib.sha256()
-    for file in sorted(path.rglob("*")):
-        if file.is_file():
-            state = file.stat()
-            digest.update(f"{file.relative_to(path).as_posix()} {state.st_size} {state.st_mtime_ns}\n".encode())
+    for file, state in _files(path, ""):
+        digest.update(f"{file} {state.st_size} {state.st_mtime_ns}\n".encode())
     return digest.hexdigest()[:16]
+
+
+def _files(folder: Path | str, below: str) -> Iterator[tuple[str, os.stat_result]]:
+    """Every file under a folder in a fixed order, with one folder at a time in memory."""
+    with os.scandir(folder) as entries:
+        for entry in sorted(entries, key=lambda entry: entry.name):
+            if entry.is_dir(follow_symlinks=False):
+                yield from _files(entry.path, f"{below}{entry.name}/")
+            elif entry.is_file():
+                yield below + entry.name, entry.stat()
 
 
 def _versions() -> dict[str, str]:

@@ -13,6 +13,7 @@ from tqdm import tqdm
 from monai_minority.data.image_store import ImageStore
 from monai_minority.evaluation.density import NeighbourIndex, average_knn, local_outlier_factor, rarity
 from monai_minority.evaluation.memorization import audit, nearest_real
+from monai_minority.guidance.classifier_term import takes_class_labels
 from monai_minority.keys import Column, Split
 from monai_minority.scoring import MinorityScore, QuantileClasses
 
@@ -121,6 +122,7 @@ def generated_table(
     score: MinorityScore,
     *,
     classes: QuantileClasses | None = None,
+    group_column: str | None = None,
     copy_quantile: float = 0.01,
     device: torch.device | str | None = None,
     progress: bool = True,
@@ -128,9 +130,10 @@ def generated_table(
     """Measure generated images among the training images.
 
     The table has ``set``, ``row`` (in its store), ``seed``, ``target_class``, ``guidance_scale``,
-    ``minority_score`` with ``minority_score_error``, ``minority_class`` of that score where ``classes`` are
-    given, ``average_knn``, ``local_outlier_factor``, ``rarity`` (NaN outside every ball), ``nearest_real`` (row
-    of the real store) and ``nearest_distance``, ``suspected_copy`` (nearer to a training image than nearly all
+    ``class_label`` where they have it, ``minority_score`` with ``minority_score_error``, ``minority_class`` of that
+    score where ``classes`` are given (and the images have the ``group_column`` these were fitted within),
+    ``average_knn``, ``local_outlier_factor``, ``rarity`` (NaN outside every ball), ``nearest_real`` (row of the
+    real store) and ``nearest_distance``, ``suspected_copy`` (nearer to a training image than nearly all
     subjects are to each other), ``duplicate`` (as near to another image of its set) and where it is measured
     ``severity_measure``.
 
@@ -144,13 +147,15 @@ def generated_table(
         if missing:
             raise ValueError(f"samples[{name!r}] must have the columns {missing}, got {list(known)}; sample again")
         part = pd.DataFrame({"set": name, "row": np.arange(len(known))})
-        for column in (Column.SEED, Column.TARGET_CLASS, Column.SCALE):
-            part[column.value] = known[column].to_numpy()
-        scores = _scores(name, pictures, known[Column.SEED].to_numpy(), score, device, progress)
+        for column in (Column.SEED, Column.TARGET_CLASS, Column.SCALE, Column.CLASS_LABEL):
+            if column in known:
+                part[column.value] = known[column].to_numpy()
+        scores = _scores(name, pictures, score, device, progress)
+        if classes is not None and (group_column is None or group_column in known):
+            groups = None if group_column is None else known[group_column].to_numpy()
+            part[Column.MINORITY_CLASS.value] = classes.transform(scores[Column.SCORE.value], groups)
         parts.append(part.assign(**scores, **pictures.measured_severity()))
     table = pd.concat(parts, ignore_index=True)
-    if classes is not None:
-        table[Column.MINORITY_CLASS.value] = classes.transform(table[Column.SCORE.value].to_numpy())
 
     features = np.concatenate([pictures.features for pictures in sets.values()])
     near = nearest_real(real.index, features)
@@ -172,15 +177,27 @@ def generated_table(
 def _scores(
     name: str,
     pictures: Pictures,
-    seeds: np.ndarray,
     score: MinorityScore,
     device: torch.device | str | None,
     progress: bool,
 ) -> dict[str, np.ndarray]:
+    known = pictures.store.table
+    columns = {"seeds": Column.SEED}
+    if takes_class_labels(score.network, unknown=False):
+        if Column.CLASS_LABEL not in known:
+            raise ValueError(
+                f"samples[{name!r}] must have the column {Column.CLASS_LABEL.value!r}, for the network of the score is "
+                "conditional on it; sample again"
+            )
+        columns["class_labels"] = Column.CLASS_LABEL
+    call = {key: torch.from_numpy(known[column].to_numpy(copy=True)) for key, column in columns.items()}
     if device is None and isinstance(score.network, nn.Module):
         device = next((p.device for p in score.network.parameters()), None)
     results = [
-        score(pictures.store.batch(rows).to(device or "cpu"), seeds=torch.as_tensor(seeds[rows]))
+        score(
+            pictures.store.batch(rows).to(device or "cpu"),
+            **{key: values[rows].to(device or "cpu") for key, values in call.items()},
+        )
         for rows in tqdm(pictures.batches(), desc=f"scores: {name}", unit="batch", disable=not progress)
     ]
     return {

@@ -43,7 +43,7 @@ def agreement_table(
     subjects: np.ndarray,
     *,
     held_out: Sequence[str],
-    normal_group: str | None = None,
+    normal_group: str | Sequence[str] | None = None,
     resamples: int = 1000,
     seed: int = 0,
 ) -> pd.DataFrame:
@@ -63,7 +63,7 @@ def agreement_table(
         generated: table of generated images.
         subjects: subject of each real image ``[N]``.
         held_out: splits that the backbone never saw.
-        normal_group: value of ``group``; ``None``: the commonest in training.
+        normal_group: value of ``group``, or several that are normal together; ``None``: the commonest in training.
         resamples: of the bootstrap; 0 leaves intervals out.
         seed: of the bootstrap.
 
@@ -125,15 +125,17 @@ def _pairs(real: pd.DataFrame) -> Iterator[tuple[str, str]]:
         yield SEVERITY_MEASURE, Column.SEVERITY.value
 
 
-def _contrasts(real: pd.DataFrame, normal: str | None) -> Iterator[_Contrast]:
+def _contrasts(real: pd.DataFrame, normal: str | Sequence[str] | None) -> Iterator[_Contrast]:
     group = real.get(Column.GROUP)
     if group is not None and group.notna().any():
         trained = group[real[Column.SPLIT] == Split.TRAIN].dropna()
         if normal is None:
             normal = (trained if len(trained) else group).mode()[0]
-        if normal not in set(group):
+        names = [normal] if isinstance(normal, str) else list(normal)
+        if not set(names) <= set(group):
             raise ValueError(f"normal_group must be one of {sorted(group.dropna().unique())}, got {normal!r}")
-        known, usual = group.notna().to_numpy(), (group == normal).to_numpy()
+        normal = names[0] if len(names) == 1 else f"{len(names)} normal groups"
+        known, usual = group.notna().to_numpy(), group.isin(names).to_numpy()
         others = sorted(group[known & ~usual].unique())
         if len(others) > 1:
             yield _Contrast(f"every other group against {normal}", known, ~usual)

@@ -85,10 +85,11 @@ def evaluate_run(
     output_dir: str | Path,
     feature_dir: str | Path | None = None,
     classes: QuantileClasses | None = None,
+    group_column: str | None = None,
     severity: Callable[[torch.Tensor], Any] | None = None,
     reference_size: int = 200,
     reference_split: Sequence[str] = HELD_OUT,
-    normal_group: str | None = None,
+    normal_group: str | Sequence[str] | None = None,
     neighbours: int = 5,
     lof_neighbours: int = 20,
     copy_quantile: float = 0.01,
@@ -101,7 +102,8 @@ def evaluate_run(
     """Measure real and generated images, and write the tables to ``output_dir``.
 
     Densities are measured among the training images, from which a training image itself is left out. Generated
-    images are scored as the real ones were, by the given ``score``, each with the noise of its own seed.
+    images are scored as the real ones were, by the given ``score``, each with the noise of its own seed, and within
+    its ``class_label`` where the network is conditional (Eq. 16).
     Fréchet distance, precision and recall compare with the ``reference_size`` most unique real images by
     AvgkNN: among those of ``reference_split``, which the backbone never saw, where they are at least twice as
     many (else the most unique would be nearly all of them), otherwise among all real images; ``context.json``
@@ -116,11 +118,12 @@ def evaluate_run(
         output_dir: folder for the tables, made where needed.
         feature_dir: cache of features, by content; ``None`` keeps none.
         classes: classes of the run; given, generated images get the class of their score.
+        group_column: column within whose values the classes were fitted; generated images that lack it get none.
         severity: measure of severity from images ``[B, C, H, W]`` to ``[B]``, such as
             :func:`~monai_minority.evaluation.severity.ventricle_to_brain_ratio`.
         reference_size: number of most unique real images.
         reference_split: splits that the backbone never saw.
-        normal_group: value of ``group`` that others are compared with; ``None``: the commonest in training.
+        normal_group: value (or values) of ``group`` that others are compared with; ``None``: the commonest in training.
         neighbours: k of AvgkNN, Rarity, precision and recall (the paper: 5).
         lof_neighbours: k of LOF (the paper: 20).
         copy_quantile: see :func:`~monai_minority.evaluation.memorization.audit`.
@@ -153,6 +156,7 @@ def evaluate_run(
         {name: measured(pictures) for name, pictures in samples.items()},
         score,
         classes=classes,
+        group_column=group_column,
         copy_quantile=copy_quantile,
         device=device,
         progress=progress,

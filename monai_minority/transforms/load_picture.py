@@ -1,8 +1,8 @@
-"""Read a JPEG or PNG file as it is, or say why it is not what was asked for."""
+"""Read a picture as it is, or say why it is not what was asked for."""
 
 import os
 from collections.abc import Hashable, Mapping
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import torch
@@ -15,7 +15,8 @@ class LoadPictured(MapTransform):
     """Load a picture as a float32 tensor ``[C, H, W]`` of its stored values, row 0 on top.
 
     Args:
-        keys: keys that hold paths.
+        keys: keys that hold paths, open binary files, or pictures that are read already: arrays of 8 bits
+            ``[H, W]`` or ``[H, W, 3]``.
         mode: ``"grey"`` (C = 1, of 8 or 16 bits) or ``"rgb"`` (C = 3).
         convert: turn pictures of another mode into ``mode``. Without it they raise: colour in a grey data set
             is more often a mistake than a wish.
@@ -39,13 +40,8 @@ class LoadPictured(MapTransform):
             result[key] = self._load(result[key])
         return result
 
-    def _load(self, path: str | os.PathLike[str]) -> torch.Tensor:
-        try:
-            with Image.open(path) as file:
-                file.load()
-                picture: Image.Image = file
-        except (OSError, SyntaxError) as error:
-            raise ValueError(f"the picture cannot be decoded: {error}") from None
+    def _load(self, source: str | os.PathLike[str] | IO[bytes] | np.ndarray) -> torch.Tensor:
+        picture = Image.fromarray(source) if isinstance(source, np.ndarray) else _decoded(source)
         if picture.mode not in self._accepted[self.mode]:
             if not self.convert:
                 raise ValueError(
@@ -54,3 +50,12 @@ class LoadPictured(MapTransform):
             picture = picture.convert("L" if self.mode == "grey" else "RGB")
         pixels = torch.from_numpy(np.asarray(picture).astype(np.float32))
         return pixels[None] if pixels.ndim == 2 else pixels.permute(2, 0, 1).contiguous()
+
+
+def _decoded(source: str | os.PathLike[str] | IO[bytes]) -> Image.Image:
+    try:
+        with Image.open(source) as file:
+            file.load()
+            return file
+    except (OSError, SyntaxError) as error:
+        raise ValueError(f"the picture cannot be decoded: {error}") from None

@@ -71,4 +71,14 @@ def test_pseudonymized_sources_are_unique_and_numbered(files, tmp_path):
 def test_equal_pseudonyms_raise(files):
     records = [{"image": files[0], "subject": "p1"}, {"image": files[1], "subject": "p2"}]
     with pytest.raises(ValueError, match="same pseudonym"):
-        Cohort.from_records(records).pseudonymized(lambda _: "sub-0000000000")
+        Cohort.from_records(records).pseudonymized(lambda *_: "sub-0000000000")
+
+
+def test_pseudonyms_are_longer_where_short_ones_agree(files):
+    records = [{"image": files[0], "subject": "p1"}, {"image": files[1], "subject": "p2"}]
+
+    def ends_differently(subject, digits):
+        return "sub-" + ("0" * 15 + subject)[:digits]
+
+    table = Cohort.from_records(records).pseudonymized(ends_differently)
+    assert table["pseudonym"].tolist() == ["sub-000000000000000p1", "sub-000000000000000p2"]

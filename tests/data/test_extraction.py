@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from monai.bundle import ConfigParser
-from monai.transforms import Compose, LoadImaged, Orientationd
+from monai.transforms import Compose, LoadImaged, Orientationd, ScaleIntensityRanged
 from PIL import Image
 
 from monai_minority.data import (
@@ -21,8 +21,10 @@ from monai_minority.data import (
     cohort_from_folder,
     cohort_from_pictures,
     extract,
+    split_cohort,
     store_writer,
 )
+from monai_minority.data.sources import npz
 from monai_minority.transforms import (
     CheckVolumed,
     ExtractSlicesd,
@@ -252,6 +254,35 @@ def test_pictures_come_back_to_the_last_grey_level(tmp_path):
         assert np.array_equal(stored[row], np.asarray(Image.open(tmp_path / "in" / file)))
     assert store.table[["group", "class_label", "slice"]].to_numpy().tolist() == [["ape", 0, 0], ["cat", 1, 0]]
     assert "has mode L, not rgb" in (tmp_path / "run/rejected.csv").read_text()
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_images_that_share_a_file_come_back_to_the_last_level_in_order(tmp_path, workers):
+    pixels = np.random.default_rng(0).integers(0, 256, (30, 8, 8, 3), dtype=np.uint8)
+    np.savez(tmp_path / "a.npz", pixels, np.arange(30) % 4)
+    cohort = split_cohort(npz(tmp_path / "a.npz"), {"train": 0.5, "test": 0.5}, stratify="group")
+    scale = ScaleIntensityRanged("image", 0, 255, -1, 1)
+    transform = Compose([LoadPictured("image", mode="rgb"), scale])
+    store = extract(cohort, transform, tmp_path / "run/store", num_workers=workers, progress=False)
+    assert np.array_equal(np.load(store.path / "images.npy"), pixels.transpose(0, 3, 1, 2))
+    assert store.table["class_label"].tolist() == [i % 4 for i in range(30)]
+    assert store.table["split"].value_counts().to_dict() == {"train": 16, "test": 14}
+
+
+def test_a_bad_image_of_many_in_a_file_is_rejected_by_its_number(tmp_path):
+    class Images(list):
+        def __getitem__(self, index):
+            if index == 1:
+                raise OSError("unreadable")
+            return super().__getitem__(index)
+
+    table = pd.DataFrame({"image": range(3), "subject": ["a", "b", "c"], "split": "train"})
+    cohort = Cohort(table, images=Images([np.full((4, 4), 255, np.uint8)] * 3))
+    transform = Compose([LoadPictured("image"), ScaleIntensityRanged("image", 0, 255, -1, 1)])
+    store = extract(cohort, transform, tmp_path / "run/store", progress=False)
+    assert len(store) == 2
+    rejected = pd.read_csv(tmp_path / "run/rejected.csv")
+    assert rejected.to_numpy().tolist() == [[1, "b", "OSError: unreadable"]]
 
 
 def test_the_whole_of_it_is_a_bundle_config(volumes, tmp_path):

@@ -15,7 +15,7 @@ def test_every_class_has_the_same_seeds():
 
 
 def test_batches_are_rows_of_the_table():
-    plan = SamplePlan(4, [1, 5], first_seed=3, class_labels=[7, 8, 7, 8])
+    plan = SamplePlan(4, [1, 5], first_seed=3, class_labels=[7, 8])
     table = plan.table(scale=1.5)
     batches = [plan[batch] for batch in OrderedBatches(len(plan), 3)]
     assert torch.cat([b["image"] for b in batches]).tolist() == list(table["seed"])
@@ -26,6 +26,11 @@ def test_batches_are_rows_of_the_table():
     assert table["synthetic"] == [1] * 8
     assert len(set(table["source"])) == 8
     assert all(name.startswith("synthetic") for name in table["source"])
+
+
+def test_every_class_takes_the_labels_in_turn():
+    plan = SamplePlan(3, [2, 0], class_labels=[5, 9])
+    assert plan.class_labels.tolist() == [5, 9, 5] * 2
 
 
 def test_no_class_means_unguided():
@@ -39,7 +44,7 @@ def test_no_class_means_unguided():
     [
         ((0,), "images_per_class must be positive, got 0"),
         ((2, [0, -1]), r"classes must be minority classes 0 … L-1, got \[0, -1\]"),
-        ((2, [0], 0, [1]), "class_labels must have 2 entries, got 1"),
+        ((2, [0], 0, []), "class_labels must name at least one label"),
     ],
 )
 def test_bad_arguments(arguments, message):

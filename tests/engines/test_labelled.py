@@ -10,7 +10,6 @@ def test_hands_over_images_labels_and_seeds():
         "image": torch.rand(3, 1, 2, 2),
         "seed": torch.tensor([4, 5, 6]),
         "minority_class": torch.tensor([2, 0, 1], dtype=torch.int32),
-        "class_label": torch.tensor([9, 8, 7], dtype=torch.int32),
     }
     images, labels, arguments, call = LabelledPrepareBatch("minority_class")(batch, torch.device("cpu"))
     assert torch.equal(images, batch["image"])
@@ -18,6 +17,7 @@ def test_hands_over_images_labels_and_seeds():
     assert labels.dtype == torch.int64
     assert arguments == ()
     assert {name: value.tolist() for name, value in call.items()} == {"seeds": [4, 5, 6]}
-    call = LabelledPrepareBatch("minority_class", class_labels=True)(batch)[3]
+    labelled = batch | {"class_label": torch.tensor([9, 8, 7], dtype=torch.int32)}
+    call = LabelledPrepareBatch("minority_class")(labelled)[3]
     assert call["class_labels"].tolist() == [9, 8, 7]
     assert call["class_labels"].dtype == torch.int64

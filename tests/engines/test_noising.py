@@ -67,12 +67,13 @@ def test_flips_about_half_of_the_images_and_the_targets_with_them():
 
 def test_labels_for_a_classifier_and_for_a_conditional_network(images):
     labels = torch.tensor([5, 4, 3, 2, 1, 0], dtype=torch.int32)
-    _, target, _, call = NoisingPrepareBatch(10, target="minority_class", class_labels=True)(
+    _, target, _, call = NoisingPrepareBatch(10, target="minority_class")(
         batch_of(images, minority_class=labels, class_label=labels + 1)
     )
     assert target.dtype == torch.int64
     assert target.tolist() == labels.tolist()
     assert call["class_labels"].tolist() == (labels + 1).tolist()
+    assert "class_labels" not in NoisingPrepareBatch(10)(batch_of(images))[3]
 
 
 def test_a_timestep_sampler_takes_the_place_of_the_uniform_distribution(images):

@@ -1,5 +1,6 @@
 """When a stage runs, when it does not, and what it writes down."""
 
+import hashlib
 import json
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 import torch
 from monai.transforms import Compose, LoadImaged, RandFlipd
 
-from monai_minority.data import ImageStore
+from monai_minority.data import ImageStore, StoreBatches
 from monai_minority.engines import Stage
 from monai_minority.engines.stage import describe
 from monai_minority.transforms import ResizeToSquared, SliceIntensityd
@@ -178,3 +179,27 @@ def test_the_first_process_alone_does_what_is_not_shared(tmp_path, monkeypatch):
     Stage("b", tmp_path, {}, [], shared=True).run(lambda: done.append("shared"))
     assert done == ["shared"]
     assert not (tmp_path / "run.json").exists()
+
+
+def test_batches_count_by_their_store_and_the_columns_they_hand_over(tmp_path):
+    store = make_store(tmp_path / "store", columns={"class_label": [0, 1, 0, 1]})
+    assert describe(StoreBatches(store)) == describe(store)
+    labelled = describe(StoreBatches(store, ["class_label"]))
+    assert labelled != describe(store) and labelled[0] == describe(store)
+    store.add_columns(class_label=[0, 1, 1, 1])
+    assert describe(StoreBatches(store, ["class_label"])) != labelled
+
+
+def test_a_folder_counts_by_its_files_in_order_of_their_paths(tmp_path):
+    files = ["b.txt", "a/2", "a/1", "c/d/e"]
+    for name in files:
+        (tmp_path / "data" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "data" / name).write_text(name)
+    digest = hashlib.sha256()
+    for path in sorted((tmp_path / "data" / name) for name in files):
+        state = path.stat()
+        text = f"{path.relative_to(tmp_path / 'data').as_posix()} {state.st_size} {state.st_mtime_ns}\n"
+        digest.update(text.encode())
+    assert describe(tmp_path / "data") == f"file {digest.hexdigest()[:16]}"
+    (tmp_path / "data" / "broken").symlink_to("nowhere")
+    assert describe(tmp_path / "data") == f"file {digest.hexdigest()[:16]}"

@@ -169,6 +169,48 @@ def test_written_tables_are_the_returned_ones_and_repeat(run, evaluation):
     assert loaded.context == evaluation.context == again.context
 
 
+class Conditional(torch.nn.Module):
+    """The exact denoiser of the pictures plus an offset for label 1; conditional, as its attribute says."""
+
+    num_classes = 2
+
+    def __init__(self, score):
+        super().__init__()
+        self.inner = score.network
+
+    def forward(self, x, timesteps, class_labels):
+        return self.inner(x, timesteps) + 0.5 * class_labels.view(-1, 1, 1, 1)
+
+
+def test_conditional_scores_and_classes_within_labels(run, tmp_path):
+    store, guided = ImageStore.open(run / "store"), ImageStore.open(run / "samples" / "guided")
+    score = exact_score()
+    score.network = Conditional(score)
+    labels = np.arange(36) % 2
+    table = guided.table[["seed", "target_class", "guidance_scale"]].assign(class_label=labels)
+    samples = ImageStore.create(tmp_path / "samples", guided.batch(slice(None)), table, (-1, 1))
+    classes = QuantileClasses(2).fit([0.0, 1.0, 10.0, 11.0], groups=[0, 0, 1, 1])
+    settings = {"output_dir": tmp_path, "reference_size": 20, "resamples": 0, "progress": False, "classes": classes}
+    found = evaluate_run(store, {"s": samples}, Pooled(), score, group_column="class_label", **settings).generated
+    direct = score(samples.batch(slice(None)), torch.from_numpy(labels), seeds=table["seed"].to_numpy().copy())
+    np.testing.assert_allclose(found["minority_score"], direct.mean, rtol=1e-6)
+    assert found["class_label"].tolist() == labels.tolist()
+    expected = found["minority_score"] > np.where(labels, 10.5, 0.5)
+    assert found["minority_class"].tolist() == expected.astype(int).tolist()
+    # Generated images without the column that classes were fitted within have none; without labels, no score.
+    unlabelled = evaluate_run(store, {"s": samples}, Pooled(), score, group_column="group", **settings).generated
+    assert "minority_class" not in unlabelled
+    with pytest.raises(ValueError, match="must have the column 'class_label', for the network of the score is"):
+        evaluate_run(store, {"s": guided}, Pooled(), score, group_column="class_label", **settings)
+
+
+def test_several_groups_are_normal_together(run):
+    named = _evaluate(run, "normal", normal_group=["plain"], resamples=0).agreement
+    assert "bright against plain" in set(named["against"])
+    with pytest.raises(ValueError, match="normal_group must be one of"):
+        _evaluate(run, "normal", normal_group=["plain", "absent"], resamples=0)
+
+
 def test_features_are_computed_once(run, evaluation):
     class Counting(Pooled):
         calls = 0

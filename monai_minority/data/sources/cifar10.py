@@ -1,0 +1,108 @@
+"""CIFAR-10: 50,000 training and 10,000 test images of 32 x 32 pixels in ten classes (Krizhevsky, 2009)."""
+
+import pickle
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from monai_minority.data.cohort import Cohort, Rejection
+from monai_minority.data.sources.array_images import ArrayImages
+from monai_minority.data.sources.image_folder import image_folder, with_labels
+from monai_minority.data.sources.layout import PathLike, array_cohort, existing, finished, not_there
+from monai_minority.keys import Split
+
+CLASSES = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
+LAYOUT = (
+    "cifar-10-batches-py/ (data_batch_1 to 5, test_batch), cifar-10-batches-bin/ (the same with .bin), or pictures as "
+    "train/<class>/… and test/<class>/…"
+)
+_BATCHES = {f"data_batch_{i}": Split.TRAIN for i in range(1, 6)} | {"test_batch": Split.TEST}
+_PIXELS = 3 * 32 * 32
+
+
+def cifar10(path: PathLike, max_images: int | None = None) -> Cohort:
+    """CIFAR-10 as its batches in Python's or the binary format, or as pictures in folders.
+
+    Batches need not be complete: one that is missing or damaged is rejected by name. Python's format is read
+    without executing what it holds.
+
+    Args:
+        path: folder with the batches or pictures, or the one above it.
+        max_images: at most so many images of each split.
+
+    Returns:
+        A cohort with ``split`` (train, test), ``group`` (name of the class) and ``class_label``; training images
+        in the order of the batches.
+
+    Raises:
+        FileNotFoundError: nothing of CIFAR-10 is there; the message says what was expected.
+    """
+    path = existing(path, "CIFAR-10", LAYOUT)
+    for folder, suffix in ((path / "cifar-10-batches-py", ""), (path / "cifar-10-batches-bin", ".bin"), (path, "")):
+        kinds = (suffix, ".bin") if folder == path else (suffix,)
+        for kind in kinds:
+            if any((folder / f"{name}{kind}").is_file() for name in _BATCHES):
+                return finished(_from_batches(folder, kind), max_images)
+    if not path.is_dir() or not any((path / part).is_dir() for part in ("train", "test", *CLASSES)):
+        raise not_there(path, "CIFAR-10", LAYOUT)
+    return with_labels(image_folder(path, max_images), CLASSES, "CIFAR-10")
+
+
+def _from_batches(folder: Path, suffix: str) -> Cohort:
+    rejected: list[Rejection] = []
+    parts, splits, labels = [], [], []
+    for name, split in _BATCHES.items():
+        file = folder / f"{name}{suffix}"
+        try:
+            _, own = _batch(file)
+        except (OSError, ValueError, KeyError, EOFError, pickle.UnpicklingError) as error:
+            reason = "the file is missing from CIFAR-10" if isinstance(error, FileNotFoundError) else f"{error}"
+            rejected.append(Rejection(str(file), "", reason))
+            continue
+        parts.append(partial(_images, file))
+        splits += [split] * len(own)
+        labels.append(own)
+    if not parts:
+        raise not_there(folder, "CIFAR-10", LAYOUT, rejected)
+    return array_cohort(ArrayImages(parts), splits, np.concatenate(labels), CLASSES, rejected)
+
+
+def _images(file: Path) -> np.ndarray:
+    """``[N, 32, 32, 3]``: the file has each channel's rows one after another."""
+    return _batch(file)[0].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
+
+
+def _batch(file: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Pixels ``[N, 3072]`` and labels ``[N]`` of a batch."""
+    if file.suffix == ".bin":
+        content = np.fromfile(file, dtype=np.uint8)
+        if not content.size or content.size % (_PIXELS + 1):
+            raise ValueError(f"it has {content.size} bytes, no multiple of the {_PIXELS + 1} of an image")
+        records = content.reshape(-1, _PIXELS + 1)
+        pixels, labels = records[:, 1:], records[:, 0]
+    else:
+        with file.open("rb") as opened:
+            content = _ArrayUnpickler(opened, encoding="latin1").load()
+        found = {key.decode() if isinstance(key, bytes) else key: value for key, value in content.items()}
+        pixels, labels = np.asarray(found["data"], dtype=np.uint8), np.asarray(found["labels"])
+    if pixels.shape != (len(labels), _PIXELS) or (len(labels) and not 0 <= labels.min() <= labels.max() < len(CLASSES)):
+        raise ValueError(f"it holds {pixels.shape} pixels and labels to {labels.max()}, not CIFAR-10's")
+    return pixels, labels.astype(np.int64)
+
+
+class _ArrayUnpickler(pickle.Unpickler):
+    """Reads dictionaries, lists, numbers, text and numpy arrays; refuses to call anything else."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        allowed = {
+            "_reconstruct": np.empty(0).__reduce__()[0],  # its module's name differs between versions of numpy
+            "ndarray": np.ndarray,
+            "dtype": np.dtype,
+        }
+        if module.partition(".")[0] == "numpy" and name in allowed:
+            return allowed[name]
+        if (module, name) == ("_codecs", "encode"):
+            return super().find_class(module, name)
+        raise pickle.UnpicklingError(f"it asks for {module}.{name}, which CIFAR-10's batches do not; it is not read")

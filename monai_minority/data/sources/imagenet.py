@@ -1,0 +1,87 @@
+"""ImageNet (ILSVRC 2012): 1.28 million training images in 1,000 classes, at any size."""
+
+import zipfile
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from timm.data import ImageNetInfo
+
+from monai_minority.data.cohort import Cohort, Rejection
+from monai_minority.data.sources.array_images import ArrayImages
+from monai_minority.data.sources.image_folder import image_folder, with_labels
+from monai_minority.data.sources.layout import PathLike, array_cohort, existing, finished, not_there
+from monai_minority.data.sources.npz import map_member, read_labels
+from monai_minority.keys import Split
+
+LAYOUT = (
+    "pictures as train/<class>/… and val/<class>/… with classes such as n01440764, or the published batches of the "
+    "downsampled data set (train_data_batch_1.npz to 10, val_data.npz; beside them map_clsloc.txt)"
+)
+_BATCHES = {f"train_data_batch_{i}.npz": Split.TRAIN for i in range(1, 11)} | {"val_data.npz": Split.VALIDATION}
+
+
+def imagenet(path: PathLike, max_images: int | None = None) -> Cohort:
+    """ImageNet as pictures in folders, or downsampled (Chrabaszcz et al., 2017) in batches.
+
+    Class labels are the places of the class names (WordNet synsets) in alphabetical order, as every published
+    network numbers them, also where classes are missing. The batches number classes in an order of their own, which
+    ``map_clsloc.txt`` translates; without that file their numbers are kept, less one, and mean other classes to a
+    published network.
+
+    Args:
+        path: the folder. Batches may be incomplete.
+        max_images: at most so many images of each split.
+
+    Returns:
+        A cohort with ``split`` (train, validation), ``group`` (synset) and ``class_label``.
+
+    Raises:
+        FileNotFoundError: nothing of it is there; the message says what was expected.
+    """
+    path = existing(path, "ImageNet", LAYOUT)
+    synsets = list(ImageNetInfo().label_names())
+    if any((path / name).is_file() for name in _BATCHES):
+        return finished(_from_batches(path, synsets), max_images)
+    if not path.is_dir() or not any(entry.is_dir() for entry in path.iterdir()):
+        raise not_there(path, "ImageNet", LAYOUT)
+    return with_labels(image_folder(path, max_images), synsets, "ImageNet")
+
+
+def _from_batches(folder: Path, synsets: list[str]) -> Cohort:
+    rejected: list[Rejection] = []
+    parts, splits, labels = [], [], []
+    for name, split in _BATCHES.items():
+        file = folder / name
+        try:
+            images = _images(file)
+            own = read_labels(file, "labels", len(images)) - 1
+        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+            reason = "the file is missing from ImageNet" if isinstance(error, FileNotFoundError) else str(error)
+            rejected.append(Rejection(str(file), "", reason))
+            continue
+        parts.append(partial(_images, file))
+        splits += [split] * len(own)
+        labels.append(own)
+    if not parts:
+        raise not_there(folder, "ImageNet", LAYOUT, rejected)
+    numbers = np.concatenate(labels)
+    order = folder / "map_clsloc.txt"
+    names = None
+    if order.is_file():
+        lines = [line.split() for line in order.read_text(encoding="utf-8").splitlines() if line.strip()]
+        place = {int(number) - 1: synsets.index(synset) for synset, number, *_ in lines}
+        numbers, names = np.array([place[number] for number in numbers.tolist()]), synsets
+    else:
+        reason = "the file is missing: class labels are the batches' own numbers, less one, not ImageNet's usual ones"
+        rejected.append(Rejection(str(order), "", reason))
+    return array_cohort(ArrayImages(parts), splits, numbers, names, rejected)
+
+
+def _images(file: Path) -> np.ndarray:
+    """``[N, H, W, 3]``: the file has each channel's rows one after another."""
+    flat = map_member(file, "data")
+    side = round((flat.shape[-1] / 3) ** 0.5)
+    if flat.dtype != np.uint8 or flat.ndim != 2 or flat.shape[1] != 3 * side * side:
+        raise ValueError(f"data must be uint8 [N, 3 * side * side], got {flat.dtype} {flat.shape}")
+    return flat.reshape(-1, 3, side, side).transpose(0, 2, 3, 1)

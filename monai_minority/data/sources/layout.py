@@ -1,0 +1,93 @@
+"""What the data sets' functions share: where files are looked for, and tables of images that have no file each."""
+
+import hashlib
+import logging
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from monai_minority.data.cohort import STANDARD_COLUMNS, Cohort, Rejection
+from monai_minority.keys import Column, Key
+
+logger = logging.getLogger(__name__)
+
+PathLike = str | os.PathLike[str]
+_SHOWN = 8
+
+
+def existing(path: PathLike, name: str, expected: str) -> Path:
+    """The path, which must exist.
+
+    Raises:
+        FileNotFoundError: it does not.
+    """
+    path = Path(path).expanduser()
+    if not path.exists():
+        raise FileNotFoundError(f"{path} does not exist; {name} is expected there: {expected}")
+    return path
+
+
+def not_there(path: Path, name: str, expected: str, rejected: Sequence[Rejection] = ()) -> FileNotFoundError:
+    """The error that says what of a data set was expected at ``path``, and what is there."""
+    found = sorted(entry.name for entry in path.iterdir()) if path.is_dir() else ["a file"]
+    listed = ", ".join(found[:_SHOWN]) + (f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else "")
+    reasons = "".join(f"; {entry.file} {entry.reason}" for entry in rejected[:2])
+    return FileNotFoundError(f"{path} holds no {name}: expected {expected}; found {listed or 'nothing'}{reasons}")
+
+
+def array_cohort(
+    images: Sequence[Any],
+    parts: Sequence[Any],
+    labels: np.ndarray | None,
+    names: Sequence[str] | None,
+    rejected: Sequence[Rejection],
+) -> Cohort:
+    """A cohort of images that share files.
+
+    Args:
+        images: the images.
+        parts: split of each image, or ``None``.
+        labels: number of each image's class ``[N]``, ``None`` for none.
+        names: of the classes, by number; ``None``: a class is called by its number.
+        rejected: what could not be read.
+    """
+    width = len(str(max(1, len(images) - 1)))
+    table = pd.DataFrame({str(name): None for name in STANDARD_COLUMNS}, index=range(len(images)), dtype=object)
+    table[str(Key.IMAGE)] = np.arange(len(images))
+    table[str(Column.SUBJECT)] = [f"image {i:0{width}d}" for i in range(len(images))]
+    table[str(Column.SPLIT)] = list(map(str, parts)) if len(parts) and parts[0] is not None else None
+    table[str(Column.SEVERITY)] = np.nan
+    if labels is not None:
+        table[str(Column.GROUP)] = [str(number) if names is None else names[number] for number in labels.tolist()]
+        table[str(Column.CLASS_LABEL)] = labels
+    return finished(Cohort(table, list(rejected), images))
+
+
+def finished(cohort: Cohort, max_images: int | None = None) -> Cohort:
+    """The last steps of every data set's function.
+
+    A data set of which one part alone is there, such as the training images, keeps no split: all of it would be
+    learned from. The prepare stage then splits it.
+
+    Args:
+        cohort: the whole data set.
+        max_images: at most so many images of each split, chosen by a hash of their names, so that the choice
+            depends on neither order nor machine.
+    """
+    table = cohort.table
+    splits = table[Column.SPLIT]
+    if splits.notna().any() and splits.nunique(dropna=False) == 1:
+        logger.warning("the data set has %s images alone; it is split like one without splits", splits.iloc[0])
+        table = table.assign(**{str(Column.SPLIT): None})
+    if max_images is not None:
+        if max_images < 1:
+            raise ValueError(f"max_images must be at least 1, got {max_images}; null keeps all")
+        order = table[Column.SUBJECT].map(lambda name: hashlib.sha256(str(name).encode()).digest())
+        place = order.groupby(table[Column.SPLIT].fillna("")).rank(method="first")
+        table = table[place <= max_images].reset_index(drop=True)
+    return replace(cohort, table=table)

@@ -1,0 +1,100 @@
+"""LSUN: photographs of scenes, such as three million bedrooms (Yu et al., 2015)."""
+
+import io
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from monai_minority.data.cohort import Cohort, Rejection
+from monai_minority.data.sources.image_folder import image_folder
+from monai_minority.data.sources.layout import PathLike, array_cohort, existing, finished, not_there
+from monai_minority.keys import Split
+
+LAYOUT = (
+    "{0}_train_lmdb/ and {0}_val_lmdb/ (each with data.mdb), or the pictures of one category in folders "
+    "(train/…, val/…, or all in one)"
+)
+_PARTS = {"train": Split.TRAIN, "val": Split.VALIDATION}
+
+
+def lsun(path: PathLike, category: str = "bedroom", max_images: int | None = None) -> Cohort:
+    """One category of LSUN, in its databases or exported to pictures.
+
+    Args:
+        path: folder of the databases or pictures.
+        category: name of the category, as the databases' folders begin.
+        max_images: at most so many images of each split.
+
+    Returns:
+        A cohort with ``split`` (train, validation) and without classes.
+
+    Raises:
+        FileNotFoundError: nothing of it is there; the message says what was expected.
+        ModuleNotFoundError: there is a database, but the package lmdb is not installed.
+    """
+    layout = LAYOUT.format(category)
+    path = existing(path, "LSUN", layout)
+    folders = {path / f"{category}_{name}_lmdb": split for name, split in _PARTS.items()}
+    if not any((folder / "data.mdb").is_file() for folder in folders):
+        try:
+            return image_folder(path, max_images)
+        except ValueError as error:
+            raise not_there(path, "LSUN", layout) from error
+    found = {folder: split for folder, split in folders.items() if (folder / "data.mdb").is_file()}
+    rejected = [Rejection(str(f), "", "the database is missing from LSUN") for f in folders if f not in found]
+    images = LMDBImages(list(found))
+    splits = [split for split, number in zip(found.values(), images.sizes, strict=True) for _ in range(number)]
+    return finished(array_cohort(images, splits, None, None, rejected), max_images)
+
+
+class LMDBImages(Sequence[io.BytesIO]):
+    """The encoded pictures of LMDB databases, one after another, as open files.
+
+    Args:
+        folders: of the databases. Each process opens them for itself, as LMDB asks.
+
+    Attributes:
+        sizes: number of pictures in each.
+
+    Raises:
+        ModuleNotFoundError: the package lmdb is not installed.
+    """
+
+    def __init__(self, folders: Sequence[Path]) -> None:
+        self._folders = list(folders)
+        self._keys = []
+        for folder in self._folders:
+            with _database(folder).begin() as reading:
+                self._keys.append(np.array(list(reading.cursor().iternext(values=False)), dtype=bytes))
+            _opened.pop((os.getpid(), folder)).close()  # a process that is forked must not inherit it
+        self.sizes = [len(keys) for keys in self._keys]
+        self._ends = np.cumsum(self.sizes)
+
+    def __len__(self) -> int:
+        return int(self._ends[-1])
+
+    def __getitem__(self, index: int) -> io.BytesIO:  # type: ignore[override]
+        if not 0 <= index < len(self):
+            raise IndexError(f"index must be in [0, {len(self)}), got {index}")
+        part = int(np.searchsorted(self._ends, index, side="right"))
+        key = self._keys[part][index - self._ends[part]]  # from the end, as ends are beyond
+        with _database(self._folders[part]).begin() as reading:
+            return io.BytesIO(reading.get(bytes(key)))
+
+
+_opened: dict[tuple[int, Path], Any] = {}
+"""Databases by process, which may open each once."""
+
+
+def _database(folder: Path) -> Any:
+    try:
+        import lmdb  # optional: LSUN alone needs it
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError("reading LSUN's databases needs the package lmdb: pip install lmdb") from error
+    place = (os.getpid(), folder)
+    if place not in _opened:
+        _opened[place] = lmdb.open(str(folder), readonly=True, lock=False, readahead=False)
+    return _opened[place]

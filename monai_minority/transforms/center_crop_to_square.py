@@ -1,0 +1,57 @@
+"""The middle square of a picture at a given size, as guided-diffusion prepares its training images."""
+
+from collections.abc import Hashable, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from monai.config import KeysCollection
+from monai.transforms import MapTransform
+from PIL import Image
+
+
+class CenterCropToSquared(MapTransform):
+    """Bring the shorter side to ``size`` and cut off the ends of the longer one.
+
+    A picture is halved (box filter) while its shorter side is at least twice ``size``, resampled bicubic, and
+    cropped in the middle, each step rounded to 8 bits: what the published ADM models were trained on. A
+    picture of the size is untouched.
+
+    Args:
+        keys: keys of 8-bit pictures ``[C, H, W]``, C 1 or 3, as
+            :class:`~monai_minority.transforms.LoadPictured` gives them: whole numbers from 0 to 255.
+        size: sides of the result in pixels.
+
+    Raises:
+        ValueError: ``size`` below 1, or an image of another shape or range.
+    """
+
+    def __init__(self, keys: KeysCollection = "image", size: int = 64) -> None:
+        super().__init__(keys)
+        if size < 1:
+            raise ValueError(f"size must be at least 1 pixel, got {size}")
+        self.size = size
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        result = dict(data)
+        for key in self.key_iterator(result):
+            result[key] = self._square(torch.as_tensor(result[key]))
+        return result
+
+    def _square(self, image: torch.Tensor) -> torch.Tensor:
+        if image.ndim != 3 or image.shape[0] not in (1, 3) or not image.numel():
+            raise ValueError(f"an image must be [C, H, W] with 1 or 3 channels, got shape {list(image.shape)}")
+        if image.shape[1:] == (self.size, self.size):
+            return image
+        pixels = image.to(torch.uint8)
+        if not torch.equal(pixels.to(image.dtype), image):
+            raise ValueError("an image must be of 8 bits, whole numbers from 0 to 255; crop before scaling intensities")
+        picture = Image.fromarray(pixels[0].numpy() if len(pixels) == 1 else pixels.permute(1, 2, 0).numpy())
+        while min(picture.size) >= 2 * self.size:
+            picture = picture.resize((picture.width // 2, picture.height // 2), Image.Resampling.BOX)
+        scale = self.size / min(picture.size)
+        shape = (round(picture.width * scale), round(picture.height * scale))
+        array = np.asarray(picture.resize(shape, Image.Resampling.BICUBIC)).reshape(shape[1], shape[0], -1)
+        top, left = (shape[1] - self.size) // 2, (shape[0] - self.size) // 2
+        square = array[top : top + self.size, left : left + self.size]
+        return torch.from_numpy(square.transpose(2, 0, 1).astype(np.float32))
