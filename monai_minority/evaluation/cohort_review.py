@@ -30,7 +30,7 @@ def unusual_images(real: RealImages, store: ImageStore, count: int = 50) -> pd.D
         One row an image, highest score first: ``rank`` from 1, ``row`` (in the store), ``subject`` (its pseudonym;
         empty where the store calls subjects by other names), what the store has of ``slice``, ``position``, ``split``,
         ``group``, ``severity`` and ``minority_score_error``; ``minority_score``, ``average_knn`` and
-        ``local_outlier_factor``, each with ``…_above``, the share of training images that lie below; and for the
+        ``local_outlier_factor``, each with ``…_percentile``, how many in a hundred training images lie below; for the
         nearest training images of other subjects ``neighbour_1_row``, ``_subject`` and ``_distance`` (in feature
         space), …, up to :data:`NEIGHBOURS`.
     """
@@ -43,7 +43,7 @@ def unusual_images(real: RealImages, store: ImageStore, count: int = 50) -> pd.D
     for measure in _MEASURES:
         values = real.table[measure].to_numpy(dtype=np.float64)
         table[measure] = values[rows]
-        table[f"{measure}_above"] = _share_below(values[real.training], values[rows])
+        table[f"{measure}_percentile"] = _percentile(values[real.training], values[rows])
     return table.join(_neighbours(real, rows))
 
 
@@ -52,8 +52,8 @@ def unusual_subjects(real: RealImages, store: ImageStore) -> pd.DataFrame:
 
     Returns:
         One row a subject: ``rank``, ``subject`` (pseudonym or empty), ``images``, ``split`` and ``group`` where the
-        store has them (of its first image), ``mean_score`` with ``mean_score_above``, the share of subjects that lie
-        below, ``highest_score`` and ``highest_row``, its most unusual image.
+        store has them (of its first image), ``mean_score``, ``mean_score_percentile`` among the subjects,
+        ``highest_score`` and ``highest_row``, its most unusual image.
     """
     names, first, codes = np.unique(real.subjects, return_index=True, return_inverse=True)
     scores = real.table[Column.SCORE.value]
@@ -63,7 +63,7 @@ def unusual_subjects(real: RealImages, store: ImageStore) -> pd.DataFrame:
         if column in store.table:
             table[column.value] = store.table[column].to_numpy()[first]
     table["mean_score"] = groups.mean()
-    table["mean_score_above"] = _share_below(table["mean_score"].to_numpy(), table["mean_score"].to_numpy())
+    table["mean_score_percentile"] = _percentile(table["mean_score"].to_numpy(), table["mean_score"].to_numpy())
     table["highest_score"] = groups.max()
     table["highest_row"] = scores.fillna(-np.inf).groupby(codes).idxmax()
     table = table.sort_values("mean_score", ascending=False, kind="stable").reset_index(drop=True)
@@ -95,6 +95,6 @@ def _shown(subjects: np.ndarray) -> np.ndarray:
     return np.array([name if is_pseudonym(name) else "" for name in subjects], dtype=object)
 
 
-def _share_below(among: np.ndarray, values: np.ndarray) -> np.ndarray:
+def _percentile(among: np.ndarray, values: np.ndarray) -> np.ndarray:
     known = np.sort(among[~np.isnan(among)])
-    return np.where(np.isnan(values), np.nan, np.searchsorted(known, values) / max(1, len(known)))
+    return np.where(np.isnan(values), np.nan, 100 * np.searchsorted(known, values) / max(1, len(known)))

@@ -24,11 +24,11 @@ _IMAGES = {
     Column.SEVERITY.value: "severity",
     Column.SCORE.value: "score",
     Column.SCORE_ERROR.value: "± error",
-    f"{Column.SCORE.value}_above": "above",
+    f"{Column.SCORE.value}_percentile": "percentile",
     "average_knn": "AvgkNN",
-    "average_knn_above": "above",
+    "average_knn_percentile": "percentile",
     "local_outlier_factor": "LOF",
-    "local_outlier_factor_above": "above",
+    "local_outlier_factor_percentile": "percentile",
 }
 _SUBJECTS = {
     "rank": "",
@@ -37,7 +37,7 @@ _SUBJECTS = {
     Column.SPLIT.value: "split",
     Column.GROUP.value: "group",
     "mean_score": "mean score",
-    "mean_score_above": "above",
+    "mean_score_percentile": "percentile",
     "highest_score": "highest score",
     "highest_row": "its row",
 }
@@ -47,19 +47,19 @@ def unusual_pictures(run: RunFolder, columns: int) -> Figure:
     """The most unusual images, one a column, above their nearest training images of other subjects."""
     table = run.evaluation.unusual_images.head(columns)
     rows = [run.store.batch(table["row"].to_numpy())]
-    captions = [[f"{_who(row)}\n{row[Column.SCORE.value]:.3g}" for _, row in table.iterrows()]]
+    captions = [[_caption(row, Column.SCORE.value) for _, row in table.iterrows()]]
     for k in range(1, NEIGHBOURS + 1):
         known = table[f"neighbour_{k}_row"].notna().to_numpy()
         images = torch.ones_like(rows[0])  # white where there is no such neighbour
         images[torch.tensor(known)] = run.store.batch(table[f"neighbour_{k}_row"][known].to_numpy(dtype=int))
         rows.append(images)
-        captions.append([_who(row, f"neighbour_{k}_") + _distance(row, k) for _, row in table.iterrows()])
+        neighbour = f"neighbour_{k}_"
+        captions.append([_caption(row, f"{neighbour}distance", neighbour) for _, row in table.iterrows()])
     return picture_rows(
         rows,
         ["most unusual", *(f"neighbour {k}" for k in range(1, len(rows)))],
-        "Real images of the highest scores (below: who, score) and the most similar ones of others (distance)",
+        "Real images of the highest scores (below: score) and the most similar ones of others (below: distance)",
         captions=captions,
-        side=1.25,
     )
 
 
@@ -92,13 +92,10 @@ def _cell(value: Any) -> Any:
     return None if isinstance(value, float) and pd.isna(value) else value
 
 
-def _who(row: pd.Series, prefix: str = "") -> str:
+def _caption(row: pd.Series, value: str, prefix: str = "") -> str:
+    """Whose image it is, as far as a pseudonym says so, and which; below it a value."""
     number, subject = row[f"{prefix}row"], row[f"{prefix}subject"]
     if pd.isna(number):
         return ""
-    return f"row {number:.0f}" if pd.isna(subject) or not subject else f"{subject}, row {number:.0f}"
-
-
-def _distance(row: pd.Series, k: int) -> str:
-    distance = row[f"neighbour_{k}_distance"]
-    return "" if pd.isna(distance) else f"\n{distance:.3g}"
+    who = "" if pd.isna(subject) or not subject else f"{subject}\n"
+    return f"{who}row {number:.0f}: {row[value]:.3g}"

@@ -27,6 +27,8 @@ STAGES = [
     "samples/unguided",
     "samples/guided",
     "evaluate",
+    "review/unguided",
+    "review/guided",
     "report",
 ]
 DROPOUT = {

@@ -43,8 +43,8 @@ def test_images_come_by_their_score_with_all_that_is_known(cohort):
     assert table["minority_score"].tolist() == [9, 8, 6, 5]
     assert table["minority_score_error"].tolist() == [0.07, 0.08, 0.09, 0.03]
     # Seven of the eight training images have a score, and one of them is the highest.
-    assert table["minority_score_above"].tolist() == pytest.approx([6 / 7, 6 / 7, 6 / 7, 5 / 7])
-    assert table["average_knn_above"].tolist() == pytest.approx([7 / 8, 5 / 8, 1 / 8, 3 / 8])
+    assert table["minority_score_percentile"].tolist() == pytest.approx([600 / 7, 600 / 7, 600 / 7, 500 / 7])
+    assert table["average_knn_percentile"].tolist() == [87.5, 62.5, 12.5, 37.5]
 
 
 def test_neighbours_are_of_other_subjects(cohort):
@@ -86,5 +86,5 @@ def test_subjects_come_by_their_mean_score(cohort):
     assert table["images"].tolist() == [2, 2, 3, 3]
     assert table["highest_score"].tolist() == [8, 5, 9, 2]
     assert table["highest_row"].tolist() == [8, 3, 7, 1]
-    assert table["mean_score_above"].tolist() == [0.75, 0.5, 0.25, 0]
+    assert table["mean_score_percentile"].tolist() == [75, 50, 25, 0]
     assert table["split"].tolist() == ["test", "train", "train", "train"]
