@@ -1,7 +1,7 @@
 """How severe generated images are, class by class, beside real ones: in TensorBoard."""
 
-import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -57,7 +57,7 @@ class SeverityReview:
         summary_writer: Any,
         measure: Callable[[Tensor], Any] | None = None,
         extractor: nn.Module | None = None,
-        feature_dir: str | os.PathLike[str] | None = None,
+        feature_dir: str | Path | None = None,
         name: str = "samples",
         scale: float | str = 0.0,
         class_key: str = Key.MINORITY_CLASS.value,
