@@ -12,7 +12,7 @@ from monai_minority.data import ImageStore
 from monai_minority.evaluation.severity import LabelArea
 from tests.small_cohort import BUNDLE, write_volume
 
-SIDE, POSITIONS = 20, [0.45, 0.5, 0.55]
+SIDE, POSITIONS = 20, [0.42, 0.5, 0.58]
 
 
 def ball(radius: float) -> np.ndarray:
@@ -38,7 +38,7 @@ def run(tmp_path_factory):
         "slice_extent": "volume",
         "num_workers": 0,
         "segmentation_field": [SIDE, SIDE],
-        "segmentation_epochs": 15,
+        "segmentation_epochs": 40,
     }
     try:
         for stage in ("prepare", "train_segmentation"):
@@ -60,7 +60,8 @@ def run(tmp_path_factory):
 
 
 def test_learns_the_masks(run):
-    assert pd.read_csv(run / "segmentation" / "metrics.csv")["dice"].item() > 0.9
+    name, value = (run / "segmentation" / "metrics.csv").read_text().strip().split(",")
+    assert name == "dice" and float(value) > 0.9
     assert "segmentation" in json.loads((run / "run.json").read_text())["stages"]
 
 
