@@ -22,6 +22,9 @@ app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_
 REJECTED_STATUS = 3
 """Exit status of a run that is complete but left bad files out."""
 
+SAMPLE_SET_STAGES = ("inference", "review", "export")
+"""Stages that are run once for each of the configuration's ``sample_sets``."""
+
 
 @app.callback()
 def _commands() -> None:
@@ -90,7 +93,7 @@ def _run_stages(
     for name in pipeline:
         if only and name not in only:
             continue
-        if name == "inference":
+        if name in SAMPLE_SET_STAGES:
             jobs.extend((name, {"sample_set": title, **settings}) for title, settings in sets.items())
         else:
             jobs.append((name, {}))

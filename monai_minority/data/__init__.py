@@ -2,6 +2,8 @@
 
 from monai_minority.data.cohort import Cohort, Rejection, write_rejected
 from monai_minority.data.export import is_synthetic, save_nifti, save_png_grid
+from monai_minority.data.export_dicom import save_dicom
+from monai_minority.data.export_samples import export_samples
 from monai_minority.data.extraction import extract
 from monai_minority.data.find import (
     cohort_from_bids,
@@ -14,6 +16,7 @@ from monai_minority.data.find import (
 from monai_minority.data.image_store import ImageStore
 from monai_minority.data.phantom import make_phantom_cohort
 from monai_minority.data.pseudonyms import Pseudonyms
+from monai_minority.data.sample_groups import sample_groups
 from monai_minority.data.sample_plan import SamplePlan
 from monai_minority.data.splits import check_no_leak, long_tail, split_by_subject, split_cohort
 from monai_minority.data.store_batches import BatchPlan, OrderedBatches, ShuffledBatches, StoreBatches
@@ -34,11 +37,14 @@ __all__ = [
     "cohort_from_datalist",
     "cohort_from_folder",
     "cohort_from_pictures",
+    "export_samples",
     "extract",
     "find_cohort",
     "is_synthetic",
     "long_tail",
     "make_phantom_cohort",
+    "sample_groups",
+    "save_dicom",
     "save_nifti",
     "save_png_grid",
     "split_by_subject",

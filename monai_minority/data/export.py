@@ -28,6 +28,15 @@ def is_synthetic(store: ImageStore) -> bool:
     return bool(marked or store.meta.get(Column.SYNTHETIC.value))
 
 
+def check_synthetic(store: ImageStore) -> None:
+    """Raise ``ValueError`` where a store does not say that its images are generated."""
+    if not is_synthetic(store):
+        raise ValueError(
+            f"{store.path} must hold synthetic images, but neither its column {Column.SYNTHETIC.value!r} nor its "
+            "provenance says so; real images belong in the archive that they came from"
+        )
+
+
 def save_png_grid(
     images: ImageStore | torch.Tensor,
     path: str | os.PathLike[str],
@@ -104,10 +113,9 @@ def save_nifti(store: ImageStore, path: str | os.PathLike[str]) -> Path:
     low, high = store.value_range
     stored = store.batch(slice(None))[:, 0].double().add(1).mul((high - low) / 2).add(low)
     values = stored.round().to(torch.uint8) if store.dtype == np.uint8 else stored.float()
-    spacing = store.geometry.get("pixel_spacing_mm")
     # [N, H, W] to [W, H, N]: the first axis of a NIfTI volume is the one along a row of pixels.
-    volume = nib.Nifti1Image(values.permute(2, 1, 0).numpy(), _affine(store, 1.0 if spacing is None else spacing))
-    volume.header.set_xyzt_units("mm" if spacing is not None else "unknown")
+    volume = nib.Nifti1Image(values.permute(2, 1, 0).numpy(), _affine(store))
+    volume.header.set_xyzt_units("mm" if spacing_of(store) is not None else "unknown")
     volume.header["descrip"] = (
         SYNTHETIC_NOTE if is_synthetic(store) else f"monai_minority {__version__}: slices of a store"
     )
@@ -116,16 +124,30 @@ def save_nifti(store: ImageStore, path: str | os.PathLike[str]) -> Path:
     return Path(path)
 
 
-def _affine(store: ImageStore, spacing: float | list[float]) -> np.ndarray:
+def axis_of(store: ImageStore) -> str:
+    """The axis that a store's slices were cut along; axial where its geometry does not say."""
     axis = store.geometry.get("axis", "axial")
     if axis not in _DIRECTIONS:
         raise ValueError(f"axis in the geometry of {store.path} must be one of {', '.join(_DIRECTIONS)}, got {axis!r}")
-    sides = np.broadcast_to(np.asarray(spacing, dtype=np.float64), 2)
-    if not (np.isfinite(sides) & (sides > 0)).all():
+    return str(axis)
+
+
+def spacing_of(store: ImageStore) -> tuple[float, float] | None:
+    """Distance of rows and of columns in mm; ``None`` where the store's geometry does not say."""
+    spacing = store.geometry.get("pixel_spacing_mm")
+    if spacing is None:
+        return None
+    rows, columns = (float(side) for side in np.broadcast_to(np.asarray(spacing, dtype=np.float64), 2))
+    if not (np.isfinite([rows, columns]).all() and min(rows, columns) > 0):
         raise ValueError(f"pixel_spacing_mm in the geometry of {store.path} must be positive, got {spacing}")
-    (column_axis, column_sign), (row_axis, row_sign) = _DIRECTIONS[axis]
+    return rows, columns
+
+
+def _affine(store: ImageStore) -> np.ndarray:
+    rows, columns = spacing_of(store) or (1.0, 1.0)
+    (column_axis, column_sign), (row_axis, row_sign) = _DIRECTIONS[axis_of(store)]
     affine = np.zeros((4, 4))
-    affine[column_axis, 0] = column_sign * sides[1]
-    affine[row_axis, 1] = row_sign * sides[0]
+    affine[column_axis, 0] = column_sign * columns
+    affine[row_axis, 1] = row_sign * rows
     affine[3 - column_axis - row_axis, 2] = affine[3, 3] = 1.0
     return affine

@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import os
+import re
 import secrets
 from pathlib import Path
 
@@ -42,3 +43,8 @@ class Pseudonyms:
     def __call__(self, subject: str, digits: int = 10) -> str:
         """The pseudonym of ``subject``, of so many hexadecimal digits."""
         return "sub-" + hmac.new(self._key, subject.encode(), hashlib.sha256).hexdigest()[:digits]
+
+
+def is_pseudonym(text: object) -> bool:
+    """Whether a subject is called by what :class:`Pseudonyms` gives, and not by a name that may be its own."""
+    return re.fullmatch(r"sub-[0-9a-f]{10}(?:[0-9a-f]{10})?", str(text)) is not None

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from monai_minority.data.image_store import ImageStore
+from monai_minority.evaluation.cohort_review import unusual_images, unusual_subjects
 from monai_minority.evaluation.features import describe, extract
 from monai_minority.evaluation.figure import library_versions
 from monai_minority.evaluation.image_tables import Pictures, generated_table, real_table
@@ -19,6 +20,7 @@ from monai_minority.evaluation.run_summary import summary_table
 from monai_minority.keys import Split
 from monai_minority.scoring import MinorityScore, QuantileClasses
 
+_TABLES = ("real", "generated", "summary", "agreement", "unusual_images", "unusual_subjects")
 HELD_OUT = (Split.VALIDATION.value, Split.TEST.value, Split.REFERENCE.value)
 
 
@@ -33,6 +35,10 @@ class RunEvaluation:
         summary: one row a set and target class; see
             :func:`~monai_minority.evaluation.run_summary.summary_table`.
         agreement: one row a figure; see :func:`~monai_minority.evaluation.run_agreement.agreement_table`.
+        unusual_images: the images of the highest scores, with their neighbours; see
+            :func:`~monai_minority.evaluation.cohort_review.unusual_images`.
+        unusual_subjects: every subject by its scores; see
+            :func:`~monai_minority.evaluation.cohort_review.unusual_subjects`.
         context: how all of it was measured.
     """
 
@@ -40,14 +46,15 @@ class RunEvaluation:
     generated: pd.DataFrame
     summary: pd.DataFrame
     agreement: pd.DataFrame
+    unusual_images: pd.DataFrame
+    unusual_subjects: pd.DataFrame
     context: dict[str, Any]
 
     def save(self, folder: str | Path) -> None:
-        """Write ``real.csv``, ``generated.csv``, ``summary.csv``, ``agreement.csv`` and, last,
-        ``context.json``."""
+        """Write a CSV file a table, under its name, and, last, ``context.json``."""
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        for name in ("real", "generated", "summary", "agreement"):
+        for name in _TABLES:
             getattr(self, name).to_csv(folder / f"{name}.csv", index=False)
         (folder / "context.json").write_text(json.dumps(self.context, indent=2) + "\n", encoding="utf-8")
 
@@ -61,10 +68,10 @@ class RunEvaluation:
         folder = Path(folder)
         if not (folder / "context.json").is_file():
             raise FileNotFoundError(f"{folder} holds no evaluation (context.json is missing); run the evaluate stage")
-        tables = {name: pd.read_csv(folder / f"{name}.csv") for name in ("real", "generated", "agreement")}
-        summary = pd.read_csv(folder / "summary.csv", dtype={"target_class": str})
+        text = {"summary": {"target_class": str}}
+        tables = {name: pd.read_csv(folder / f"{name}.csv", dtype=text.get(name)) for name in _TABLES}
         context = json.loads((folder / "context.json").read_text(encoding="utf-8"))
-        return cls(summary=summary, context=context, **tables)
+        return cls(**tables, context=context)
 
 
 def open_samples(folder: str | Path) -> dict[str, ImageStore]:
@@ -93,6 +100,7 @@ def evaluate_run(
     neighbours: int = 5,
     lof_neighbours: int = 20,
     copy_quantile: float = 0.01,
+    review_size: int = 50,
     resamples: int = 1000,
     batch_size: int = 64,
     device: torch.device | str | None = None,
@@ -127,6 +135,7 @@ def evaluate_run(
         neighbours: k of AvgkNN, Rarity, precision and recall (the paper: 5).
         lof_neighbours: k of LOF (the paper: 20).
         copy_quantile: see :func:`~monai_minority.evaluation.memorization.audit`.
+        review_size: number of the most unusual real images that are listed with their neighbours.
         resamples: of the bootstrap intervals; 0 leaves them out.
         batch_size: images at a time.
         device: where to compute; by default where the extractor is.
@@ -191,7 +200,8 @@ def evaluate_run(
         "stores": {"real": store.content_hash, **{name: s.content_hash for name, s in samples.items()}},
         "libraries": library_versions(),
     }
-    evaluation = RunEvaluation(real.table, generated.table, summary, agreement, context)
+    review = unusual_images(real, store, review_size), unusual_subjects(real, store)
+    evaluation = RunEvaluation(real.table, generated.table, summary, agreement, *review, context)
     evaluation.save(output_dir)
     return evaluation
 

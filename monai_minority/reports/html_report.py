@@ -20,6 +20,7 @@ from monai_minority.reports import charts
 from monai_minority.reports.findings import findings_of
 from monai_minority.reports.pictures import picture_rows
 from monai_minority.reports.run_folder import RunFolder
+from monai_minority.reports.unusual import unusual_pictures, unusual_tables
 
 DPI = 110
 SIGNIFICANT = 4
@@ -29,7 +30,7 @@ def write_report(run_dir: str | Path, path: str | Path | None = None, *, title: 
     """Write a run's report.
 
     The file needs no other, no script and no network. It shows pictures of real images, as the run's reader may
-    see them, but no name of a subject, source or folder.
+    see them, and pseudonyms of subjects, but no name of a subject, source or folder.
 
     Args:
         run_dir: run folder with ``store/`` and ``evaluation/``; parts that are missing are left out of the
@@ -63,6 +64,8 @@ def write_report(run_dir: str | Path, path: str | Path | None = None, *, title: 
         findings=findings_of(run.evaluation),
         counts=_counts(run),
         real_pictures=real_pictures(run, columns),
+        unusual_pictures=unusual_pictures(run, columns),
+        unusual_tables=unusual_tables(run),
         sample_pictures=[sample_pictures(run, name, columns) for name in run.samples],
         neighbour_pictures=neighbour_pictures(run, columns) if run.samples else None,
         distributions=charts.distributions(run.evaluation.real, run.evaluation.generated),

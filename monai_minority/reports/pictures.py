@@ -26,13 +26,14 @@ def picture_rows(
         rows: for each row images ``[B, C, H, W]`` in [-1, 1]; rows may differ in length.
         labels: of the rows.
         title: of the figure.
-        captions: a line for each image.
+        captions: a text for each image, of a line or more.
         synthetic: whether each image is generated.
         side: of an image, in inches.
     """
     channels, height, width = rows[0].shape[1:]
     columns = max(len(row) for row in rows)
-    below = round(height * CAPTION) if captions else 0
+    lines = max((text.count("\n") + 1 for texts in captions for text in texts), default=1) if captions else 0
+    below = round(height * CAPTION * lines)
     canvas = np.ones((len(rows) * (height + below + GAP), columns * (width + GAP), 3), np.float32)
     figure = Figure(figsize=(columns * side + 1.2, canvas.shape[0] / width * side + 0.5))
     axes = figure.add_subplot()

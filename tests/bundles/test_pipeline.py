@@ -9,11 +9,13 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pydicom
 import pytest
 import torch
 from ignite.engine import Engine, Events
 from monai.bundle import ConfigWorkflow
 from monai.utils import set_determinism
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from monai_minority.data import ImageStore
 from tests.small_cohort import BUNDLE, SUBJECTS, run_pipeline, write_cohort
@@ -27,6 +29,8 @@ STAGES = [
     "samples/unguided",
     "samples/guided",
     "evaluate",
+    "review/unguided",
+    "review/guided",
     "report",
 ]
 DROPOUT = {
@@ -150,6 +154,24 @@ class TestFirstRun:
         assert (unguided["target_class"] == -1).all()
         assert (unguided["guidance_scale"] == 0).all()
 
+    def test_the_report_names_the_most_unusual_by_pseudonym(self, first_run):
+        store = ImageStore.open(first_run[0] / "store").table
+        unusual = pd.read_csv(first_run[0] / "evaluation" / "unusual_images.csv")
+        assert unusual["subject"].tolist() == store["subject"].to_numpy()[unusual["row"]].tolist()
+        assert unusual["row"].iloc[0] == store["minority_score"].idxmax()
+        assert (unusual["neighbour_1_subject"] != unusual["subject"]).all()
+        subjects = pd.read_csv(first_run[0] / "evaluation" / "unusual_subjects.csv")
+        assert subjects["images"].tolist() == [5] * SUBJECTS
+        report = (first_run[0] / "report.html").read_text()
+        assert all(f">{subject}</td>" in report for subject in subjects["subject"])
+
+    def test_the_review_shows_every_class(self, first_run):
+        folder = first_run[0] / "tensorboard" / "review"
+        for name, rows in (("guided", 3), ("unguided", 1)):
+            events = EventAccumulator(str(folder / name)).Reload()
+            (image,) = events.Images(f"synthetic/{name}_scale_{2 if name == 'guided' else 0}/above_real_look_alikes")
+            assert image.height == 2 * rows * (16 + 4 + 1) + 1
+
     def test_nothing_that_identifies_leaves_the_cohort_tables(self, first_run, cohort):
         names = [str(cohort), "sub-00", "sub-truncated"]
         private = {"cohort.csv", "rejected.csv", "cohort.key"}
@@ -167,6 +189,29 @@ class TestFirstRun:
             line.split(":")[0] for line in result.stdout.splitlines() if "unchanged, not run again" in line
         ] == STAGES
         assert {path: path.stat().st_mtime_ns for path in run_dir.rglob("*") if path.is_file()} == before
+
+
+class TestExport:
+    def test_every_sample_set_in_every_format(self, run_dir):
+        result = run_pipeline(run_dir, "pipeline=[export]")
+        assert result.exit_code == 3, result.output
+        for name, classes in (("guided", ["class_0", "class_1", "class_2"]), ("unguided", ["unguided"])):
+            folder = run_dir / "exports" / name
+            files = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+            singles = [f"{c}/00000{i}" for c in classes for i in (1, 2)]
+            expected = [f"dicom/{single}.dcm" for single in singles] + [f"png/{single}.png" for single in singles]
+            assert files == sorted([*expected, *(f"nifti/{c}.nii.gz" for c in classes), "images.csv"])
+        image = pydicom.dcmread(run_dir / "exports" / "guided" / "dicom" / "class_2" / "000001.dcm")
+        assert np.array_equal(image.pixel_array, pixels(run_dir, "guided")[4, 0])
+        made = json.loads((run_dir / "run.json").read_text())["stages"]["samples/guided"]["inputs"]
+        described = image.ContributingEquipmentSequence[0].ContributionDescription
+        assert f"backbone={made['backbone']}; classifier={made['classifier']}" in described
+        assert run_pipeline(run_dir, "pipeline=[export]").stdout.count("unchanged, not run again") == 2
+
+    def test_a_format_that_is_none(self, run_dir):
+        result = run_pipeline(run_dir, "pipeline=[export]", "formats=[jpeg]")
+        assert result.exit_code == 1
+        assert "formats must be some of png, nifti, dicom, got ['jpeg']" in result.output
 
 
 class TestRepetition:

@@ -52,7 +52,9 @@ def test_the_file_needs_nothing_else(run, html):
     assert not re.findall(r"(?:src|href)=\"(?!data:image/png;base64,)", html)
     assert "http" not in re.sub(r"base64,[^\"]*", "", html)
     assert (run / "report.html").stat().st_size < 5e6
-    assert html.count("data:image/png") == 8  # real, two sets, shift, distributions, nearest, timestep, classifier
+    assert (
+        html.count("data:image/png") == 9
+    )  # real, unusual, two sets, shift, distributions, nearest, timestep, classifier
 
 
 def test_no_name_and_no_path_is_told(run, html):
@@ -96,7 +98,7 @@ def test_missing_parts_are_left_out_and_named(run, tmp_path):
     for name in ("timestep.csv", "run.json", "rejected.csv", "classes.json", "classifier/validation.csv"):
         (tmp_path / "run" / name).unlink()
     html = write_report(tmp_path / "run").read_text(encoding="utf-8")
-    assert html.count("data:image/png") == 6
+    assert html.count("data:image/png") == 7
     for name in ("timestep.csv", "run.json", "rejected.csv", "classes.json", "classifier/validation.csv"):
         assert name in html
     assert len(RunFolder.open(run).missing) == 0

@@ -12,6 +12,9 @@ CORE = 0.6
 CLASSES = 4
 """Classes of brightness in the brain; with 4 the darkest is fluid, with 3 it takes in some grey matter."""
 
+BINS = 64
+"""Levels of brightness that Otsu's method looks at."""
+
 
 def ventricle_to_brain_ratio(images: np.ndarray | torch.Tensor) -> np.ndarray:
     """Area of dark fluid in the core of the brain over the brain's area: a plain marker of atrophy, higher is
@@ -28,7 +31,7 @@ def ventricle_to_brain_ratio(images: np.ndarray | torch.Tensor) -> np.ndarray:
             background.
 
     Returns:
-        float64 ``[B]`` in [0, 1]; NaN where no brain is found (constant slices).
+        float64 ``[B]`` in [0, 1]; NaN where no brain is found (slices of few levels of brightness).
 
     Raises:
         ValueError: the images have another shape or are not finite.
@@ -56,9 +59,9 @@ def brain_and_ventricles(image: np.ndarray) -> tuple[np.ndarray, np.ndarray] | N
     closed = ndimage.binary_closing(np.pad(regions == largest, gap), iterations=gap)[gap:-gap, gap:-gap]
     brain = ndimage.binary_fill_holes(closed)
     values = image[brain]
-    if len(np.unique(values)) < 3:
+    if np.count_nonzero(np.histogram(values, BINS)[0]) < CLASSES:
         return None
-    dark = image < threshold_multiotsu(values, classes=CLASSES, nbins=64)[0]
+    dark = image < threshold_multiotsu(values, classes=CLASSES, nbins=BINS)[0]
     return brain, brain & dark & _core(brain)
 
 

@@ -51,6 +51,8 @@ def test_template_slices_through_the_ventricles_have_more():
 
 def test_constant_slices_have_none_and_bad_ones_are_named():
     assert np.isnan(ventricle_to_brain_ratio(np.full((2, 1, 16, 16), -1.0))).all()
+    noise = np.random.default_rng(0).choice([-1.0, 0.5, 1.0], (3, 1, 16, 16))  # as an untrained network samples
+    assert np.isnan(ventricle_to_brain_ratio(noise)).all()
     with pytest.raises(ValueError, match=r"\(16, 16\)"):
         ventricle_to_brain_ratio(np.zeros((16, 16)))
     with pytest.raises(ValueError, match="finite"):

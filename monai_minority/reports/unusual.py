@@ -1,0 +1,101 @@
+"""The cohort review of a report: who and what is most unusual, beside what looks most like it."""
+
+from typing import Any
+
+import pandas as pd
+import torch
+from matplotlib.figure import Figure
+
+from monai_minority.evaluation.cohort_review import NEIGHBOURS
+from monai_minority.keys import Column
+from monai_minority.reports.pictures import picture_rows
+from monai_minority.reports.run_folder import RunFolder
+
+LISTED = 10
+"""Rows of a table in the report; the CSV files have more."""
+
+_IMAGES = {
+    "rank": "",
+    "subject": "subject",
+    "row": "row",
+    Column.SLICE.value: "slice",
+    Column.SPLIT.value: "split",
+    Column.GROUP.value: "group",
+    Column.SEVERITY.value: "severity",
+    Column.SCORE.value: "score",
+    Column.SCORE_ERROR.value: "± error",
+    f"{Column.SCORE.value}_percentile": "percentile",
+    "average_knn": "AvgkNN",
+    "average_knn_percentile": "percentile",
+    "local_outlier_factor": "LOF",
+    "local_outlier_factor_percentile": "percentile",
+}
+_SUBJECTS = {
+    "rank": "",
+    "subject": "subject",
+    "images": "images",
+    Column.SPLIT.value: "split",
+    Column.GROUP.value: "group",
+    "mean_score": "mean score",
+    "mean_score_percentile": "percentile",
+    "highest_score": "highest score",
+    "highest_row": "its row",
+}
+
+
+def unusual_pictures(run: RunFolder, columns: int) -> Figure:
+    """The most unusual images, one a column, above their nearest training images of other subjects."""
+    table = run.evaluation.unusual_images.head(columns)
+    rows = [run.store.batch(table["row"].to_numpy())]
+    captions = [[_caption(row, Column.SCORE.value) for _, row in table.iterrows()]]
+    for k in range(1, NEIGHBOURS + 1):
+        known = table[f"neighbour_{k}_row"].notna().to_numpy()
+        images = torch.ones_like(rows[0])  # white where there is no such neighbour
+        images[torch.tensor(known)] = run.store.batch(table[f"neighbour_{k}_row"][known].to_numpy(dtype=int))
+        rows.append(images)
+        neighbour = f"neighbour_{k}_"
+        captions.append([_caption(row, f"{neighbour}distance", neighbour) for _, row in table.iterrows()])
+    return picture_rows(
+        rows,
+        ["most unusual", *(f"neighbour {k}" for k in range(1, len(rows)))],
+        "Real images of the highest scores (below: score) and the most similar ones of others (below: distance)",
+        captions=captions,
+    )
+
+
+def unusual_tables(run: RunFolder) -> list[dict[str, Any]]:
+    """The first rows of both tables, as title, headings and rows; that of subjects where they have several images."""
+    evaluation = run.evaluation
+    blocks = [("Images", evaluation.unusual_images, _IMAGES, "unusual_images.csv")]
+    if (evaluation.unusual_subjects["images"] > 1).any():
+        blocks.insert(0, ("Subjects", evaluation.unusual_subjects, _SUBJECTS, "unusual_subjects.csv"))
+    return [
+        {
+            "name": name,
+            "file": file,
+            "columns": [heading for column, heading in headings.items() if _has(table, column)],
+            "rows": [
+                [_cell(row[column]) for column in headings if _has(table, column)]
+                for row in table.head(LISTED).to_dict("records")
+            ],
+        }
+        for name, table, headings, file in blocks
+    ]
+
+
+def _has(table: pd.DataFrame, column: str) -> bool:
+    return column in table and bool(table[column].notna().any())
+
+
+def _cell(value: Any) -> Any:
+    """Empty text, which a CSV file gives back as a missing number, as a dash."""
+    return None if isinstance(value, float) and pd.isna(value) else value
+
+
+def _caption(row: pd.Series, value: str, prefix: str = "") -> str:
+    """Whose image it is, as far as a pseudonym says so, and which; below it a value."""
+    number, subject = row[f"{prefix}row"], row[f"{prefix}subject"]
+    if pd.isna(number):
+        return ""
+    who = "" if pd.isna(subject) or not subject else f"{subject}\n"
+    return f"{who}row {number:.0f}: {row[value]:.3g}"
