@@ -5,7 +5,8 @@ import math
 import os
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -50,6 +51,13 @@ _TAGS = [
     "StudyInstanceUID",
     "TemporalPositionIdentifier",
 ]
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Without pydicom's warnings: they quote the values they complain of, and those may identify a patient."""
+    with warnings.catch_warnings(action="ignore"):
+        yield
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +114,7 @@ class DicomHeader:
         return cls.of(dataset, str(path), rest)
 
     @classmethod
+    @quiet()
     def of(cls, dataset: Dataset, file: str, pixel_bytes: int) -> Self:
         """The header of a data set that was read already; ``pixel_bytes`` is how many follow it in the file."""
         if dataset.get("SOPClassUID", dataset.file_meta.get("MediaStorageSOPClassUID")) == MediaStorageDirectoryStorage:
@@ -172,8 +181,7 @@ class _BoundedFile(io.BufferedReader):
 
 def _parsed(path: str | os.PathLike[str], headers_alone: bool) -> tuple[Dataset, int]:
     """The data set and the number of bytes behind what was read of it."""
-    with _BoundedFile(path) as file, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # pydicom's name the offending values, and those may identify
+    with _BoundedFile(path) as file, quiet():
         if not file.size:
             raise ValueError("the file is empty (0 bytes)")
         magic = file.read(132)[128:] == b"DICM"

@@ -37,9 +37,11 @@ class DicomStack:
     @property
     def is_even(self) -> bool:
         """Whether the slices lie at equal distances; if not, the affine has their median distance."""
-        return bool((np.abs(self.gaps - np.median(self.gaps)) <= _gap_tolerance(self.gaps)).all()) if len(
-            self.gaps
-        ) else True
+        return (
+            bool((np.abs(self.gaps - np.median(self.gaps)) <= _gap_tolerance(self.gaps)).all())
+            if len(self.gaps)
+            else True
+        )
 
     @property
     def spacing(self) -> np.ndarray:
@@ -75,7 +77,9 @@ def stack_frames(geometry: np.ndarray, order: np.ndarray, thickness: float = flo
     row, column = directions.mean(axis=0).reshape(2, 3)
     lengths = np.linalg.norm(row), np.linalg.norm(column)
     if min(lengths) < 0.9 or abs(row @ column) > 0.01 or (spacing <= 0).any():
-        raise ValueError("orientation or pixel spacing make no sense: the directions are not perpendicular unit vectors")
+        raise ValueError(
+            "orientation or pixel spacing make no sense: the directions are not perpendicular unit vectors"
+        )
     row, column = row / lengths[0], column / lengths[1]
     normal = np.cross(row, column)
 

@@ -1,13 +1,12 @@
 """The voxels of a DICOM series."""
 
 import os
-import warnings
 from collections.abc import Sequence
 
 import numpy as np
 from pydicom.pixels import pixel_array
 
-from monai_minority.data.dicom_header import read_dicom
+from monai_minority.data.dicom_header import quiet, read_dicom
 from monai_minority.data.dicom_stack import stack_frames
 
 
@@ -46,8 +45,7 @@ def read_dicom_volume(
         raise ValueError(f"a volume of {columns} x {rows} x {len(chosen)} voxels exceeds the {max_bytes} bytes allowed")
 
     voxels = np.empty((len(chosen), rows, columns), dtype=np.float32)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # pydicom's warnings name values, and those may identify
+    with quiet():
         for voxel, frame in zip(voxels, chosen, strict=True):
             dataset = read[owners[frame]][0]
             index = int(inner[frame]) if counts[owners[frame]] > 1 else None
