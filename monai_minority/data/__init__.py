@@ -14,6 +14,7 @@ from monai_minority.data.find import (
     find_cohort,
 )
 from monai_minority.data.image_store import ImageStore
+from monai_minority.data.inspection import inspect_dicom
 from monai_minority.data.phantom import make_phantom_cohort
 from monai_minority.data.pseudonyms import Pseudonyms
 from monai_minority.data.sample_plan import SamplePlan
@@ -41,6 +42,7 @@ __all__ = [
     "cohort_from_pictures",
     "extract",
     "find_cohort",
+    "inspect_dicom",
     "is_synthetic",
     "long_tail",
     "make_phantom_cohort",

@@ -49,7 +49,7 @@ def cohort_from_dicom(
     pattern = re.compile(subject_pattern) if subject_pattern else None
     if pattern and not pattern.groups:
         raise ValueError(f"subject_pattern must have a group, for instance '(P[0-9]+)/', got {subject_pattern!r}")
-    chosen = _rules(rules)
+    chosen = SeriesRules.of(**rules)
     series, unread = group_series(walk(folder, ("",), rejected), num_workers)
     rejected += unread
     records = []
@@ -81,14 +81,6 @@ def looks_like_dicom(file: Path) -> bool:
             return opened.read(132)[128:] == b"DICM"
     except OSError:
         return False
-
-
-def _rules(rules: dict[str, Any]) -> SeriesRules:
-    known = SeriesRules.__dataclass_fields__
-    unknown = sorted(set(rules) - set(known))
-    if unknown:
-        raise ValueError(f"rules of DICOM series must be of {', '.join(known)}, got {', '.join(unknown)}")
-    return SeriesRules(**rules)
 
 
 def _record(series: DicomSeries, subject: str) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from typing import Any, Self
 
 from monai_minority.data.dicom_series import PLANES, DicomSeries
 
@@ -26,6 +27,19 @@ class SeriesRules:
     plane: str | None = None
     minimum_slices: int = 10
     three_d_only: bool = False
+
+    @classmethod
+    def of(cls, **rules: Any) -> Self:
+        """The rules of a configuration.
+
+        Raises:
+            ValueError: one is unknown, or as the class.
+        """
+        unknown = sorted(set(rules) - set(cls.__dataclass_fields__))
+        if unknown:
+            known = ", ".join(cls.__dataclass_fields__)
+            raise ValueError(f"rules of DICOM series must be of {known}, got {', '.join(unknown)}")
+        return cls(**rules)
 
     def __post_init__(self) -> None:
         if self.plane not in (None, *PLANES):
