@@ -53,6 +53,28 @@ def run(
     raise typer.Exit(status)
 
 
+@app.command()
+def inspect(
+    folder: Annotated[Path, typer.Argument(help="Folder with DICOM files, at any depth and under any name.")],
+    values: Annotated[
+        list[str] | None, typer.Argument(help="KEY=VALUE rules as in dataset_options, such as plane=axial.")
+    ] = None,
+    names: Annotated[bool, typer.Option(help="Also show patient IDs and paths. They identify.")] = False,
+    debug: Annotated[bool, typer.Option(help="Show the traceback of an error.")] = False,
+) -> None:
+    """Show the DICOM series of a folder, and which of them would be used and why not the others."""
+    with _clear_errors(debug):
+        from monai_minority.data import inspect_dicom  # here: it takes seconds, and --help should not
+
+        rules = {key: None if value == "$None" else value for key, value in map(_override, values or [])}
+        table, others = inspect_dicom(folder, names=names, **rules)
+        _say(table.to_string(index=False) if len(table) else "There is no DICOM series.")
+        for reason, count in others.items():
+            _say(f"{count} other file(s): {reason}")
+        used = int((table["verdict"] == "used").sum()) if len(table) else 0
+        _say(f"{used} of {len(table)} series would be used.")
+
+
 def _run_stages(
     bundle: Path,
     overlays: list[str],

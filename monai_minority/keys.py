@@ -12,6 +12,8 @@ class Key(StrEnum):
 
     IMAGE = "image"
     """Image tensor ``[C, H, W]`` in [-1, 1] (``[B, C, H, W]`` in a batch); before extraction, the path of a volume."""
+    FILES = "files"
+    """Paths of all files of a DICOM series, beside the first one in ``IMAGE``; before extraction alone."""
     SUBJECT = "subject"
     GROUP = "group"
     SPLIT = "split"

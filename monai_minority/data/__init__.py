@@ -1,6 +1,8 @@
 """From files to an image store: cohorts, subject splits, extraction and the store itself."""
 
 from monai_minority.data.cohort import Cohort, Rejection, write_rejected
+from monai_minority.data.dicom import cohort_from_dicom
+from monai_minority.data.dicom_volume import read_dicom_volume
 from monai_minority.data.export import is_synthetic, save_nifti, save_png_grid
 from monai_minority.data.export_dicom import save_dicom
 from monai_minority.data.export_samples import export_samples
@@ -14,10 +16,12 @@ from monai_minority.data.find import (
     find_cohort,
 )
 from monai_minority.data.image_store import ImageStore
+from monai_minority.data.inspection import inspect_dicom
 from monai_minority.data.phantom import make_phantom_cohort
 from monai_minority.data.pseudonyms import Pseudonyms
 from monai_minority.data.sample_groups import sample_groups
 from monai_minority.data.sample_plan import SamplePlan
+from monai_minority.data.series_rules import SeriesRules
 from monai_minority.data.splits import check_no_leak, long_tail, split_by_subject, split_cohort
 from monai_minority.data.store_batches import BatchPlan, OrderedBatches, ShuffledBatches, StoreBatches
 
@@ -29,20 +33,24 @@ __all__ = [
     "Pseudonyms",
     "Rejection",
     "SamplePlan",
+    "SeriesRules",
     "ShuffledBatches",
     "StoreBatches",
     "check_no_leak",
     "cohort_from_bids",
     "cohort_from_csv",
     "cohort_from_datalist",
+    "cohort_from_dicom",
     "cohort_from_folder",
     "cohort_from_pictures",
     "export_samples",
     "extract",
     "find_cohort",
+    "inspect_dicom",
     "is_synthetic",
     "long_tail",
     "make_phantom_cohort",
+    "read_dicom_volume",
     "sample_groups",
     "save_dicom",
     "save_nifti",

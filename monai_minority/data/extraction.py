@@ -86,7 +86,7 @@ def extract(
         raise ValueError(f"columns must be in the cohort, {', '.join(absent)} are not; it has {', '.join(table)}")
     cohort_path = Path(cohort_path or path.parent / "cohort.csv")
     cohort_path.parent.mkdir(parents=True, exist_ok=True)
-    table.to_csv(cohort_path, index=False)
+    table.drop(columns=str(Key.FILES), errors="ignore").to_csv(cohort_path, index=False)
 
     rejected = list(cohort.rejected)
     rows: dict[str, Any] = {}

@@ -5,22 +5,20 @@ raises only where nothing at all can be read.
 """
 
 import json
-import logging
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from monai_minority.data.cohort import Cohort, Rejection
+from monai_minority.data.dicom import cohort_from_dicom, looks_like_dicom
+from monai_minority.data.listing import PathLike, existing, named, read_table, some, stem, walk, with_labels
 from monai_minority.keys import Column, Key, Split
 
-logger = logging.getLogger(__name__)
-
-PathLike = str | os.PathLike[str]
-VOLUMES = (".nii", ".nii.gz")
+VOLUMES = (".nii", ".nii.gz", ".hdr", ".hdr.gz")
 PICTURES = (".jpg", ".jpeg", ".png", ".webp")
 SECTIONS = {
     "training": Split.TRAIN,
@@ -39,9 +37,10 @@ def find_cohort(path: PathLike, **options: Any) -> Cohort:
 
     A ``.csv`` or ``.tsv`` file: :func:`cohort_from_csv`; ``.json``: :func:`cohort_from_datalist`; a folder
     with ``participants.tsv``: :func:`cohort_from_bids`; with a NIfTI file at any depth:
-    :func:`cohort_from_folder`; else: :func:`cohort_from_pictures`.
+    :func:`cohort_from_folder`; with a DICOM file at any depth: :func:`cohort_from_dicom`; else:
+    :func:`cohort_from_pictures`.
     """
-    path = _existing(path)
+    path = existing(path)
     if path.is_file():
         if path.suffix.lower() == ".json":
             return cohort_from_datalist(path, **options)
@@ -50,8 +49,10 @@ def find_cohort(path: PathLike, **options: Any) -> Cohort:
         raise ValueError(f"{path} must be a folder or a .csv, .tsv or .json file")
     if (path / "participants.tsv").is_file():
         return cohort_from_bids(path, **options)
-    if any(_files(path, VOLUMES, [])):
+    if any(walk(path, VOLUMES, [])):
         return cohort_from_folder(path, **options)
+    if any(looks_like_dicom(file) for file in walk(path, ("",), []) if file.suffix.lower() not in PICTURES):
+        return cohort_from_dicom(path, **options)
     return cohort_from_pictures(path, **options)
 
 
@@ -68,22 +69,22 @@ def cohort_from_folder(folder: PathLike, subject_pattern: str | None = None) -> 
         FileNotFoundError: there is no such folder.
         ValueError: it holds no NIfTI file, or the pattern has no group.
     """
-    folder = _existing(folder)
+    folder = existing(folder)
     pattern = re.compile(subject_pattern or r"(sub-[A-Za-z0-9]+)")
     if not pattern.groups:
         raise ValueError(f"subject_pattern must have a group, for instance '(P[0-9]+)_', got {subject_pattern!r}")
     rejected: list[Rejection] = []
     records = []
-    for file in _files(folder, VOLUMES, rejected):
+    for file in walk(folder, VOLUMES, rejected):
         below = file.relative_to(folder).as_posix()
         found = pattern.search(below)
         if found:
             records.append({Key.IMAGE: file, Column.SUBJECT: found[1]})
         elif subject_pattern is None:
-            records.append({Key.IMAGE: file, Column.SUBJECT: _stem(below)})
+            records.append({Key.IMAGE: file, Column.SUBJECT: stem(below)})
         else:
             rejected.append(Rejection(str(file), "", f"the path does not match subject_pattern {subject_pattern!r}"))
-    return Cohort.from_records(_some(records, folder, "NIfTI file", rejected), rejected)
+    return Cohort.from_records(some(records, folder, "NIfTI file", rejected), rejected)
 
 
 def cohort_from_bids(folder: PathLike, suffix: str = "T1w", **columns: str) -> Cohort:
@@ -98,39 +99,21 @@ def cohort_from_bids(folder: PathLike, suffix: str = "T1w", **columns: str) -> C
     A row whose subject has no image, or that repeats a subject, is rejected; an image whose subject has no
     row is kept without labels.
     """
-    folder = _existing(folder)
+    folder = existing(folder)
     rejected: list[Rejection] = []
     records, others = [], set()
-    for file in _files(folder, VOLUMES, rejected, skip=("derivatives", "sourcedata")):
+    for file in walk(folder, VOLUMES, rejected, skip=("derivatives", "sourcedata")):
         found = re.search(r"(?:^|/)(sub-[A-Za-z0-9]+)/", file.relative_to(folder).as_posix())
-        own = _stem(file.name).rpartition("_")[2]
+        own = stem(file.name).rpartition("_")[2]
         if found and own == suffix:
             records.append({Key.IMAGE: str(file), Column.SUBJECT: found[1]})
         elif found:
             others.add(own)
     what = f"image with suffix {suffix!r}" + (f" (there are {', '.join(sorted(others))})" if others else "")
-    table = pd.DataFrame(_some(records, folder, what, rejected))
+    table = pd.DataFrame(some(records, folder, what, rejected))
     labels_path = folder / "participants.tsv"
     if labels_path.is_file():
-        labels = _read_table(labels_path)
-        if "participant_id" not in labels:
-            raise ValueError(f"{labels_path} must have the column participant_id, it has {', '.join(labels)}")
-        labels["participant_id"] = labels["participant_id"].map(
-            lambda s: s if str(s).startswith("sub-") else f"sub-{s}"
-        )
-        labels = _named(labels, labels_path, columns)
-        twice = labels["participant_id"].duplicated()
-        absent = ~labels["participant_id"].isin(table[Column.SUBJECT])
-        for where, reason in (
-            (twice, "the subject is listed twice; the first row is kept"),
-            (absent & ~twice, "the subject has no image"),
-        ):
-            rejected += [Rejection(str(labels_path), s, reason) for s in labels.loc[where, "participant_id"]]
-        table = table.merge(labels[~twice], how="left", left_on=str(Column.SUBJECT), right_on="participant_id")
-        unlabelled = table["participant_id"].isna().sum()
-        if unlabelled:
-            logger.warning("%d images have no row in participants.tsv and are kept without labels", unlabelled)
-        table = table.drop(columns="participant_id")
+        table = with_labels(table, labels_path, "participant_id", columns, rejected)
     return Cohort.from_records(table, rejected)
 
 
@@ -159,9 +142,9 @@ def cohort_from_csv(
         FileNotFoundError: there is no such file.
         ValueError: a named column is absent, or no row is usable.
     """
-    path = _existing(path)
-    table = _read_table(path)
-    own = _named(
+    path = existing(path)
+    table = read_table(path)
+    own = named(
         table,
         path,
         {"image": image, "subject": subject, "group": group, "severity": severity, "split": split},
@@ -182,7 +165,7 @@ def cohort_from_datalist(datalist: PathLike | Sequence[Mapping[str, Any]], base_
             list.
     """
     if isinstance(datalist, str | os.PathLike):
-        path = _existing(datalist)
+        path = existing(datalist)
         content = json.loads(path.read_text(encoding="utf-8"))
         base = Path(base_dir) if base_dir else path.parent
     else:
@@ -198,7 +181,7 @@ def cohort_from_datalist(datalist: PathLike | Sequence[Mapping[str, Any]], base_
             if section is not None:
                 record.setdefault(Column.SPLIT, SECTIONS[section.lower()])
             if file is not None:
-                record.setdefault(Column.SUBJECT, _stem(str(file)))
+                record.setdefault(Column.SUBJECT, stem(str(file)))
                 record[Key.IMAGE] = str(base / str(file))
             records.append({str(k): v for k, v in record.items() if k != "label"})
     return Cohort.from_records(records)
@@ -210,9 +193,9 @@ def cohort_from_pictures(folder: PathLike, subject_pattern: str | None = None) -
     ``class_label`` numbers the groups in alphabetical order from 0. A picture is a subject of its own unless
     ``subject_pattern`` finds one in its path, see :func:`cohort_from_folder`.
     """
-    folder = _existing(folder)
+    folder = existing(folder)
     rejected: list[Rejection] = []
-    files = _some(list(_files(folder, PICTURES, rejected)), folder, "JPEG, PNG or WebP picture", rejected)
+    files = some(list(walk(folder, PICTURES, rejected)), folder, "JPEG, PNG or WebP picture", rejected)
     labels = {name: label for label, name in enumerate(sorted({file.parent.name for file in files}))}
     records = []
     for file in files:
@@ -232,77 +215,3 @@ def cohort_from_pictures(folder: PathLike, subject_pattern: str | None = None) -
             }
         )
     return Cohort.from_records(records, rejected)
-
-
-def _existing(path: PathLike) -> Path:
-    path = Path(path).expanduser()
-    if not path.exists():
-        raise FileNotFoundError(f"{path} does not exist")
-    return path
-
-
-def _files(
-    folder: Path, endings: tuple[str, ...], rejected: list[Rejection], skip: tuple[str, ...] = ()
-) -> Iterable[Path]:
-    """Files with one of the endings, in a fixed order; a folder that cannot be read is rejected, the top one
-    raises."""
-
-    def note(error: OSError) -> None:
-        if Path(error.filename) == folder:
-            raise error
-        rejected.append(Rejection(str(error.filename), "", f"the folder cannot be read: {error.strerror}"))
-
-    for root, folders, names in os.walk(folder, onerror=note):
-        folders[:] = sorted(f for f in folders if not f.startswith(".") and f not in skip)
-        for name in sorted(names):
-            if name.lower().endswith(endings) and not name.startswith("."):
-                yield Path(root) / name
-
-
-def _some(found: list, folder: Path, what: str, rejected: list[Rejection]) -> list:
-    if not found:
-        hint = f"; {rejected[0].file}: {rejected[0].reason}" if rejected else ""
-        raise ValueError(f"there is no {what} under {folder}{hint}")
-    return found
-
-
-def _stem(name: str) -> str:
-    return re.sub(r"(\.nii)?(\.gz)?$|\.(jpe?g|png|webp)$", "", Path(name).name, flags=re.IGNORECASE)
-
-
-def _read_table(path: Path) -> pd.DataFrame:
-    separator = "\t" if path.suffix.lower() == ".tsv" else ","
-    # As text: a subject "007" stays "007". "n/a" is BIDS's missing value.
-    table = pd.read_csv(
-        path, sep=separator, dtype=str, keep_default_na=False, na_values=["", "n/a"], encoding="utf-8-sig"
-    )
-    table.columns = table.columns.str.strip()
-    return table
-
-
-def _named(table: pd.DataFrame, path: Path, columns: Mapping[str, str | None]) -> pd.DataFrame:
-    """The table with our columns made of the named ones; text that is all numbers becomes numbers
-    elsewhere."""
-    result = table.copy()
-    for ours, theirs in columns.items():
-        if theirs is None:
-            continue
-        falls = ours == Column.SEVERITY and theirs.startswith("-") and theirs not in table
-        source = theirs[1:] if falls else theirs
-        if source not in table:
-            raise ValueError(f"{path} has no column {source!r} for {ours}; it has {', '.join(table.columns)}")
-        values = table[source]
-        result[ours] = values.map(_negated, na_action="ignore") if falls else values
-    kept_as_text = {Key.IMAGE, Column.SUBJECT, Column.GROUP, Column.SPLIT, Column.SEVERITY, "participant_id"}
-    for name in result.columns.difference(list(map(str, kept_as_text))):
-        numbers = pd.to_numeric(result[name], errors="coerce")
-        if numbers.notna().equals(result[name].notna()):
-            result[name] = numbers
-    return result
-
-
-def _negated(text: str) -> str | float:
-    try:
-        return -float(text)
-    except ValueError:
-        return text

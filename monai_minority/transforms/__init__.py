@@ -1,17 +1,21 @@
-"""Dictionary transforms that MONAI does not have: pictures, checks, slices and their intensities."""
+"""Dictionary transforms that MONAI does not have: volumes, pictures, checks, slices and their intensities."""
 
+from monai_minority.transforms.align_to_axes import AlignToAxesd
 from monai_minority.transforms.center_crop_to_square import CenterCropToSquared
 from monai_minority.transforms.check_volume import CheckVolumed
 from monai_minority.transforms.extract_slices import ExtractSlicesd
 from monai_minority.transforms.load_picture import LoadPictured
+from monai_minority.transforms.load_volume import LoadVolumed
 from monai_minority.transforms.resize_to_square import ResizeToSquared
 from monai_minority.transforms.slice_intensity import SliceIntensityd
 
 __all__ = [
+    "AlignToAxesd",
     "CenterCropToSquared",
     "CheckVolumed",
     "ExtractSlicesd",
     "LoadPictured",
+    "LoadVolumed",
     "ResizeToSquared",
     "SliceIntensityd",
 ]

@@ -7,11 +7,18 @@ from pathlib import Path
 import nibabel
 import numpy as np
 from benchmarks.comparison import Comparison
-from monai.transforms import Compose, LoadImaged, Orientationd
+from monai.transforms import Compose
 from skimage.transform import resize
 
 from monai_minority.data import ImageStore, extract, find_cohort
-from monai_minority.transforms import CheckVolumed, ExtractSlicesd, ResizeToSquared, SliceIntensityd
+from monai_minority.transforms import (
+    AlignToAxesd,
+    CheckVolumed,
+    ExtractSlicesd,
+    LoadVolumed,
+    ResizeToSquared,
+    SliceIntensityd,
+)
 
 POSITIONS = [0.40, 0.45, 0.50, 0.55, 0.60]
 
@@ -39,9 +46,9 @@ def extract_volumes(volumes: Path, path: Path, size: int) -> ImageStore:
     """Our way, with the transforms of the bundle's ``prepare`` stage and no worker processes."""
     transform = Compose(
         [
-            LoadImaged("image", ensure_channel_first=True),
+            LoadVolumed("image"),
             CheckVolumed("image"),
-            Orientationd("image", axcodes="RAS", labels=None),
+            AlignToAxesd("image"),
             ExtractSlicesd("image", positions=POSITIONS),
             SliceIntensityd("image"),
             ResizeToSquared("image", size),

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from monai.bundle import ConfigParser
-from monai.transforms import Compose, LoadImaged, Orientationd, ScaleIntensityRanged
+from monai.transforms import Compose, ScaleIntensityRanged
 from PIL import Image
 
 from monai_minority.data import (
@@ -26,9 +26,11 @@ from monai_minority.data import (
 )
 from monai_minority.data.sources import npz
 from monai_minority.transforms import (
+    AlignToAxesd,
     CheckVolumed,
     ExtractSlicesd,
     LoadPictured,
+    LoadVolumed,
     ResizeToSquared,
     SliceIntensityd,
 )
@@ -37,9 +39,9 @@ from monai_minority.transforms import (
 def _slices(**options) -> Compose:
     return Compose(
         [
-            LoadImaged("image", reader="NibabelReader", ensure_channel_first=True),
+            LoadVolumed("image"),
             CheckVolumed("image"),
-            Orientationd("image", axcodes="RAS"),
+            AlignToAxesd("image"),
             ExtractSlicesd("image", "axial", [2, 5], "index", **options),
             SliceIntensityd("image"),
             ResizeToSquared("image", 8),
@@ -188,7 +190,7 @@ def test_one_volume_of_a_series_can_be_chosen(tmp_path):
     _save(tmp_path / "series.nii", np.stack([_voxels(i) for i in range(3)], axis=-1))
     transform = _slices()
     transform.transforms = tuple(
-        CheckVolumed("image", volume_index=1) if isinstance(t, CheckVolumed) else t for t in transform.transforms
+        LoadVolumed("image", volume_index=1) if isinstance(t, LoadVolumed) else t for t in transform.transforms
     )
     store = extract(cohort_from_folder(tmp_path), transform, tmp_path / "run/store", progress=False)
     assert np.abs(np.load(store.path / "images.npy")[0, 0] - _expected(1, 2)).max() <= 1
@@ -296,9 +298,9 @@ def test_the_whole_of_it_is_a_bundle_config(volumes, tmp_path):
         "slices": {
             "_target_": "Compose",
             "transforms": [
-                {"_target_": "LoadImaged", "keys": "image", "ensure_channel_first": True},
+                {"_target_": "monai_minority.transforms.LoadVolumed", "keys": "image"},
                 {"_target_": "monai_minority.transforms.CheckVolumed", "keys": "image"},
-                {"_target_": "Orientationd", "keys": "image", "axcodes": "RAS"},
+                {"_target_": "monai_minority.transforms.AlignToAxesd", "keys": "image"},
                 {"_target_": "monai_minority.transforms.ExtractSlicesd", "keys": "image", "positions": [0.3, 0.6]},
                 {"_target_": "monai_minority.transforms.SliceIntensityd", "keys": "image"},
                 {"_target_": "monai_minority.transforms.ResizeToSquared", "keys": "image", "size": 16},

@@ -45,11 +45,3 @@ def test_sound_volumes_pass_unchanged():
 def test_unsound_volumes_raise(values, affine, message):
     with pytest.raises(ValueError, match=message):
         CheckVolumed("image")(_volume(values, affine))
-
-
-def test_one_volume_of_a_series_is_chosen():
-    values = torch.randn(3, 3, 4, 5)
-    result = CheckVolumed("image", volume_index=2)(_volume(values, _affine()))["image"]
-    assert torch.equal(result.as_tensor(), values[2:3])
-    with pytest.raises(ValueError, match="volume_index is 3, the series has 3"):
-        CheckVolumed("image", volume_index=3)(_volume(values, _affine()))

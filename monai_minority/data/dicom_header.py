@@ -1,0 +1,306 @@
+"""What one DICOM file says of itself: whose it is, what it shows, and where each of its frames lies."""
+
+import io
+import math
+import os
+import sys
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+import pydicom
+from pydicom.dataset import Dataset
+from pydicom.uid import UID, MediaStorageDirectoryStorage
+
+# A compressed frame of one grey level is some hundreds of bytes; more than this many times the file is a lie or a bomb.
+_MAX_COMPRESSION = 4096
+_MAX_BYTES = 4 << 30
+_NAN = float("nan")
+_TAGS = [
+    "AcquisitionNumber",
+    "BitsAllocated",
+    "Columns",
+    "EchoTime",
+    "ImageOrientationPatient",
+    "ImagePositionPatient",
+    "ImageType",
+    "ImagesInAcquisition",
+    "InstanceNumber",
+    "IssuerOfPatientID",
+    "MRAcquisitionType",
+    "Modality",
+    "NumberOfFrames",
+    "PatientID",
+    "PatientName",
+    "PerFrameFunctionalGroupsSequence",
+    "PhotometricInterpretation",
+    "PixelSpacing",
+    "RescaleIntercept",
+    "RescaleSlope",
+    "Rows",
+    "SOPClassUID",
+    "SamplesPerPixel",
+    "SeriesDescription",
+    "SeriesInstanceUID",
+    "SharedFunctionalGroupsSequence",
+    "SliceThickness",
+    "SpacingBetweenSlices",
+    "StudyInstanceUID",
+    "TemporalPositionIdentifier",
+]
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Without pydicom's warnings: they quote the values they complain of, and those may identify a patient."""
+    with warnings.catch_warnings(action="ignore"):
+        yield
+
+
+@dataclass(frozen=True, slots=True)
+class DicomHeader:
+    """The header of one file, small enough to keep hundreds of thousands of.
+
+    Attributes:
+        file: its path.
+        subject: patient ID (with its issuer, where given), or the patient's name, or the study. It identifies.
+        study: study instance UID.
+        series: series instance UID.
+        modality: such as ``MR``; ``""`` where it is not said, as all texts.
+        description: of the series.
+        name: of the patient, to keep it out of descriptions.
+        image_type: such as ``("ORIGINAL", "PRIMARY", "M")``.
+        acquisition: ``"3D"`` or ``"2D"``.
+        matrix: rows and columns.
+        inverted: whether low values are white (MONOCHROME1).
+        expected: number of images the acquisition has, 0 where it is not said.
+        thickness: distance of slices in mm as the header says it, NaN where it does not.
+        geometry: float64 ``[frames, 13]``: position (3) and directions of a row and of a column (6), both in mm in
+            the patient's LPS axes, distance of rows and of columns (2), rescale slope and intercept; NaN where absent.
+        order: float64 ``[frames, 4]``: echo time, temporal position, acquisition and instance number, which tell the
+            frames of one place apart.
+        problem: why the file cannot be part of a volume; ``""``: it can.
+    """
+
+    file: str
+    subject: str
+    study: str
+    series: str
+    modality: str
+    description: str
+    name: str
+    image_type: tuple[str, ...]
+    acquisition: str
+    matrix: tuple[int, int]
+    inverted: bool
+    expected: int
+    thickness: float
+    geometry: np.ndarray
+    order: np.ndarray
+    problem: str
+
+    @classmethod
+    def read(cls, path: str | os.PathLike[str]) -> Self:
+        """Read the header of a file without its pixels.
+
+        Raises:
+            ValueError: it is empty, not DICOM, damaged before it names its series, or no image.
+            OSError: it cannot be opened.
+        """
+        dataset, rest = _parsed(path, headers_alone=True)
+        return cls.of(dataset, str(path), rest)
+
+    @classmethod
+    @quiet()
+    def of(cls, dataset: Dataset, file: str, pixel_bytes: int) -> Self:
+        """The header of a data set that was read already; ``pixel_bytes`` is how many follow it in the file."""
+        if dataset.get("SOPClassUID", dataset.file_meta.get("MediaStorageSOPClassUID")) == MediaStorageDirectoryStorage:
+            raise ValueError("a DICOMDIR, no image")
+        rows, columns = (_integer(dataset, name) for name in ("Rows", "Columns"))
+        if not rows or not columns:
+            kind = UID(str(dataset.get("SOPClassUID", ""))).name
+            raise ValueError(f"the DICOM file holds no image{f' but a {kind}' if kind else ''}")
+        series = _text(dataset, "SeriesInstanceUID")
+        if not series:
+            raise ValueError("the DICOM file does not say to which series it belongs (no SeriesInstanceUID)")
+        study, name = _text(dataset, "StudyInstanceUID"), _text(dataset, "PatientName")
+        issuer = _text(dataset, "IssuerOfPatientID")
+        identity = _text(dataset, "PatientID")
+        subject = f"{identity} ({issuer})" if identity and issuer else identity or name or study or series
+        frames, problem = _frames(dataset, pixel_bytes)
+        return cls(
+            file=file,
+            subject=sys.intern(subject),
+            study=sys.intern(study),
+            series=sys.intern(series),
+            modality=sys.intern(_text(dataset, "Modality")),
+            description=sys.intern(_text(dataset, "SeriesDescription")),
+            name=sys.intern(name),
+            image_type=tuple(map(sys.intern, map(str, _values(dataset, "ImageType")))),
+            acquisition=sys.intern(_text(dataset, "MRAcquisitionType")),
+            matrix=(rows, columns),
+            inverted=_text(dataset, "PhotometricInterpretation") == "MONOCHROME1",
+            expected=_integer(dataset, "ImagesInAcquisition"),
+            thickness=_thickness(dataset),
+            geometry=_geometry(dataset, frames),
+            order=_order(dataset, frames),
+            problem=problem,
+        )
+
+
+def read_dicom(path: str | os.PathLike[str]) -> tuple[Dataset, DicomHeader]:
+    """A whole data set, its pixels still encoded, and its header, by one read of the file.
+
+    Raises:
+        ValueError: as :meth:`DicomHeader.read`, or the file's ``problem``.
+    """
+    dataset, rest = _parsed(path, headers_alone=False)
+    pixels = dataset.get("PixelData")
+    header = DicomHeader.of(dataset, str(path), len(pixels) if isinstance(pixels, bytes) else rest)
+    if header.problem:
+        raise ValueError(header.problem)
+    return dataset, header
+
+
+class _BoundedFile(io.BufferedReader):
+    """A file that is never asked for more than it has: a length of 4 GB in a damaged header costs no memory."""
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        super().__init__(io.FileIO(path))
+        self.size = os.fstat(self.fileno()).st_size
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if size is not None and 0 <= size <= 1 << 16:
+            return super().read(size)
+        rest = max(0, self.size - self.tell())
+        return super().read(rest if size is None or size < 0 else min(size, rest))
+
+
+def _parsed(path: str | os.PathLike[str], headers_alone: bool) -> tuple[Dataset, int]:
+    """The data set and the number of bytes behind what was read of it."""
+    with _BoundedFile(path) as file, quiet():
+        if not file.size:
+            raise ValueError("the file is empty (0 bytes)")
+        magic = file.read(132)[128:] == b"DICM"
+        file.seek(0)
+        try:
+            dataset = pydicom.dcmread(
+                file, force=True, stop_before_pixels=headers_alone, specific_tags=_TAGS if headers_alone else None
+            )
+            known = magic or "SOPClassUID" in dataset or "SeriesInstanceUID" in dataset
+        except Exception as error:  # whatever pydicom stumbles over, the file is damaged
+            raise ValueError(
+                f"the DICOM header is damaged ({type(error).__name__})" if magic else "not a DICOM file"
+            ) from None
+        if not known:
+            raise ValueError("not a DICOM file")
+        return dataset, file.size - file.tell()
+
+
+def _frames(dataset: Dataset, pixel_bytes: int) -> tuple[int, str]:
+    """Number of frames and what is wrong with the pixels, as far as the header and the file's size tell."""
+    try:
+        frames = max(1, int(dataset.get("NumberOfFrames") or 1))
+    except (TypeError, ValueError):
+        return 1, "the number of frames is not a number"
+    if _integer(dataset, "SamplesPerPixel") > 1 or "COLOR" in _text(dataset, "PhotometricInterpretation"):
+        return 1, "a colour picture, no measured volume"
+    size = dataset.Rows * dataset.Columns * frames * max(1, _integer(dataset, "BitsAllocated") / 8)
+    syntax = dataset.file_meta.get("TransferSyntaxUID")
+    compressed = syntax is not None and UID(syntax).is_compressed
+    deflated = syntax == "1.2.840.10008.1.2.1.99"
+    if not pixel_bytes and not deflated:
+        return 1, "the file is truncated: it ends before its pixels"
+    if compressed and not deflated and size > _MAX_COMPRESSION * pixel_bytes:
+        return 1, f"the header claims {size:.4g} bytes of pixels, {pixel_bytes} bytes cannot hold them"
+    if not compressed and pixel_bytes < size:
+        return 1, f"the file is truncated: it has {pixel_bytes} of the {size:.4g} bytes of its pixels"
+    if size > _MAX_BYTES:
+        return 1, f"the header claims {size:.4g} bytes of pixels, more than the {_MAX_BYTES} that are read"
+    return frames, ""
+
+
+def _geometry(dataset: Dataset, frames: int) -> np.ndarray:
+    shared, own = _groups(dataset, frames)
+    rows = np.empty((frames, 13))
+    for row, groups in zip(rows, own, strict=True):
+        find = _Finder((groups, shared, dataset))
+        row[:3] = find("PlanePositionSequence", "ImagePositionPatient", 3)
+        row[3:9] = find("PlaneOrientationSequence", "ImageOrientationPatient", 6)
+        row[9:11] = find("PixelMeasuresSequence", "PixelSpacing", 2)
+        row[11] = find("PixelValueTransformationSequence", "RescaleSlope", 1, 1.0)[0]
+        row[12] = find("PixelValueTransformationSequence", "RescaleIntercept", 1, 0.0)[0]
+    return rows
+
+
+def _order(dataset: Dataset, frames: int) -> np.ndarray:
+    shared, own = _groups(dataset, frames)
+    rows = np.empty((frames, 4))
+    for number, (row, groups) in enumerate(zip(rows, own, strict=True)):
+        find = _Finder((groups, shared, dataset))
+        row[0] = find("MREchoSequence", "EffectiveEchoTime" if groups else "EchoTime", 1, 0.0)[0]
+        temporal = "TemporalPositionIndex" if groups else "TemporalPositionIdentifier"
+        row[1] = find("FrameContentSequence", temporal, 1, 0.0)[0]
+        row[2] = find("", "AcquisitionNumber", 1, 0.0)[0]
+        row[3] = find("", "InstanceNumber", 1)[0] if frames == 1 else number
+    return rows
+
+
+def _thickness(dataset: Dataset) -> float:
+    shared, own = _groups(dataset, 1)
+    find = _Finder((own[0], shared, dataset))
+    between = find("PixelMeasuresSequence", "SpacingBetweenSlices", 1)[0]
+    return float(between if between > 0 else find("PixelMeasuresSequence", "SliceThickness", 1)[0])
+
+
+def _groups(dataset: Dataset, frames: int) -> tuple[Dataset | None, Sequence[Dataset | None]]:
+    """The shared functional groups and those of each frame; ``None`` where there are none."""
+    shared = dataset.get("SharedFunctionalGroupsSequence")
+    own = dataset.get("PerFrameFunctionalGroupsSequence")
+    fits = own and (len(own) == frames or frames == 1)
+    return (shared[0] if shared else None), (own[:frames] if fits else [None] * frames)
+
+
+class _Finder:
+    """Looks an attribute up in a frame's functional groups, then in the shared ones, then in the data set itself."""
+
+    def __init__(self, places: Sequence[Dataset | None]) -> None:
+        self._places = places
+
+    def __call__(self, group: str, name: str, count: int, default: float = _NAN) -> list[float]:
+        for place in self._places:
+            if place is None:
+                continue
+            inner = place.get(group) if group else None
+            found = _values(inner[0] if inner else place, name)
+            if len(found) == count:
+                try:
+                    return [float(value) for value in found]
+                except (TypeError, ValueError):
+                    break
+        return [default] * count
+
+
+def _values(dataset: Dataset, name: str) -> list[Any]:
+    try:
+        value = dataset.get(name)
+    except Exception:  # pydicom converts values when they are asked for; a damaged one is as good as none
+        return []
+    if value is None or value == "":
+        return []
+    return list(value) if isinstance(value, list | tuple | pydicom.multival.MultiValue) else [value]
+
+
+def _text(dataset: Dataset, name: str) -> str:
+    return "\\".join(map(str, _values(dataset, name))).strip()
+
+
+def _integer(dataset: Dataset, name: str) -> int:
+    try:
+        number = float(_values(dataset, name)[0])
+    except (IndexError, TypeError, ValueError):
+        return 0
+    return int(number) if math.isfinite(number) else 0
