@@ -1,9 +1,18 @@
-"""Dictionary transforms that MONAI does not have: pictures, checks, slices and their intensities."""
+"""Transforms that MONAI does not have: pictures, checks, slices and their intensities, random crops of a batch."""
 
 from monai_minority.transforms.check_volume import CheckVolumed
 from monai_minority.transforms.extract_slices import ExtractSlicesd
 from monai_minority.transforms.load_picture import LoadPictured
+from monai_minority.transforms.multi_crop import MultiCrop, Views
 from monai_minority.transforms.resize_to_square import ResizeToSquared
 from monai_minority.transforms.slice_intensity import SliceIntensityd
 
-__all__ = ["CheckVolumed", "ExtractSlicesd", "LoadPictured", "ResizeToSquared", "SliceIntensityd"]
+__all__ = [
+    "CheckVolumed",
+    "ExtractSlicesd",
+    "LoadPictured",
+    "MultiCrop",
+    "ResizeToSquared",
+    "SliceIntensityd",
+    "Views",
+]
