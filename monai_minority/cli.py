@@ -52,7 +52,9 @@ def run(
 
 @app.command()
 def weights(
-    names: Annotated[list[str] | None, typer.Argument(help="Files that must be there, by name; all are listed.")] = None,
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Files that must be there, by name; all are listed.")
+    ] = None,
     source: Annotated[Path | None, typer.Option(help="Copy files from this folder.")] = None,
     destination: Annotated[Path | None, typer.Option(help="Copy files to this folder.")] = None,
     debug: Annotated[bool, typer.Option(help="Show the traceback of an error.")] = False,

@@ -10,11 +10,13 @@ from monai_minority.evaluation import (
     fidelity,
     memorization,
     reference,
+    separation,
     severity,
 )
 from monai_minority.evaluation.comparison import fidelity_figures
 from monai_minority.evaluation.figure import Figure, library_versions
 from monai_minority.evaluation.run_evaluation import RunEvaluation, evaluate_run
+from monai_minority.evaluation.run_feature_spaces import judge_feature_spaces
 
 __all__ = [
     "Figure",
@@ -25,8 +27,10 @@ __all__ = [
     "features",
     "fidelity",
     "fidelity_figures",
+    "judge_feature_spaces",
     "library_versions",
     "memorization",
     "reference",
+    "separation",
     "severity",
 ]

@@ -54,7 +54,10 @@ def test_a_transformer_takes_two_sizes():
 
 @pytest.mark.parametrize(
     "architecture, size, message",
-    [("resnet50", 224, "must be one of timm's vision transformers"), ("vit_tiny_patch16_224", 40, "multiple of the 16")],
+    [
+        ("resnet50", 224, "must be one of timm's vision transformers"),
+        ("vit_tiny_patch16_224", 40, "multiple of the 16"),
+    ],
 )
 def test_bad_arguments(architecture, size, message):
     with pytest.raises(ValueError, match=message):

@@ -67,7 +67,9 @@ def test_draws_have_the_stated_distribution():
     assert area.min() >= 0.05 - 1e-6 and area.max() <= 0.25 + 1e-6
     assert area.mean().item() == pytest.approx(0.15, abs=0.002)
     assert aspect.log().mean().item() == pytest.approx(0, abs=0.005)
-    assert aspect.min().item() == pytest.approx(0.75, abs=1e-3) and aspect.max().item() == pytest.approx(4 / 3, abs=1e-3)
+    assert aspect.min().item() == pytest.approx(0.75, abs=1e-3) and aspect.max().item() == pytest.approx(
+        4 / 3, abs=1e-3
+    )
     assert (drawn.top + drawn.height).max() <= 1 + 1e-6 and drawn.top.min() >= 0
     assert (drawn.blur > 0).float().mean().item() == pytest.approx(0.5, abs=0.01)
     assert drawn.blur.max().item() == pytest.approx(1.0, abs=1e-3), "2 pixels of 224 are 1 of 112"

@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from monai_minority.networks.imagenet import IMAGENET_MEAN, IMAGENET_STD, normalise
 
+
 class FeatureExtractor(nn.Module):
     """A frozen network from images in [-1, 1] to feature vectors, always in evaluation mode.
 

@@ -1,5 +1,6 @@
 """Features of a vision transformer that was tuned on the cohort itself."""
 
+import copy
 from pathlib import Path
 
 from torch import nn
@@ -12,7 +13,7 @@ class TunedDINO(FeatureExtractor):
     """The class token of a transformer that the stage ``train_dino`` trained (Caron et al., 2021).
 
     Args:
-        network: the transformer, built as it was for training; it gets the file's weights.
+        network: the transformer, built as it was for training. A copy of it gets the file's weights.
         weights: file of its state dict, ``dino/model.pt`` of a run.
         size: side in pixels that images are resized to, which must be that of training.
         name: name in results.
@@ -27,4 +28,4 @@ class TunedDINO(FeatureExtractor):
     ) -> None:
         if not Path(weights).is_file():
             raise FileNotFoundError(f"weights: {weights} does not exist; run the stage train_dino, which writes it")
-        super().__init__(load_checkpoint(network, weights), name=name, size=size)
+        super().__init__(load_checkpoint(copy.deepcopy(network), weights), name=name, size=size)
