@@ -22,7 +22,7 @@ def vision_transformer(architecture: str = "vit_base_patch16_224", size: int = 2
 
     if not architecture.startswith("vit_") or architecture not in timm.list_models("vit_*"):
         raise ValueError(
-            f"architecture must be one of timm's vision transformers, such as vit_base_patch16_224, got {architecture!r}"
+            f"architecture must be one of timm's vision transformers, like vit_base_patch16_224, got {architecture!r}"
         )
     network: nn.Module = timm.create_model(
         architecture, pretrained=False, num_classes=0, img_size=size, dynamic_img_size=True, **options
