@@ -75,6 +75,45 @@ def inspect(
         _say(f"{used} of {len(table)} series would be used.")
 
 
+@app.command()
+def weights(
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Files that must be there, by name; all are listed.")
+    ] = None,
+    source: Annotated[Path | None, typer.Option(help="Copy files from this folder.")] = None,
+    destination: Annotated[Path | None, typer.Option(help="Copy files to this folder.")] = None,
+    debug: Annotated[bool, typer.Option(help="Show the traceback of an error.")] = False,
+) -> None:
+    """List the published weights that feature spaces and distances need, check them, and copy them where told.
+
+    Nothing is downloaded. For a machine without internet, fetch the listed files on another one and carry them over:
+    --source alone copies them to where they are looked for, --destination alone from there to, say, a USB stick.
+    The status is 1 if a file is damaged, or one of those named is missing.
+    """
+    with _clear_errors(debug):
+        status = _list_weights(names or [], source, destination)
+    raise typer.Exit(status)
+
+
+def _list_weights(names: list[str], source: Path | None, destination: Path | None) -> int:
+    from monai_minority.weights import State, check, chosen, stage, weights_folder  # here: torch takes seconds
+
+    wanted, copying = chosen(names), source is not None or destination is not None
+    if copying:
+        source, destination = source or weights_folder(), destination or weights_folder()
+        _say(f"from {source} to {destination}")
+    else:
+        _say(f"in {weights_folder()} (TORCH_HOME moves it)")
+    found = list(stage(wanted, source, destination) if copying else map(check, wanted))
+    for one, path, state in found:
+        _say(f"{one.name:<19} {state:<13} {one.needed_by}")
+        _say(f"{'':<19} {one.source if state is State.MISSING else path}")
+    if not names and not copying:
+        _say("TunedDINO reads what the stage train_dino leaves, TorchScriptFeatures any file of yours.")
+    bad = {State.DAMAGED} | ({State.MISSING} if names else set())
+    return int(any(one.state in bad for one in found))
+
+
 def _run_stages(
     bundle: Path,
     overlays: list[str],

@@ -10,12 +10,14 @@ from monai_minority.evaluation import (
     fidelity,
     memorization,
     reference,
+    separation,
     severity,
     utility,
 )
 from monai_minority.evaluation.comparison import fidelity_figures
 from monai_minority.evaluation.figure import Figure, library_versions
 from monai_minority.evaluation.run_evaluation import RunEvaluation, evaluate_run
+from monai_minority.evaluation.run_feature_spaces import judge_feature_spaces
 from monai_minority.evaluation.run_utility import measure_utility
 
 __all__ = [
@@ -27,10 +29,12 @@ __all__ = [
     "features",
     "fidelity",
     "fidelity_figures",
+    "judge_feature_spaces",
     "library_versions",
     "measure_utility",
     "memorization",
     "reference",
+    "separation",
     "severity",
     "utility",
 ]

@@ -1,7 +1,9 @@
 """What engines do beside their work: checkpoints, pictures, records, files."""
 
 from monai_minority.handlers.average_warm_up import AverageWarmUp
+from monai_minority.handlers.distillation_schedules import DistillationSchedules
 from monai_minority.handlers.gradient_clipping import GradientClipping
+from monai_minority.handlers.gradient_freeze import GradientFreeze
 from monai_minority.handlers.noise_level_errors import NoiseLevelErrors
 from monai_minority.handlers.progress_bar import ProgressBar
 from monai_minority.handlers.result_parts import ResultParts
@@ -13,7 +15,9 @@ from monai_minority.handlers.training_checkpoint import TrainingCheckpoint
 
 __all__ = [
     "AverageWarmUp",
+    "DistillationSchedules",
     "GradientClipping",
+    "GradientFreeze",
     "NoiseLevelErrors",
     "ProgressBar",
     "ResultParts",

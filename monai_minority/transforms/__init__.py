@@ -1,4 +1,4 @@
-"""Dictionary transforms that MONAI does not have: volumes, pictures, checks, slices and their intensities."""
+"""Transforms that MONAI does not have: volumes, pictures, checks, slices, intensities, random crops of a batch."""
 
 from monai_minority.transforms.align_to_axes import AlignToAxesd
 from monai_minority.transforms.center_crop_to_square import CenterCropToSquared
@@ -6,6 +6,7 @@ from monai_minority.transforms.check_volume import CheckVolumed
 from monai_minority.transforms.extract_slices import ExtractSlicesd
 from monai_minority.transforms.load_picture import LoadPictured
 from monai_minority.transforms.load_volume import LoadVolumed
+from monai_minority.transforms.multi_crop import MultiCrop, Views
 from monai_minority.transforms.resize_to_square import ResizeToSquared
 from monai_minority.transforms.slice_intensity import SliceIntensityd
 
@@ -16,6 +17,8 @@ __all__ = [
     "ExtractSlicesd",
     "LoadPictured",
     "LoadVolumed",
+    "MultiCrop",
     "ResizeToSquared",
     "SliceIntensityd",
+    "Views",
 ]

@@ -202,7 +202,9 @@ class TestBundle:
             root.setLevel(level)
             root.handlers[:] = handlers
 
-    @pytest.mark.parametrize("stage, kind", [("train", "train"), ("train_classifier", "train")])
+    @pytest.mark.parametrize(
+        "stage, kind", [("train", "train"), ("train_classifier", "train"), ("train_dino", "train")]
+    )
     def test_training_has_the_properties_of_the_specification(self, bundle, stage, kind, run_dir, offline):
         workflow = _workflow(bundle, stage, kind, run_dir)
         assert workflow.check_properties() == []

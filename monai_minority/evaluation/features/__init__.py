@@ -7,6 +7,7 @@ from monai_minority.evaluation.features.inception import Inception, InceptionMap
 from monai_minority.evaluation.features.initialisation import initialise
 from monai_minority.evaluation.features.resnet50 import RandomResNet50, ResNet50
 from monai_minority.evaluation.features.torchscript import TorchScriptFeatures
+from monai_minority.evaluation.features.tuned_dino import TunedDINO
 from monai_minority.evaluation.features.vgg16 import RandomVGG16
 from monai_minority.networks import EfficientNetLite0
 
@@ -20,6 +21,7 @@ __all__ = [
     "RandomVGG16",
     "ResNet50",
     "TorchScriptFeatures",
+    "TunedDINO",
     "describe",
     "extract",
     "fingerprint",

@@ -2,18 +2,12 @@
 
 from pathlib import Path
 
-import timm
 import torch
 
-from monai_minority.evaluation.features.extractor import FeatureExtractor, load_state, local_weights
-
-PUBLISHED = {
-    "vit_small_patch16_224": "dino_deitsmall16_pretrain/dino_deitsmall16_pretrain.pth",
-    "vit_small_patch8_224": "dino_deitsmall8_pretrain/dino_deitsmall8_pretrain.pth",
-    "vit_base_patch16_224": "dino_vitbase16_pretrain/dino_vitbase16_pretrain.pth",
-    "vit_base_patch8_224": "dino_vitbase8_pretrain/dino_vitbase8_pretrain.pth",
-}
-"""Files of Caron et al. (2021) by timm's name of the architecture."""
+from monai_minority.evaluation.features.extractor import FeatureExtractor, load_state
+from monai_minority.networks.vision_transformer import vision_transformer
+from monai_minority.weights import DINO as PUBLISHED
+from monai_minority.weights import WeightsFile
 
 
 class DINO(FeatureExtractor):
@@ -43,10 +37,10 @@ class DINO(FeatureExtractor):
             raise ValueError(
                 f"weights must be given for {architecture!r}; published ones exist for {', '.join(PUBLISHED)}"
             )
-        url = f"https://dl.fbaipublicfiles.com/dino/{PUBLISHED.get(architecture, '')}"
-        path = local_weights(weights, url, f"DINO {architecture}")
+        published = PUBLISHED.get(architecture, WeightsFile("dino", f'DINO("{architecture}")', "a backbone's weights"))
+        path = published.find(weights)
         with torch.device("meta"):
-            network = timm.create_model(architecture, pretrained=False, num_classes=0, img_size=size)
+            network = vision_transformer(architecture, size)
         super().__init__(
             load_state(network, path, f"a backbone {architecture}", ignore=("head.",)),
             name=name or f"DINO {architecture} ({path.name})",

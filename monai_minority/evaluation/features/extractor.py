@@ -10,8 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
+from monai_minority.networks.imagenet import IMAGENET_MEAN, IMAGENET_STD, normalise
 
 
 class FeatureExtractor(nn.Module):
@@ -47,8 +46,7 @@ class FeatureExtractor(nn.Module):
         self.resizing = "none" if size is None else f"bicubic, antialiased, to {size} x {size}"
         self.normalisation = f"((x + 1) / 2 - {tuple(mean)}) / {tuple(std)}"
         # Not buffers: they are named in the normalisation, and a TorchScript file has its own state.
-        self._mean = torch.tensor(tuple(mean)).view(1, -1, 1, 1)
-        self._std = torch.tensor(tuple(std)).view(1, -1, 1, 1)
+        self._mean, self._std = tuple(mean), tuple(std)
         self.requires_grad_(False)
         self.eval()
 
@@ -66,8 +64,7 @@ class FeatureExtractor(nn.Module):
             raise ValueError(f"images must be [B, 1 or 3, H, W] in [-1, 1], got shape {tuple(x.shape)}")
         if self.size is not None and x.shape[-2:] != (self.size, self.size):
             x = functional.interpolate(x, size=(self.size, self.size), mode="bicubic", antialias=True)
-        x = ((x + 1) / 2).expand(-1, 3, -1, -1)
-        return (x - self._mean.to(x)) / self._std.to(x)
+        return normalise(x, self._mean, self._std)
 
     def forward(self, x: Tensor) -> Tensor:
         """Features ``[B, D]`` of images ``[B, 1 or 3, H, W]`` in [-1, 1]."""
@@ -96,22 +93,6 @@ def describe(extractor: nn.Module) -> dict[str, str]:
 def fingerprint(description: dict[str, str]) -> str:
     """SHA-256 of :func:`describe`'s answer: equal for extractors that give equal features."""
     return hashlib.sha256(json.dumps(description, sort_keys=True).encode()).hexdigest()
-
-
-def local_weights(weights: str | Path | None, url: str, what: str) -> Path:
-    """Path of a weights file: the one given, or the file of ``url`` in torch's checkpoint folder.
-
-    Raises:
-        FileNotFoundError: it is not there; the message says where to fetch it and where to put it.
-    """
-    folder = Path(torch.hub.get_dir()) / "checkpoints"
-    path = folder / url.rpartition("/")[2] if weights is None else Path(weights)
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"weights: {path} does not exist. {what} needs it: fetch {url} on a machine with internet and "
-            f"put it into {folder}, or give its path as `weights`."
-        )
-    return path
 
 
 def load_state(network: nn.Module, path: Path, what: str, ignore: Sequence[str] = ()) -> nn.Module:

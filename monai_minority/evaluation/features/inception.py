@@ -8,13 +8,9 @@ from cleanfid.inception_pytorch import FIDInceptionA, FIDInceptionC, FIDInceptio
 from torch import Tensor, nn
 from torchvision.models import inception_v3
 
-from monai_minority.evaluation.features.extractor import FeatureExtractor, load_state, local_weights
+from monai_minority.evaluation.features.extractor import FeatureExtractor, load_state
 from monai_minority.evaluation.fidelity.resizing import CleanResize
-
-TORCHSCRIPT = "https://nvlabs-fi-cdn.nvidia.com/stylegan2-ada-pytorch/pretrained/metrics/inception-2015-12-05.pt"
-STATE_DICT = (
-    "https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/pt_inception-2015-12-05-6726825d.pth"
-)
+from monai_minority.weights import INCEPTION, INCEPTION_MAPS
 
 
 class _CleanExtractor(FeatureExtractor):
@@ -46,7 +42,7 @@ class Inception(_CleanExtractor):
     """
 
     def __init__(self, weights: str | Path | None = None) -> None:
-        path = local_weights(weights, TORCHSCRIPT, "Inception as clean-fid uses it")
+        path = INCEPTION.find(weights)
         super().__init__(torch.jit.load(path, map_location="cpu"), name="Inception-v3 (clean-fid)")
 
     def forward(self, x: Tensor) -> Tensor:
@@ -72,7 +68,7 @@ class InceptionMaps(_CleanExtractor):
     """
 
     def __init__(self, weights: str | Path | None = None, channels: int = 7) -> None:
-        path = local_weights(weights, STATE_DICT, "Inception's spatial features")
+        path = INCEPTION_MAPS.find(weights)
         with torch.device("meta"):
             network = fid_inception()
         super().__init__(load_state(network, path, "the Inception network of FID"), name="Inception-v3 mixed_6/conv")

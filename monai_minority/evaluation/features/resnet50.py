@@ -4,10 +4,11 @@ from pathlib import Path
 
 import torch
 from torch import nn
-from torchvision.models import ResNet50_Weights, resnet50
+from torchvision.models import resnet50
 
-from monai_minority.evaluation.features.extractor import FeatureExtractor, load_state, local_weights
+from monai_minority.evaluation.features.extractor import FeatureExtractor, load_state
 from monai_minority.evaluation.features.initialisation import initialise
+from monai_minority.weights import RESNET50
 
 
 class ResNet50(FeatureExtractor):
@@ -23,7 +24,7 @@ class ResNet50(FeatureExtractor):
     """
 
     def __init__(self, weights: str | Path | None = None) -> None:
-        path = local_weights(weights, ResNet50_Weights.IMAGENET1K_V1.url, "ResNet-50 on ImageNet")
+        path = RESNET50.find(weights)
         with torch.device("meta"):
             network = resnet50()
         network.fc = nn.Identity()

@@ -7,7 +7,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from monai_minority.evaluation.features.extractor import IMAGENET_MEAN, IMAGENET_STD, FeatureExtractor
+from monai_minority.evaluation.features.extractor import FeatureExtractor
+from monai_minority.networks.imagenet import IMAGENET_MEAN, IMAGENET_STD
 
 
 class TorchScriptFeatures(FeatureExtractor):

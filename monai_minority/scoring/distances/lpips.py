@@ -5,16 +5,11 @@ from pathlib import Path
 
 import lpips
 import torch
-import torchvision.models as models
 from torch import Tensor
 
-from .distance import Distance, Embedding, as_rgb, unit_channels
+from monai_minority.weights import LPIPS_TRUNKS
 
-TRUNKS = {
-    "alex": models.AlexNet_Weights.IMAGENET1K_V1,
-    "vgg": models.VGG16_Weights.IMAGENET1K_V1,
-    "squeeze": models.SqueezeNet1_1_Weights.IMAGENET1K_V1,
-}
+from .distance import Distance, Embedding, as_rgb, unit_channels
 
 
 class LPIPS(Distance):
@@ -36,9 +31,10 @@ class LPIPS(Distance):
 
     def __init__(self, net: str = "alex", weights: str | Path | None = None) -> None:
         super().__init__()
-        if net not in TRUNKS:
-            raise ValueError(f"net must be one of {list(TRUNKS)}, got {net!r}.")
-        state = _read(net, weights)
+        if net not in LPIPS_TRUNKS:
+            raise ValueError(f"net must be one of {list(LPIPS_TRUNKS)}, got {net!r}.")
+        state = torch.load(LPIPS_TRUNKS[net].find(weights), map_location="cpu", weights_only=True)
+        state = state.get("state_dict", state)
         # The package fills the trunk at random before the file overwrites it.
         with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)
@@ -74,20 +70,6 @@ class LPIPS(Distance):
             target.load_state_dict(source)
         except RuntimeError as error:
             raise ValueError(
-                f"weights: {weights or TRUNKS[net].url} is neither a torchvision trunk for net={net!r} nor a "
+                f"weights: {weights or LPIPS_TRUNKS[net].file} is neither a torchvision trunk for net={net!r} nor a "
                 f"whole `lpips.LPIPS` state dict of it: {str(error).splitlines()[1].strip()[:200]}"
             ) from error
-
-
-def _read(net: str, weights: str | Path | None) -> dict[str, Tensor]:
-    url = TRUNKS[net].url
-    checkpoints = Path(torch.hub.get_dir()) / "checkpoints"
-    path = checkpoints / url.rpartition("/")[2] if weights is None else Path(weights)
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"weights: {path} does not exist. LPIPS with net={net!r} needs torchvision's ImageNet trunk: "
-            f"fetch {url} on a machine with internet and put it into {checkpoints}, "
-            f"or give its path as `weights`."
-        )
-    state = torch.load(path, map_location="cpu", weights_only=True)
-    return state.get("state_dict", state)

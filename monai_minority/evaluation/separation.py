@@ -1,0 +1,115 @@
+"""Whether a feature space separates groups that are known: nearest neighbours vote on each image."""
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from monai_minority.evaluation.agreement import group_auc
+from monai_minority.evaluation.density.neighbours import NeighbourIndex
+from monai_minority.evaluation.fidelity.bootstrap import bootstrap
+from monai_minority.evaluation.figure import Figure
+
+TEMPERATURE = 0.07
+"""Of the votes, as in Wu et al. (2018) and Caron et al. (2021)."""
+
+
+def group_shares(
+    bank: np.ndarray, groups: np.ndarray, query: np.ndarray, k: int = 20, temperature: float = TEMPERATURE
+) -> tuple[np.ndarray, np.ndarray]:
+    """Each group's share of the votes of a query's nearest neighbours by cosine.
+
+    A neighbour of cosine ``s`` votes for its group with weight ``exp(s / temperature)`` (Wu et al., 2018) over the
+    group's size in the bank, without which a rare group would hardly ever win.
+
+    Args:
+        bank: features ``[N, D]`` whose groups are known.
+        groups: group of each ``[N]``.
+        query: features ``[Q, D]``.
+        k: neighbours that vote.
+        temperature: of the votes.
+
+    Returns:
+        The groups in order ``[G]``, and their shares ``[Q, G]``, whose rows sum to 1.
+
+    Raises:
+        ValueError: the shapes do not fit, or the bank has no more than ``k`` images.
+    """
+    if len(bank) != len(groups):
+        raise ValueError(f"groups must be [N], one an image of the bank, got {len(groups)} for {len(bank)}")
+    names, members, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+    index = NeighbourIndex(_unit(bank), k=k, ball=0)
+    found = index.neighbours(_unit(query), k)
+    # On the unit sphere the cosine is 1 - d^2 / 2; the factor exp(1 / temperature) cancels in the shares.
+    votes = np.exp(-found.squared / (2 * temperature)) / sizes[members[found.indices]]
+    shares = np.zeros((len(query), len(names)))
+    np.add.at(shares, (np.arange(len(query))[:, None], members[found.indices]), votes)
+    return names, shares / shares.sum(1, keepdims=True)
+
+
+def separation(
+    bank: np.ndarray,
+    bank_groups: np.ndarray,
+    query: np.ndarray,
+    query_groups: np.ndarray,
+    *,
+    normal: str,
+    query_subjects: np.ndarray | None = None,
+    k: int = 20,
+    resamples: int = 1000,
+    level: float = 0.95,
+    seed: int = 0,
+) -> list[Figure]:
+    """How well neighbours in a bank tell the groups of queries.
+
+    Args:
+        bank: features ``[N, D]``.
+        bank_groups: their groups ``[N]``.
+        query: features ``[Q, D]`` of images that the bank does not hold.
+        query_groups: their groups ``[Q]``.
+        normal: the group that all others are compared with.
+        query_subjects: subject of each query; given, the intervals resample subjects.
+        k: neighbours that vote.
+        resamples: of the bootstrap; 0 leaves the intervals out.
+        level: of the intervals.
+        seed: of the bootstrap.
+
+    Returns:
+        Balanced accuracy (mean recall of the groups; chance is 1 over their number), and the area under the ROC curve
+        of the share of votes against ``normal`` (chance is 0.5).
+
+    Raises:
+        ValueError: ``normal`` is no group of the bank, or the shapes do not fit.
+    """
+    names, shares = group_shares(bank, bank_groups, query, k)
+    if normal not in names:
+        raise ValueError(f"normal must be a group of the bank ({', '.join(map(str, names))}), got {normal!r}")
+    if len(query) != len(query_groups):
+        raise ValueError(f"query_groups must be [Q], one a query, got {len(query_groups)} for {len(query)}")
+    context = {"k": k, "N bank": len(bank), "N": len(query)}
+    pairs = np.stack([query_groups.astype(str), names[shares.argmax(1)].astype(str)], axis=1)
+    interval = (float("nan"), float("nan"))
+    sampling = {"resamples": resamples, "level": level, "seed": seed}
+    if resamples:
+        interval = bootstrap(_balanced_accuracy, pairs, groups=[query_subjects], **sampling)  # type: ignore[arg-type]
+    accuracy = Figure("k-NN balanced accuracy", _balanced_accuracy(pairs), *interval, context)
+    abnormal = 1 - shares[:, list(names).index(normal)]
+    auc = group_auc(
+        abnormal,
+        query_groups != normal,
+        name=f"k-NN AUC, others against {normal}",
+        subjects=query_subjects,
+        **sampling,  # type: ignore[arg-type]
+    )
+    auc = replace(auc, context={**context, **auc.context})
+    return [replace(accuracy, context={**auc.context, **context}), auc]
+
+
+def _balanced_accuracy(pairs: np.ndarray) -> float:
+    recalls = [(pairs[pairs[:, 0] == name, 1] == name).mean() for name in np.unique(pairs[:, 0])]
+    return float(np.mean(recalls))
+
+
+def _unit(features: np.ndarray) -> torch.Tensor:
+    return functional.normalize(torch.as_tensor(np.array(features, dtype=np.float32)), dim=1)
