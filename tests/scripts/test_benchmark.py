@@ -17,6 +17,7 @@ STAGES = [
     "guided sampling",
     "evaluation, AvgkNN and LOF",
     "evaluation, rarity, precision, recall",
+    "evaluation, rarity, precision, recall",
 ]
 
 

@@ -47,14 +47,22 @@ class NearestCandidates:
             centre: about the middle of the vectors ``[D]``.
         """
         everyone = torch.arange(len(self.queries), device=self.queries.device)
-        squared, indices = self._in_order(everyone, self.indices)
-        if self.squared.shape[1] < self.others:
-            # A vector that is no candidate is at least this far away.
-            elsewhere = self.squared[:, -1] - tolerance
-            doubtful = torch.nonzero((squared[:, -1] > elsewhere) & (squared[:, -1] > 0)).flatten()
-            for rows in doubtful.split(max(1, REPAIR_BYTES // (8 * len(self.vectors)))):
+        squared, indices = self._in_order(everyone, self.indices[:, : self.k])
+        kept = self.squared.shape[1]
+        if kept > self.k:
+            rows = self._doubtful(squared, self.squared[:, self.k] - tolerance)
+            squared[rows], indices[rows] = self._in_order(rows, self.indices[rows])
+        if kept < self.others:
+            doubtful = self._doubtful(squared, self.squared[:, -1] - tolerance)
+            # Splitting no rows gives one part of none, which would cost a whole float64 copy of the vectors.
+            for rows in doubtful.split(max(1, REPAIR_BYTES // (8 * len(self.vectors)))) if len(doubtful) else ():
                 squared[rows], indices[rows] = self._in_float64(rows, centre)
         return squared, indices
+
+    @staticmethod
+    def _doubtful(squared: Tensor, elsewhere: Tensor) -> Tensor:
+        """Queries whose k-th place another vector may take, all others being at least ``elsewhere`` away."""
+        return torch.nonzero((squared[:, -1] > elsewhere) & (squared[:, -1] > 0)).flatten()
 
     def _in_order(self, rows: Tensor, candidates: Tensor) -> tuple[Tensor, Tensor]:
         candidates = candidates.sort(dim=1).values  # equal distances then stay in the order of their indices
