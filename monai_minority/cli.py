@@ -100,11 +100,12 @@ def _list_weights(names: list[str], source: Path | None, destination: Path | Non
 
     wanted, copying = chosen(names), source is not None or destination is not None
     if copying:
-        source, destination = source or weights_folder(), destination or weights_folder()
-        _say(f"from {source} to {destination}")
+        origin, target = source or weights_folder(), destination or weights_folder()
+        _say(f"from {origin} to {target}")
+        found = list(stage(wanted, origin, target))
     else:
         _say(f"in {weights_folder()} (TORCH_HOME moves it)")
-    found = list(stage(wanted, source, destination) if copying else map(check, wanted))
+        found = list(map(check, wanted))
     for one, path, state in found:
         _say(f"{one.name:<19} {state:<13} {one.needed_by}")
         _say(f"{'':<19} {one.source if state is State.MISSING else path}")

@@ -24,7 +24,7 @@ def judge_feature_spaces(
     query_split: str,
     normal_group: str | None = None,
     k: int = 20,
-    feature_dir: str | os.PathLike[str] | None = None,
+    feature_dir: str | Path | None = None,
     resamples: int = 1000,
     batch_size: int = 64,
     seed: int = 0,

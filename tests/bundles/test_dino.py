@@ -55,19 +55,12 @@ def test_training_goes_on_to_the_same_bits_and_its_features_are_judged(images):
     undecayed, decayed = (group["weight_decay"] for group in end["optimizer"]["param_groups"])
     assert decayed > 0.3 and undecayed == 0
 
-    spaces = [
-        {
-            "_target_": "monai_minority.evaluation.features.TunedDINO",
-            "network": "@dino_def",
-            "weights": "@dino_path",
-            "size": "@dino_size",
-        }
-    ]
-    judged = {"feature_spaces": spaces, "neighbours": 5, "resamples": 10, "dino_def::drop_path_rate": 0.3}
+    judged = {"neighbours": 5, "resamples": 10, "dino_def::drop_path_rate": 0.3}
     execute(workflow("judge_features", whole, **judged))
     table = pd.read_csv(whole / "evaluation" / "feature_spaces.csv")
-    assert table["extractor"].unique().tolist() == ["DINO tuned on the cohort"]
-    assert table["N bank"].tolist() == [30, 30] and table["value"].between(0, 1).all()
+    names = ["EfficientNetLite0", "untrained vision transformer (seed 0)", "DINO tuned on the cohort"]
+    assert table["extractor"].unique().tolist() == names
+    assert table["N bank"].tolist() == [30] * 6 and table["value"].between(0, 1).all()
 
 
 def test_the_features_are_the_averaged_backbones(images):
