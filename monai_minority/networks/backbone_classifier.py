@@ -1,6 +1,7 @@
 """A classifier of noisy images that starts from what the diffusion backbone has learned."""
 
 import copy
+from typing import Any
 
 import torch
 from monai.networks.nets import DiffusionModelUNet
@@ -47,7 +48,7 @@ class BackboneClassifier(nn.Module):
                 "backbone must be an ADMUNet, MONAI's DiffusionModelUNet, or either in SpaceToDepth, got "
                 f"{type(network).__name__}; train an ADMEncoder from scratch for other networks"
             )
-        self.encoder = copy.deepcopy(network).requires_grad_(True).train()
+        self.encoder: Any = copy.deepcopy(network).requires_grad_(True).train()
         for name in ascending:
             delattr(self.encoder, name)
         embeds = network.num_classes if isinstance(network, ADMUNet) else network.num_class_embeds
