@@ -326,6 +326,11 @@ class ImageStore(torch.utils.data.Dataset):
         }
 
 
+def evenly(total: int, count: int) -> np.ndarray:
+    """At most ``count`` of the rows ``0 … total - 1``, evenly spread from the first to the last, int64."""
+    return np.unique(np.linspace(0, total - 1, min(count, total)).round().astype(np.int64))
+
+
 def _reopen(cls: type[ImageStore], path: Path, rows: np.ndarray | None) -> ImageStore:
     return cls(path, _rows=rows)
 

@@ -5,10 +5,10 @@ import os
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from monai_minority.data import ImageStore
+from monai_minority.data.image_store import evenly
 from monai_minority.scoring import MinorityScore
 
 
@@ -37,7 +37,7 @@ def settle_timestep(
     curve_path = run_dir / "timestep.csv"
     criterion = None
     if score.timestep is None:
-        rows = np.unique(np.linspace(0, len(images) - 1, min(max_images, len(images))).round().astype(np.int64))
+        rows = evenly(len(images), max_images)
         labels = None
         if class_label_column is not None:
             labels = torch.as_tensor(images.table[class_label_column].to_numpy()[rows])

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from monai_minority.data.image_store import ImageStore
+from monai_minority.data.image_store import ImageStore, evenly
 from monai_minority.evaluation.utility import LabelledImages, augmentation_gain
 from monai_minority.files import whole_file
 from monai_minority.keys import Column, Split
@@ -78,4 +78,4 @@ def _rarest(generated: ImageStore) -> np.ndarray:
 
 def _spread(generated: ImageStore, rows: np.ndarray, size: int) -> torch.Tensor:
     """``size`` of the rows, evenly over them."""
-    return generated.batch(rows[np.linspace(0, len(rows) - 1, size).round().astype(np.int64)])
+    return generated.batch(rows[evenly(len(rows), size)])

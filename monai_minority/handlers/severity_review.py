@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torchvision.utils import make_grid
 
 from monai_minority.data import ImageStore
+from monai_minority.data.image_store import evenly
 from monai_minority.evaluation.features import extract
 from monai_minority.evaluation.look_alikes import look_alikes
 from monai_minority.keys import Column, Key, Split
@@ -143,9 +144,7 @@ class SeverityReview:
 
     def _write_real(self) -> None:
         training = self._training()
-        rows = training[
-            np.unique(np.linspace(0, len(training) - 1, min(self.max_real, len(training))).round().astype(int))
-        ]
+        rows = training[evenly(len(training), self.max_real)]
         parts = np.split(rows, range(self.batch_size, len(rows), self.batch_size))
         values = np.concatenate([self._measured(self.store.batch(part)) for part in parts])
         table = self.store.table

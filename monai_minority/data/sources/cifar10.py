@@ -1,16 +1,14 @@
 """CIFAR-10: 50,000 training and 10,000 test images of 32 x 32 pixels in ten classes (Krizhevsky, 2009)."""
 
 import pickle
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from monai_minority.data.cohort import Cohort, Rejection
-from monai_minority.data.sources.array_images import ArrayImages
+from monai_minority.data.cohort import Cohort
 from monai_minority.data.sources.image_folder import image_folder, with_labels
-from monai_minority.data.sources.layout import PathLike, array_cohort, existing, finished, not_there
+from monai_minority.data.sources.layout import PathLike, array_cohort, existing, finished, not_there, read_parts
 from monai_minority.keys import Split
 
 CLASSES = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
@@ -51,22 +49,9 @@ def cifar10(path: PathLike, max_images: int | None = None) -> Cohort:
 
 
 def _from_batches(folder: Path, suffix: str) -> Cohort:
-    rejected: list[Rejection] = []
-    parts, splits, labels = [], [], []
-    for name, split in _BATCHES.items():
-        file = folder / f"{name}{suffix}"
-        try:
-            _, own = _batch(file)
-        except (OSError, ValueError, KeyError, EOFError, pickle.UnpicklingError) as error:
-            reason = "the file is missing from CIFAR-10" if isinstance(error, FileNotFoundError) else f"{error}"
-            rejected.append(Rejection(str(file), "", reason))
-            continue
-        parts.append(partial(_images, file))
-        splits += [split] * len(own)
-        labels.append(own)
-    if not parts:
-        raise not_there(folder, "CIFAR-10", LAYOUT, rejected)
-    return array_cohort(ArrayImages(parts), splits, np.concatenate(labels), CLASSES, rejected)
+    files = {folder / f"{name}{suffix}": split for name, split in _BATCHES.items()}
+    parts = read_parts(folder, "CIFAR-10", LAYOUT, files, lambda file: _batch(file)[1], _images)
+    return array_cohort(parts.images, parts.splits, parts.labels, CLASSES, parts.rejected)
 
 
 def _images(file: Path) -> np.ndarray:

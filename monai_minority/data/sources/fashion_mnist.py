@@ -8,9 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from monai_minority.data.cohort import Cohort, Rejection
-from monai_minority.data.sources.array_images import ArrayImages
-from monai_minority.data.sources.layout import PathLike, array_cohort, existing, finished, not_there
+from monai_minority.data.cohort import Cohort
+from monai_minority.data.sources.layout import PathLike, array_cohort, existing, finished, read_parts
 from monai_minority.keys import Split
 
 CLASSES = [
@@ -47,24 +46,21 @@ def fashion_mnist(path: PathLike, max_images: int | None = None) -> Cohort:
         FileNotFoundError: nothing of it is there; the message says what was expected.
     """
     path = existing(path, "Fashion-MNIST", LAYOUT)
-    rejected: list[Rejection] = []
-    parts, splits, labels = [], [], []
-    for name, split in _PARTS.items():
-        images, classes = (_find(path, f"{name}-{kind}-ubyte") for kind in ("images-idx3", "labels-idx1"))
-        try:
-            pixels, own = read_idx(images), read_idx(classes).astype(np.int64)
-            if pixels.ndim != 3 or own.shape != (len(pixels),) or own.max() >= len(CLASSES):
-                raise ValueError(f"it holds {pixels.shape} pixels for labels {own.shape} to {own.max()}")
-        except (OSError, ValueError, EOFError) as error:
-            reason = f"{error.filename} is missing" if isinstance(error, FileNotFoundError) else str(error)
-            rejected.append(Rejection(str(images), "", reason))
-            continue
-        parts.append(partial(read_idx, images))
-        splits += [split] * len(own)
-        labels.append(own)
-    if not parts:
-        raise not_there(path, "Fashion-MNIST", LAYOUT, rejected)
-    return finished(array_cohort(ArrayImages(parts), splits, np.concatenate(labels), CLASSES, rejected), max_images)
+    files = {_find(path, f"{name}-images-idx3-ubyte"): split for name, split in _PARTS.items()}
+    parts = read_parts(path, "Fashion-MNIST", LAYOUT, files, partial(_labels, path), read_idx)
+    return finished(array_cohort(parts.images, parts.splits, parts.labels, CLASSES, parts.rejected), max_images)
+
+
+def _labels(path: Path, images: Path) -> np.ndarray:
+    """Of the images of a file; their file lies beside it or in another of the places."""
+    try:
+        name = images.name.removesuffix(".gz").replace("images-idx3", "labels-idx1")
+        pixels, labels = read_idx(images), read_idx(_find(path, name)).astype(np.int64)
+    except FileNotFoundError as error:
+        raise ValueError(f"{error.filename} is missing") from None
+    if pixels.ndim != 3 or labels.shape != (len(pixels),) or labels.max() >= len(CLASSES):
+        raise ValueError(f"it holds {pixels.shape} pixels for labels {labels.shape} to {labels.max()}")
+    return labels
 
 
 def read_idx(file: Path) -> np.ndarray:

@@ -1,16 +1,13 @@
 """ImageNet (ILSVRC 2012): 1.28 million training images in 1,000 classes, at any size."""
 
-import zipfile
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 from timm.data import ImageNetInfo
 
 from monai_minority.data.cohort import Cohort, Rejection
-from monai_minority.data.sources.array_images import ArrayImages
 from monai_minority.data.sources.image_folder import image_folder, with_labels
-from monai_minority.data.sources.layout import PathLike, array_cohort, existing, finished, not_there
+from monai_minority.data.sources.layout import PathLike, array_cohort, existing, finished, not_there, read_parts
 from monai_minority.data.sources.npz import map_member, read_labels
 from monai_minority.keys import Split
 
@@ -49,23 +46,8 @@ def imagenet(path: PathLike, max_images: int | None = None) -> Cohort:
 
 
 def _from_batches(folder: Path, synsets: list[str]) -> Cohort:
-    rejected: list[Rejection] = []
-    parts, splits, labels = [], [], []
-    for name, split in _BATCHES.items():
-        file = folder / name
-        try:
-            images = _images(file)
-            own = read_labels(file, "labels", len(images)) - 1
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-            reason = "the file is missing from ImageNet" if isinstance(error, FileNotFoundError) else str(error)
-            rejected.append(Rejection(str(file), "", reason))
-            continue
-        parts.append(partial(_images, file))
-        splits += [split] * len(own)
-        labels.append(own)
-    if not parts:
-        raise not_there(folder, "ImageNet", LAYOUT, rejected)
-    numbers = np.concatenate(labels)
+    files = {folder / name: split for name, split in _BATCHES.items()}
+    images, splits, numbers, rejected = read_parts(folder, "ImageNet", LAYOUT, files, _labels, _images)
     order = folder / "map_clsloc.txt"
     names = None
     if order.is_file():
@@ -75,7 +57,11 @@ def _from_batches(folder: Path, synsets: list[str]) -> Cohort:
     else:
         reason = "the file is missing: class labels are the batches' own numbers, less one, not ImageNet's usual ones"
         rejected.append(Rejection(str(order), "", reason))
-    return array_cohort(ArrayImages(parts), splits, numbers, names, rejected)
+    return array_cohort(images, splits, numbers, names, rejected)
+
+
+def _labels(file: Path) -> np.ndarray:
+    return read_labels(file, "labels", len(_images(file))) - 1
 
 
 def _images(file: Path) -> np.ndarray:

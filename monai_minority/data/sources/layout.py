@@ -2,22 +2,26 @@
 
 import hashlib
 import logging
-import os
-from collections.abc import Sequence
+import pickle
+import zipfile
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from monai_minority.data.cohort import STANDARD_COLUMNS, Cohort, Rejection
+from monai_minority.data.listing import PathLike
+from monai_minority.data.sources.array_images import ArrayImages
 from monai_minority.keys import Column, Key
 
 logger = logging.getLogger(__name__)
 
-PathLike = str | os.PathLike[str]
 _SHOWN = 8
+_UNREADABLE = (OSError, ValueError, KeyError, EOFError, pickle.UnpicklingError, zipfile.BadZipFile)
 
 
 def existing(path: PathLike, name: str, expected: str) -> Path:
@@ -38,6 +42,55 @@ def not_there(path: Path, name: str, expected: str, rejected: Sequence[Rejection
     listed = ", ".join(found[:_SHOWN]) + (f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else "")
     reasons = "".join(f"; {entry.file} {entry.reason}" for entry in rejected[:2])
     return FileNotFoundError(f"{path} holds no {name}: expected {expected}; found {listed or 'nothing'}{reasons}")
+
+
+class Parts(NamedTuple):
+    """The files of a data set that could be read, one after another."""
+
+    images: ArrayImages
+    splits: list[str]
+    """Of each image."""
+    labels: np.ndarray
+    """Of each image ``[N]``."""
+    rejected: list[Rejection]
+
+
+def read_parts(
+    path: Path,
+    name: str,
+    expected: str,
+    files: Mapping[Path, str],
+    labels: Callable[[Path], np.ndarray],
+    images: Callable[[Path], np.ndarray],
+) -> Parts:
+    """Read a data set that is published in several files, as far as they are there.
+
+    Args:
+        path: folder of the files.
+        name: of the data set.
+        expected: its layout, for the error.
+        files: split of each file.
+        labels: gives the labels ``[N]`` of a file, or raises where it is damaged.
+        images: gives the images of a file; see :class:`ArrayImages`.
+
+    Raises:
+        FileNotFoundError: none of the files could be read.
+    """
+    rejected: list[Rejection] = []
+    parts, splits, numbers = [], [], []
+    for file, split in files.items():
+        try:
+            own = labels(file)
+        except _UNREADABLE as error:
+            reason = f"the file is missing from {name}" if isinstance(error, FileNotFoundError) else str(error)
+            rejected.append(Rejection(str(file), "", reason))
+            continue
+        parts.append(partial(images, file))
+        splits += [split] * len(own)
+        numbers.append(own)
+    if not parts:
+        raise not_there(path, name, expected, rejected)
+    return Parts(ArrayImages(parts), splits, np.concatenate(numbers), rejected)
 
 
 def array_cohort(
