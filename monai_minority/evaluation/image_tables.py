@@ -156,8 +156,22 @@ def generated_table(
             part[Column.MINORITY_CLASS.value] = classes.transform(scores[Column.SCORE.value], groups)
         parts.append(part.assign(**scores, **pictures.measured_severity()))
     table = pd.concat(parts, ignore_index=True)
-
     features = np.concatenate([pictures.features for pictures in sets.values()])
+    return place_generated(table, real, features, copy_quantile)
+
+
+def place_generated(
+    table: pd.DataFrame, real: RealImages, features: np.ndarray, copy_quantile: float = 0.01
+) -> GeneratedImages:
+    """Give generated images their densities and nearest neighbours among the training images.
+
+    Args:
+        table: one row a generated image, with the column ``set``; it gets the columns of
+            :func:`generated_table` from ``average_knn`` on.
+        real: real images measured in the same feature space.
+        features: of the generated images, ``[M, D]``.
+        copy_quantile: see :func:`~monai_minority.evaluation.memorization.audit`.
+    """
     near = nearest_real(real.index, features)
     copies = audit(real.features[real.training], features, real.subjects[real.training], copy_quantile)
     table["average_knn"] = average_knn(real.index, features, real.neighbours)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import torch
 from torch import nn
@@ -16,11 +17,12 @@ from monai_minority.evaluation.features import describe, extract
 from monai_minority.evaluation.figure import library_versions
 from monai_minority.evaluation.image_tables import Pictures, generated_table, real_table
 from monai_minority.evaluation.run_agreement import agreement_table
+from monai_minority.evaluation.run_spaces import space_table
 from monai_minority.evaluation.run_summary import summary_table
 from monai_minority.keys import Split
 from monai_minority.scoring import MinorityScore, QuantileClasses
 
-_TABLES = ("real", "generated", "summary", "agreement", "unusual_images", "unusual_subjects")
+_TABLES = ("real", "generated", "summary", "agreement", "unusual_images", "unusual_subjects", "spaces")
 HELD_OUT = (Split.VALIDATION.value, Split.TEST.value, Split.REFERENCE.value)
 
 
@@ -39,6 +41,8 @@ class RunEvaluation:
             :func:`~monai_minority.evaluation.cohort_review.unusual_images`.
         unusual_subjects: every subject by its scores; see
             :func:`~monai_minority.evaluation.cohort_review.unusual_subjects`.
+        spaces: density and fidelity in every feature space; see
+            :func:`~monai_minority.evaluation.run_spaces.space_table`.
         context: how all of it was measured.
     """
 
@@ -48,6 +52,7 @@ class RunEvaluation:
     agreement: pd.DataFrame
     unusual_images: pd.DataFrame
     unusual_subjects: pd.DataFrame
+    spaces: pd.DataFrame
     context: dict[str, Any]
 
     def save(self, folder: str | Path) -> None:
@@ -68,7 +73,7 @@ class RunEvaluation:
         folder = Path(folder)
         if not (folder / "context.json").is_file():
             raise FileNotFoundError(f"{folder} holds no evaluation (context.json is missing); run the evaluate stage")
-        text = {"summary": {"target_class": str}}
+        text = {"summary": {"target_class": str}, "spaces": {"target_class": str}}
         tables = {name: pd.read_csv(folder / f"{name}.csv", dtype=text.get(name)) for name in _TABLES}
         context = json.loads((folder / "context.json").read_text(encoding="utf-8"))
         return cls(**tables, context=context)
@@ -91,6 +96,7 @@ def evaluate_run(
     *,
     output_dir: str | Path,
     feature_dir: str | Path | None = None,
+    further_extractors: Sequence[nn.Module] = (),
     classes: QuantileClasses | None = None,
     group_column: str | None = None,
     severity: Callable[[torch.Tensor], Any] | None = None,
@@ -125,6 +131,7 @@ def evaluate_run(
         score: the score that gave the real images theirs: same network, timestep, draws.
         output_dir: folder for the tables, made where needed.
         feature_dir: cache of features, by content; ``None`` keeps none.
+        further_extractors: other feature spaces in which density and fidelity are measured too.
         classes: classes of the run; given, generated images get the class of their score.
         group_column: column within whose values the classes were fitted; generated images that lack it get none.
         severity: measure of severity from images ``[B, C, H, W]`` to ``[B]``, such as
@@ -155,9 +162,11 @@ def evaluate_run(
     if isinstance(score.network, nn.Module) and device is not None:
         score.network.to(device)
 
+    def seen_by(network: nn.Module, pictures: ImageStore) -> np.ndarray:
+        return extract(pictures, network, feature_dir, batch_size, device, progress)
+
     def measured(pictures: ImageStore) -> Pictures:
-        features = extract(pictures, extractor, feature_dir, batch_size, device, progress)
-        return Pictures(pictures, features, severity, batch_size)
+        return Pictures(pictures, seen_by(extractor, pictures), severity, batch_size)
 
     real = real_table(measured(store), neighbours=neighbours, lof_neighbours=lof_neighbours)
     generated = generated_table(
@@ -170,8 +179,26 @@ def evaluate_run(
         device=device,
         progress=progress,
     )
-    summary, compared = summary_table(
-        real, generated, reference_size=reference_size, held_out=reference_split, resamples=resamples, seed=seed
+    reference = {
+        "reference_size": reference_size,
+        "held_out": reference_split,
+        "resamples": resamples,
+        "seed": seed,
+    }
+    summary, compared = summary_table(real, generated, **reference)
+    spaces = space_table(
+        summary,
+        describe(extractor),
+        Pictures(store, real.features),
+        generated.table,
+        [
+            (describe(other), seen_by(other, store), np.concatenate([seen_by(other, s) for s in samples.values()]))
+            for other in further_extractors
+        ],
+        neighbours=neighbours,
+        lof_neighbours=lof_neighbours,
+        copy_quantile=copy_quantile,
+        **reference,
     )
     agreement = agreement_table(
         real.table,
@@ -201,7 +228,7 @@ def evaluate_run(
         "libraries": library_versions(),
     }
     review = unusual_images(real, store, review_size), unusual_subjects(real, store)
-    evaluation = RunEvaluation(real.table, generated.table, summary, agreement, *review, context)
+    evaluation = RunEvaluation(real.table, generated.table, summary, agreement, *review, spaces, context)
     evaluation.save(output_dir)
     return evaluation
 

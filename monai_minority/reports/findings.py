@@ -26,7 +26,7 @@ def findings(run_dir: str | Path) -> list[str]:
 
 def findings_of(evaluation: RunEvaluation) -> list[str]:
     """The same of an evaluation at hand."""
-    return [_ranking(evaluation.agreement), _class_shift(evaluation), _guidance(evaluation.summary)]
+    return [_ranking(evaluation.agreement), _class_shift(evaluation), _guidance(evaluation.summary, evaluation.spaces)]
 
 
 def _ranking(agreement: pd.DataFrame) -> str:
@@ -81,7 +81,7 @@ def _class_shift(evaluation: RunEvaluation) -> str:
     return line + "."
 
 
-def _guidance(summary: pd.DataFrame) -> str:
+def _guidance(summary: pd.DataFrame, spaces: pd.DataFrame) -> str:
     generated = summary[summary["suspected_copies"].notna()]
     plain = generated[(generated[Column.SCALE] == 0) & (generated["target_class"] == ALL)]
     guided = generated[(generated["target_class"] != ALL) & (generated[Column.SCALE] != 0)]
@@ -103,10 +103,27 @@ def _guidance(summary: pd.DataFrame) -> str:
     )
     ours, theirs = row["frechet_distance_equal_n"], unguided["frechet_distance_equal_n"]
     if not math.isnan(ours) and not math.isnan(theirs):
-        verdict = "nearer" if ours < theirs else "farther"
-        line += f"; their Fréchet distance to the most unique real images is {ours:.3g} to {theirs:.3g}: {verdict}"
+        line += f"; their Fréchet distance to the most unique real images is {_nearer(ours, theirs)}"
+        further = spaces[spaces["extractor"] != spaces["extractor"].iloc[0]] if len(spaces) else spaces
+        for name, part in further.groupby("extractor", sort=False):
+            there, plain_there = _same_row(part, row), _same_row(part, unguided)
+            if there is None or plain_there is None:
+                continue
+            distances = there["frechet_distance_equal_n"], plain_there["frechet_distance_equal_n"]
+            line += f", seen by {name} {_nearer(*distances)}"
     copies = max(row["suspected_copies"], unguided["suspected_copies"])
     return line + (f". Up to {copies:.0%} are suspected copies of training images." if copies > 0.05 else ".")
+
+
+def _nearer(ours: float, theirs: float) -> str:
+    return f"{ours:.3g} to {theirs:.3g} ({'nearer' if ours < theirs else 'farther'})"
+
+
+def _same_row(table: pd.DataFrame, row: pd.Series) -> pd.Series | None:
+    """The row of the same set, target class and scale."""
+    same = table[(table["set"] == row["set"]) & (table["target_class"].astype(str) == str(row["target_class"]))]
+    same = same[same[Column.SCALE] == row[Column.SCALE]]
+    return same.iloc[0] if len(same) else None
 
 
 def _value(row: pd.Series) -> str:

@@ -73,6 +73,7 @@ def write_report(run_dir: str | Path, path: str | Path | None = None, *, title: 
         timesteps=None if run.timesteps is None else charts.timestep_curve(run.timesteps),
         classifier=None if run.classifier is None else charts.classifier_curve(run.classifier, _classes(run)),
         shift_table=_shift_table(run.evaluation.summary),
+        spaces=_records(run.evaluation.spaces),
         agreement=_records(run.evaluation.agreement),
         summary=_blocks(run.evaluation.summary),
         reference=run.evaluation.context["reference"],

@@ -6,6 +6,7 @@ from monai_minority.evaluation.features.extractor import FeatureExtractor, descr
 from monai_minority.evaluation.features.inception import Inception, InceptionMaps
 from monai_minority.evaluation.features.initialisation import initialise
 from monai_minority.evaluation.features.resnet50 import RandomResNet50, ResNet50
+from monai_minority.evaluation.features.thumbnail import Thumbnail
 from monai_minority.evaluation.features.torchscript import TorchScriptFeatures
 from monai_minority.evaluation.features.tuned_dino import TunedDINO
 from monai_minority.evaluation.features.vgg16 import RandomVGG16
@@ -20,6 +21,7 @@ __all__ = [
     "RandomResNet50",
     "RandomVGG16",
     "ResNet50",
+    "Thumbnail",
     "TorchScriptFeatures",
     "TunedDINO",
     "describe",
