@@ -179,7 +179,7 @@ def evaluate_run(
         device=device,
         progress=progress,
     )
-    reference = {
+    reference: dict[str, Any] = {
         "reference_size": reference_size,
         "held_out": reference_split,
         "resamples": resamples,

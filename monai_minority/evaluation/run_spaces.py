@@ -1,4 +1,4 @@
-"""The same comparison in several feature spaces, for a figure that one space alone shows is a property of that space."""
+"""The same comparison in several feature spaces, for a finding of one space alone is a finding about that space."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
