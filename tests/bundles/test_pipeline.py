@@ -230,6 +230,16 @@ class TestRepetition:
         assert np.abs(pixels(run_dir, "guided") - before["guided"]).max() > 1
         assert np.array_equal(pixels(run_dir, "unguided"), before["unguided"])
 
+    def test_postprocessing_changes_the_samples_and_is_told(self, run_dir):
+        before = pixels(run_dir, "guided")
+        black = {"_target_": "monai.transforms.ThresholdIntensityd", "keys": "pred", "threshold": -0.5, "cval": -1.0}
+        execute(workflow("inference", run_dir, postprocessing=black))
+        after = pixels(run_dir, "guided")
+        clear = np.abs(before - 63.75) > 2  # of the threshold in grey levels
+        assert np.abs(after - np.where(before > 63.75, before, 0))[clear].max() <= 1
+        assert (after == 0).mean() > (before == 0).mean()
+        assert ImageStore.open(run_dir / "samples" / "guided").meta["postprocessing"]
+
     def test_scores_come_back_after_the_same_pixels_are_extracted_again(self, run_dir, cohort, tmp_path):
         before = ImageStore.open(run_dir / "store")
         moved = tmp_path / "moved"
