@@ -5,6 +5,8 @@ from monai_minority.engines.autoencoder_loss import AutoencoderLoss
 from monai_minority.engines.cosine_schedule import CosineSchedule
 from monai_minority.engines.crops import CropsPrepareBatch
 from monai_minority.engines.denoising_loss import DenoisingLoss
+from monai_minority.engines.gan_batches import RandomCodes, RealImagesPrepareBatch
+from monai_minority.engines.gan_losses import DiscriminatorLoss, GeneratorLoss
 from monai_minority.engines.labelled import LabelledPrepareBatch
 from monai_minority.engines.latents import measure_scale, write_latents
 from monai_minority.engines.noising import DenoisingTargets, NoisingPrepareBatch
@@ -23,8 +25,12 @@ __all__ = [
     "CropsPrepareBatch",
     "DenoisingLoss",
     "DenoisingTargets",
+    "DiscriminatorLoss",
+    "GeneratorLoss",
     "LabelledPrepareBatch",
     "NoisingPrepareBatch",
+    "RandomCodes",
+    "RealImagesPrepareBatch",
     "SelfDistillationLoss",
     "Stage",
     "barrier",

@@ -5,7 +5,6 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
-import torch
 from monai.networks.utils import eval_mode
 from tqdm import tqdm
 

@@ -3,6 +3,7 @@
 from .autocast import AutocastInferer
 from .denoising import DenoisingInferer
 from .encoding import EncodingInferer
+from .gan import GANInferer
 from .guided import GuidedDiffusionInferer
 from .latent import LatentDiffusionInferer
 from .noisy_classifier import NoisyClassifierInferer
@@ -13,6 +14,7 @@ __all__ = [
     "AutocastInferer",
     "DenoisingInferer",
     "EncodingInferer",
+    "GANInferer",
     "GuidedDiffusionInferer",
     "LatentDiffusionInferer",
     "NoisyClassifierInferer",

@@ -1,4 +1,4 @@
-"""Under an autoencoder that loses nothing, diffusion in latents is diffusion in pixels, to the bit of a few roundings."""
+"""Under an autoencoder that loses nothing, diffusion in latents is diffusion in pixels, to a few roundings."""
 
 import numpy as np
 import pytest
