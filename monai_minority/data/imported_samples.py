@@ -128,7 +128,7 @@ class ImportedSamples:
         if found != channels:
             if not self.convert:
                 raise ValueError(
-                    f"{name} must have {channels} channel(s) as the real images have, got {found}; set import_convert "
+                    f"{name} must have {channels} channel(s) as the real images have, got {found}; set external_convert "
                     "to true if that is meant"
                 )
             picture = np.asarray(Image.fromarray(picture).convert("L" if channels == 1 else "RGB"))
@@ -136,7 +136,7 @@ class ImportedSamples:
             if not self.resize:
                 raise ValueError(
                     f"{name} must have {size[0]} x {size[1]} pixels as the real images have, got "
-                    f"{picture.shape[0]} x {picture.shape[1]}; set import_resize to true to have it resampled"
+                    f"{picture.shape[0]} x {picture.shape[1]}; set external_resize to true to have it resampled"
                 )
             picture = np.asarray(Image.fromarray(picture).resize((size[1], size[0]), Image.Resampling.BICUBIC))
         pixels = picture.astype(np.float32)

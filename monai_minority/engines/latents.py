@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from monai.networks.utils import eval_mode
@@ -48,7 +49,7 @@ def measure_scale(
 
 
 def write_latents(
-    latents: Iterable[np.ndarray], images: ImageStore, path: str | os.PathLike[str], dtype: str = "float16", **meta: str
+    latents: Iterable[np.ndarray], images: ImageStore, path: str | os.PathLike[str], dtype: str = "float16", **meta: Any
 ) -> ImageStore:
     """Write scaled latents as a store that shares the table of their images.
 

@@ -18,7 +18,7 @@ class ResidualBlock(nn.Module):
         super().__init__()
         self.first = nn.Conv2d(in_channels, in_channels, 3, padding=1)
         self.second = nn.Conv2d(in_channels, out_channels, 3, padding=1)
-        self.shortcut = nn.Identity()
+        self.shortcut: nn.Module = nn.Identity()
         if in_channels != out_channels:
             self.shortcut = nn.Conv2d(in_channels, out_channels, 1, bias=False)
 

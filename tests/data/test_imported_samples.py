@@ -82,9 +82,9 @@ def read(path, shape=(1, 8, 8), **options):
 
 def test_what_does_not_fit_is_named_with_the_rule(tmp_path, grey, colour):
     folder = write_pictures(tmp_path / "out", grey)
-    with pytest.raises(ValueError, match=r"seed0000.png must have 16 x 16 pixels .* got 8 x 8; set import_resize"):
+    with pytest.raises(ValueError, match=r"seed0000.png must have 16 x 16 pixels .* got 8 x 8; set external_resize"):
         read(folder, (1, 16, 16))
-    with pytest.raises(ValueError, match=r"seed0000.png must have 3 channel\(s\) .* got 1; set import_convert"):
+    with pytest.raises(ValueError, match=r"seed0000.png must have 3 channel\(s\) .* got 1; set external_convert"):
         read(folder, (3, 8, 8))
     Image.fromarray(colour[0]).save(folder / "00001" / "seed0003.png")
     with pytest.raises(ValueError, match=r"seed0003.png must have 1 channel\(s\) .* got 3"):

@@ -1,5 +1,7 @@
 """Distance between what latents stand for."""
 
+from typing import Any
+
 from torch import Tensor, nn
 
 from .distance import Distance, Embedding
@@ -19,7 +21,7 @@ class DecodedDistance(Distance):
     def __init__(self, distance: Distance, autoencoder: nn.Module) -> None:
         super().__init__()
         self.distance = distance
-        self.autoencoder = autoencoder
+        self.autoencoder: Any = autoencoder
 
     def embed(self, x: Tensor) -> Embedding:
         """What the distance compares of the images that latents ``[B, c, h, w]`` are decoded to."""
