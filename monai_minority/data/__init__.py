@@ -16,6 +16,7 @@ from monai_minority.data.find import (
     find_cohort,
 )
 from monai_minority.data.image_store import ImageStore
+from monai_minority.data.imported_samples import ImportedSamples
 from monai_minority.data.inspection import inspect_dicom
 from monai_minority.data.phantom import make_phantom_cohort
 from monai_minority.data.pseudonyms import Pseudonyms
@@ -29,6 +30,7 @@ __all__ = [
     "BatchPlan",
     "Cohort",
     "ImageStore",
+    "ImportedSamples",
     "OrderedBatches",
     "Pseudonyms",
     "Rejection",

@@ -49,17 +49,16 @@ class ImageStore(torch.utils.data.Dataset):
 
     def __init__(self, path: str | os.PathLike[str], *, _rows: np.ndarray | None = None) -> None:
         self._path = Path(path)
-        for name in ("store.json", "images.npy", "table.csv"):
-            if not (self._path / name).is_file():
-                raise FileNotFoundError(
-                    f"{self._path} is not an image store: {name} is missing; write one with ImageStore.create"
-                )
+        self._check_file(self._path / "store.json")
         self._header = json.loads((self._path / "store.json").read_text(encoding="utf-8"))
         if self._header.get("format_version") != FORMAT_VERSION:
             raise ValueError(
                 f"{self._path} has store format {self._header.get('format_version')}, this version reads "
                 f"{FORMAT_VERSION}; extract the images again"
             )
+        self._table_path = self._find_table()
+        for path in (self._path / "images.npy", self._table_path):
+            self._check_file(path)
         self._images = np.load(self._path / "images.npy", mmap_mode="r")
         self._rows = _rows
         self._load_table()
@@ -79,6 +78,7 @@ class ImageStore(torch.utils.data.Dataset):
         *,
         overwrite: bool = False,
         geometry: Mapping[str, Any] | None = None,
+        bounded: bool = True,
         **meta: Any,
     ) -> Self:
         """Write a store; memory stays flat however many images come.
@@ -86,12 +86,14 @@ class ImageStore(torch.utils.data.Dataset):
         Args:
             path: folder to make. Its parents are made too.
             images: ``[N, C, H, W]``, or an iterable of such batches of any lengths. uint8, float16 or
-            float32, all alike. table: what ``pandas.DataFrame`` takes, one row an image. It is read after the
-            last batch, so a generator of
-                batches may fill a list of rows as it goes.
+                float32, all alike.
+            table: what ``pandas.DataFrame`` takes, one row an image. It is read after the last batch, so a
+                generator of batches may fill a list of rows as it goes. Or another whole store, whose table is
+                then shared: a column added to either is in both. Latents share that of their images.
             value_range: the pixel values that mean -1 and 1, for instance ``(0, 255)``.
             overwrite: replace a store that is at ``path``; without it an existing path raises.
             geometry: what the pixels measure (spacing, axis, …), part of the content hash.
+            bounded: pixels outside ``value_range`` raise; off for latents, whose values have no limit.
             meta: provenance, JSON values, not part of the content hash.
 
         Returns:
@@ -116,15 +118,21 @@ class ImageStore(torch.utils.data.Dataset):
         partial = path.with_name(f"{partial_prefix(path)}{os.getpid()}")
         partial.mkdir()
         try:
-            writer = PixelWriter(partial / "images.npy", (low, high), dict(geometry or {}))
+            writer = PixelWriter(partial / "images.npy", (low, high), dict(geometry or {}), bounded)
             with writer:
                 for block in blocks(images):
                     writer.append(block)
-            frame = pd.DataFrame(table)
+            frame = table if isinstance(table, ImageStore) else pd.DataFrame(table)
             if len(frame) != writer.count:
                 raise ValueError(f"table must have one row an image, got {len(frame)} rows for {writer.count} images")
-            write_table(frame, partial / "table.csv")
-            header = {
+            shared = {}
+            if isinstance(frame, ImageStore):
+                if frame._rows is not None:
+                    raise ValueError(f"table must be a whole store to be shared, got a subset of {frame.path}")
+                shared["table_of"] = {"path": os.path.relpath(frame.path, path), "content_hash": frame.content_hash}
+            else:
+                write_table(frame, partial / "table.csv")
+            header = shared | {
                 "format_version": FORMAT_VERSION,
                 "content_hash": writer.digest(),
                 "value_range": [low, high],
@@ -299,7 +307,7 @@ class ImageStore(torch.utils.data.Dataset):
                 if array.shape != (len(table),):
                     raise ValueError(f"column {name!r} must have shape ({len(table)},), got {array.shape}")
             table[name] = array
-        write_table(table, self._path / "table.csv")
+        write_table(table, self._table_path)
         self._load_table()
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -309,9 +317,29 @@ class ImageStore(torch.utils.data.Dataset):
     def __repr__(self) -> str:
         return f"ImageStore({str(self._path)!r}: {len(self)} images {list(self.image_shape)} {self.dtype})"
 
+    def _check_file(self, path: Path) -> None:
+        if not path.is_file():
+            raise FileNotFoundError(
+                f"{self._path} is not an image store: {os.path.relpath(path, self._path)} is missing; write one with "
+                "ImageStore.create"
+            )
+
+    def _find_table(self) -> Path:
+        """The store's own table, or that of the store that it shares."""
+        shared = self._header.get("table_of")
+        if shared is None:
+            return self._path / "table.csv"
+        other = Path(os.path.normpath(self._path / shared["path"]))
+        self._check_file(other / "store.json")
+        if json.loads((other / "store.json").read_text(encoding="utf-8"))["content_hash"] != shared["content_hash"]:
+            raise ValueError(
+                f"{self._path} was made of other images than {other} holds now, whose table it shares; make it again"
+            )
+        return other / "table.csv"
+
     def _load_table(self) -> None:
         table = pd.read_csv(
-            self._path / "table.csv",
+            self._table_path,
             dtype=dict.fromkeys(map(str, _TEXT_COLUMNS), str),
             keep_default_na=False,
             na_values=[""],

@@ -23,8 +23,11 @@ _BLOCK_BYTES = 32 << 20
 class PixelWriter:
     """Appends blocks to an ``.npy`` file of unknown length, checking and hashing them on the way."""
 
-    def __init__(self, path: Path, value_range: tuple[float, float], geometry: dict[str, Any]) -> None:
+    def __init__(
+        self, path: Path, value_range: tuple[float, float], geometry: dict[str, Any], bounded: bool = True
+    ) -> None:
         self._path = path
+        self._bounded = bounded
         self._range = value_range
         self._geometry = geometry
         self._hash = hashlib.sha256()
@@ -78,7 +81,7 @@ class PixelWriter:
         if broken.any():
             raise ValueError(f"pixels must be finite, those of row(s) {self._named(broken)} are not")
         low, high = self._range
-        outside = (lowest < low) | (highest > high)
+        outside = self._bounded & ((lowest < low) | (highest > high))
         if outside.any():
             raise ValueError(
                 f"pixels must lie in value_range ({low:g}, {high:g}), those of row(s) {self._named(outside)} "

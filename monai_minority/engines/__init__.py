@@ -1,9 +1,14 @@
 """What MONAI's trainers and evaluators are fed with: targets, losses, the stages' bookkeeping."""
 
+from monai_minority.engines.augmenting import AugmentingPrepareBatch
+from monai_minority.engines.autoencoder_loss import AutoencoderLoss
 from monai_minority.engines.cosine_schedule import CosineSchedule
 from monai_minority.engines.crops import CropsPrepareBatch
 from monai_minority.engines.denoising_loss import DenoisingLoss
+from monai_minority.engines.gan_batches import RandomCodes, RealImagesPrepareBatch
+from monai_minority.engines.gan_losses import DiscriminatorLoss, GeneratorLoss
 from monai_minority.engines.labelled import LabelledPrepareBatch
+from monai_minority.engines.latents import measure_scale, write_latents
 from monai_minority.engines.noising import DenoisingTargets, NoisingPrepareBatch
 from monai_minority.engines.precision import fast_dtype
 from monai_minority.engines.sample_store import read_samples, write_samples
@@ -14,22 +19,30 @@ from monai_minority.engines.start import barrier, parallel, start
 from monai_minority.engines.tables import cut_classes, record_scores
 
 __all__ = [
+    "AugmentingPrepareBatch",
+    "AutoencoderLoss",
     "CosineSchedule",
     "CropsPrepareBatch",
     "DenoisingLoss",
     "DenoisingTargets",
+    "DiscriminatorLoss",
+    "GeneratorLoss",
     "LabelledPrepareBatch",
     "NoisingPrepareBatch",
+    "RandomCodes",
+    "RealImagesPrepareBatch",
     "SelfDistillationLoss",
     "Stage",
     "barrier",
     "cut_classes",
     "fast_dtype",
+    "measure_scale",
     "parallel",
     "read_samples",
     "read_timestep",
     "record_scores",
     "settle_timestep",
     "start",
+    "write_latents",
     "write_samples",
 ]

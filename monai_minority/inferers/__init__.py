@@ -2,7 +2,10 @@
 
 from .autocast import AutocastInferer
 from .denoising import DenoisingInferer
+from .encoding import EncodingInferer
+from .gan import GANInferer
 from .guided import GuidedDiffusionInferer
+from .latent import LatentDiffusionInferer
 from .noisy_classifier import NoisyClassifierInferer
 from .scoring import ScoringInferer
 from .self_distillation import SelfDistillationInferer
@@ -10,7 +13,10 @@ from .self_distillation import SelfDistillationInferer
 __all__ = [
     "AutocastInferer",
     "DenoisingInferer",
+    "EncodingInferer",
+    "GANInferer",
     "GuidedDiffusionInferer",
+    "LatentDiffusionInferer",
     "NoisyClassifierInferer",
     "ScoringInferer",
     "SelfDistillationInferer",

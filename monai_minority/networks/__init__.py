@@ -6,6 +6,9 @@ from monai_minority.networks.backbone_classifier import BackboneClassifier
 from monai_minority.networks.cascaded_classifier import CascadedClassifier
 from monai_minority.networks.checkpoints import load_checkpoint, read_state_dict, save_weights
 from monai_minority.networks.efficientnet_lite import EfficientNetLite0
+from monai_minority.networks.gan_discriminator import GANDiscriminator
+from monai_minority.networks.gan_generator import GANGenerator
+from monai_minority.networks.latent_autoencoder import LatentAutoencoder
 from monai_minority.networks.projection_head import ProjectionHead
 from monai_minority.networks.self_distillation import SelfDistillationNetwork
 from monai_minority.networks.space_to_depth import SpaceToDepth
@@ -17,6 +20,9 @@ __all__ = [
     "BackboneClassifier",
     "CascadedClassifier",
     "EfficientNetLite0",
+    "GANDiscriminator",
+    "GANGenerator",
+    "LatentAutoencoder",
     "ProjectionHead",
     "SelfDistillationNetwork",
     "SpaceToDepth",

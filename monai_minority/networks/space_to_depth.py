@@ -16,14 +16,14 @@ class SpaceToDepth(nn.Module):
         network: U-Net of ``C * factor**2`` input channels and ``C * factor**2`` outputs (twice that where it learns
             its variances), called as ``network(x, timesteps, context=None, class_labels=None)``; or an encoder of
             that many input channels.
-        factor: side of a block in pixels; height and width of the images must be multiples of it.
+        factor: side of a block in pixels, 1 for no blocks; height and width of the images must be multiples of it.
         restore: the output is a map whose channels go back to pixels; off for an encoder.
     """
 
     def __init__(self, network: nn.Module, factor: int = 2, restore: bool = True) -> None:
         super().__init__()
-        if factor < 2:
-            raise ValueError(f"factor must be at least 2, got {factor}; use the network itself without blocks")
+        if factor < 1:
+            raise ValueError(f"factor must be at least 1, got {factor}; it is the side of a block in pixels")
         self.network = network
         self.factor = factor
         self.restore = restore

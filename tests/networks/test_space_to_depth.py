@@ -56,5 +56,5 @@ def test_an_encoder_keeps_its_logits_and_conditions_pass_through():
 
 
 def test_bad_factor():
-    with pytest.raises(ValueError, match="factor must be at least 2, got 1"):
-        SpaceToDepth(Recorder(), 1)
+    with pytest.raises(ValueError, match="factor must be at least 1, got 0"):
+        SpaceToDepth(Recorder(), 0)
