@@ -128,8 +128,8 @@ class ImportedSamples:
         if found != channels:
             if not self.convert:
                 raise ValueError(
-                    f"{name} must have {channels} channel(s) as the real images have, got {found}; set external_convert "
-                    "to true if that is meant"
+                    f"{name} must have {channels} channel(s) as the real images have, got {found}; set "
+                    "external_convert to true if that is meant"
                 )
             picture = np.asarray(Image.fromarray(picture).convert("L" if channels == 1 else "RGB"))
         if list(picture.shape[:2]) != size:
