@@ -96,7 +96,7 @@ class CopyDetector:
         neighbours = min(2 * int(sizes.max()) + 1, len(self.training) - 1)
         features = self._features(store)[self.training]
         self._index = NeighbourIndex(features, k=neighbours, ball=0)
-        self._pixels = AlignedPixels(store.subset(trained), max_shift, neighbours + 7, batch_size)
+        self._pixels = AlignedPixels(store.subset(trained), max_shift, neighbours + 15, batch_size)
         found = self._nearest(store, calibration, self.subjects[calibration])
         self.thresholds = {space: float(np.quantile(found[space].distances, quantile / 2)) for space in SPACES}
         self._least = {space: float(found[space].distances.min()) for space in SPACES}

@@ -55,6 +55,7 @@ def write_report(run_dir: str | Path, path: str | Path | None = None, *, title: 
     )
     environment.filters["number"] = number
     environment.filters["png"] = as_png
+    environment.filters["data_uri"] = data_uri
     environment.filters["words"] = words
     html = environment.get_template("report.html.j2").render(
         title=title or "Rare images of this data set: scores, samples and figures",
@@ -69,6 +70,7 @@ def write_report(run_dir: str | Path, path: str | Path | None = None, *, title: 
         neighbour_pictures=trust.neighbour_pictures(run, columns) if run.samples else None,
         copies=trust.copy_rows(run),
         planted=trust.planted_rows(run),
+        studies=run.studies,
         utility=trust.utility_rows(run),
         utility_chart=None if run.utility is None else trust.utility_chart(run.utility),
         distributions=charts.distributions(run.evaluation.real, run.evaluation.generated),
@@ -151,6 +153,11 @@ def sample_pictures(run: RunFolder, name: str, columns: int) -> Figure:
         captions=[[f"{score:.3g}" for score in group[Column.SCORE]] for group in chosen],
         synthetic=[[True] * len(group) for group in chosen],
     )
+
+
+def data_uri(path: str) -> str:
+    """A PNG file as a data URI."""
+    return "data:image/png;base64," + base64.b64encode(Path(path).read_bytes()).decode()
 
 
 def _class_shift(run: RunFolder) -> Figure | None:

@@ -39,6 +39,7 @@ class RunFolder:
             :func:`~monai_minority.evaluation.utility.augmentation_gain`.
         record: the run record, paths and names taken out.
         missing: one line a missing part.
+        studies: title, source, paragraph and path of the figure of each study that has been run.
     """
 
     store: ImageStore
@@ -54,6 +55,7 @@ class RunFolder:
     utility: pd.DataFrame | None = None
     record: dict[str, Any] = field(default_factory=dict)
     missing: tuple[str, ...] = ()
+    studies: tuple[dict[str, str], ...] = ()
 
     @classmethod
     def open(cls, path: str | Path) -> "RunFolder":
@@ -88,7 +90,11 @@ class RunFolder:
             counts = found["rejected"]["reason"].value_counts()
             found["rejected"] = counts.rename_axis("reason").reset_index(name="files")
         evaluation = RunEvaluation.load(path / "evaluation")
-        return cls(store, samples, evaluation, missing=tuple(missing), **found)
+        studies = [
+            {**_read_json(told), "figure": str(told.with_suffix(".png"))}
+            for told in sorted(path.glob("studies/*.json"))
+        ]
+        return cls(store, samples, evaluation, missing=tuple(missing), studies=tuple(studies), **found)
 
     def sample_settings(self) -> dict[str, dict[str, Any]]:
         """How each set of generated images was made, paths and names taken out."""
