@@ -46,9 +46,7 @@ def panels(count: int, height: float = 2.1, columns: int = 4) -> tuple[Figure, l
     across = min(count, columns)
     rows = -(-count // across)
     with matplotlib.rc_context(STYLE):
-        figure = Figure(
-            figsize=(WIDTH * max(across, 2) / 4 if across < 4 else WIDTH, height * rows), layout="constrained"
-        )
+        figure = Figure(figsize=(WIDTH * (0.5, 0.8, 1.0, 1.0)[across - 1], height * rows), layout="constrained")
         axes = list(np.atleast_1d(figure.subplots(rows, across)).flat)
     for spare in axes[count:]:
         spare.remove()

@@ -66,7 +66,10 @@ class OutlierCorrelations(Study):
             panel.plot(bins[:-1] + 5, middles, "o-", color=COLOURS[1], markersize=2.5)
             panel.plot([0, 100], [0, 100], color=GREY, linewidth=0.7, linestyle=":")
             found = figures[(figures["space"] == space) & (figures["measure"] == measure)]
-            texts = [f"{r['images']}: {number(r['value'], r['low'], r['high'])}" for _, r in found.iterrows()]
+            texts = [
+                f"{r['images'].removeprefix('images ')}: {number(r['value'], r['low'], r['high'])}"
+                for _, r in found.iterrows()
+            ]
             panel.set_title(f"{space}\n" + "\n".join(texts), fontsize=6.5, loc="left")
             panel.set_xlabel(f"{MEASURES[measure]} (percentile)")
             panel.set_ylabel("minority score (percentile)")

@@ -47,11 +47,12 @@ def run_dir(tmp_path_factory):
     write_cohort(cohort)
     groups = ["ill" if i % 3 == 0 else "healthy" for i in range(SUBJECTS)]
     names = [f"sub-{i:02d}" for i in range(SUBJECTS)]
-    pd.DataFrame({"participant_id": names, "group": groups}).to_csv(cohort / "participants.tsv", sep="\t", index=False)
+    images = [str(cohort / f"{name}.nii.gz") for name in names]
+    pd.DataFrame({"image": images, "subject": names, "group": groups}).to_csv(cohort / "list.csv", index=False)
     result = run_pipeline(
-        folder / "run", "pipeline=[prepare,train,score,cut,train_classifier]", "--dataset-dir", cohort
+        folder / "run", "pipeline=[prepare,train,score,cut,train_classifier]", "--dataset-dir", cohort / "list.csv"
     )
-    assert result.exit_code == 3, result.output
+    assert result.exit_code == 0, result.output
     return folder / "run"
 
 

@@ -66,7 +66,7 @@ def run(tmp_path_factory):
     plan = plan_of(folder)
     rng = np.random.default_rng(1)
     for target, scale in [(None, 0.0), *((c, s) for c in range(CLASSES) for s in plan.scales)]:
-        amount = 0.0 if target is None else 0.15 * target * scale
+        amount = 0.0 if target is None else 0.1 * target * scale
         columns = {"seed": range(12), "target_class": -1 if target is None else target, "guidance_scale": scale}
         path = plan.folder / "shared" / "samples" / plan.set_name(target, scale)
         ImageStore.create(path, _pictures(rng, np.full(12, amount)), columns, (0, 255))
@@ -90,7 +90,7 @@ def test_the_score_of_a_distance_that_follows_brightness_is_told_from_one_that_f
     assert ranks["true", "average_knn"] == pytest.approx(1)
     assert ranks["bright", "brightness"] == pytest.approx(1)
     areas = tables["figures"].query("figure == 'AUC'").set_index("distance")["value"]
-    assert areas["true"] == 1
+    assert areas["true"] > 0.99
     told = Distances().tell(tables)
     assert "The bright score has rank correlations" in told
     assert "rises with brightness (1 [1, 1])" in told
@@ -128,7 +128,7 @@ def test_classes_that_give_rarer_images_are_said_to(run):
     tables = study.measure(run)
     assert len(tables["figures"]) == 1 + 1 + CLASSES
     rise = tables["correlations"].set_index("measure").loc["average_knn"]
-    assert rise["low"] > 0.5
+    assert rise["low"] > 0.2
     told = study.tell(tables)
     assert "AvgkNN rises with the class sampled" in told
     assert "No measure of severity in pixels is configured" in told
@@ -138,7 +138,7 @@ def test_classes_that_give_rarer_images_are_said_to(run):
 
 def test_scale_and_class(run):
     tables = ScaleAndClass().measure(run)
-    table = tables["figures"].dropna(subset=["target"]).set_index(["target", "scale"])["average_knn_mean"]
+    table = tables["figures"].dropna(subset=["target"]).set_index(["target", "scale"])["minority_score_mean"]
     assert table[2, 2.0] > table[2, 1.0] > table[0, 1.0]
     assert "At class 2, from scale 1 to 2: minority score rises from" in ScaleAndClass().tell(tables)
 
