@@ -54,6 +54,23 @@ def run(
 
 
 @app.command()
+def study(
+    names: Annotated[list[str], typer.Argument(help="Names of studies, or all; and KEY=VALUE overrides.")],
+    bundle: Annotated[Path, typer.Option(help="Folder of the bundle.")] = Path("bundles/brain_mri"),
+    overlay: Annotated[list[str] | None, typer.Option(help="Overlay of the bundle, as for run.")] = None,
+    run_dir: Annotated[Path | None, typer.Option(help="Folder of a run with its scores and classifier.")] = None,
+    plan: Annotated[bool, typer.Option(help="Only say which stages would run, and what they cost.")] = False,
+    debug: Annotated[bool, typer.Option(help="Show the traceback of an error.")] = False,
+) -> None:
+    """Repeat studies of the paper on a run: stages with their overrides, then tables, a figure and a paragraph each."""
+    with _clear_errors(debug):
+        from monai_minority.study_command import run_studies
+
+        overrides = dict(_override(name) for name in names if "=" in name)
+        run_studies(bundle, overlay or [], run_dir, [name for name in names if "=" not in name], overrides, plan)
+
+
+@app.command()
 def inspect(
     folder: Annotated[Path, typer.Argument(help="Folder with DICOM files, at any depth and under any name.")],
     values: Annotated[

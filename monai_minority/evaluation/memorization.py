@@ -29,6 +29,11 @@ class MemorizationAudit:
         threshold: the quantile of ``baseline`` below which a generated image is a suspected copy.
         suspected: which generated images lie below it ``[M]``, bool.
         share: share of suspected copies, a :class:`Figure`; the quantile is what to expect of unseen people.
+        ratio: distance to the nearest training image over that to the nearest one of another subject ``[M]``; near 0
+            for a copy, near 1 for an image that is as much like one person as like the next. NaN where both are 0.
+        authentic: which generated images are farther from their nearest training image than that image is from
+            the nearest one of another subject ``[M]``, bool; the share of them is the authenticity of Alaa et al.
+            ("How faithful is your synthetic data?", ICML 2022).
     """
 
     distances: np.ndarray
@@ -37,6 +42,39 @@ class MemorizationAudit:
     threshold: float
     suspected: np.ndarray
     share: Figure
+    ratio: np.ndarray
+    authentic: np.ndarray
+
+
+class NearestOther(NamedTuple):
+    """The nearest image of each query that is not of its own subject; see :func:`nearest_other`."""
+
+    distances: np.ndarray
+    """``[Q]``, float64; infinite where there is none among the neighbours."""
+    indices: np.ndarray
+    """Rows of the images ``[Q]``, int64."""
+    ratio: np.ndarray
+    """Distance over that of the nearest image of yet another subject ``[Q]``; NaN where there is none or both are 0."""
+
+
+def nearest_other(found: NearestReal, subjects: np.ndarray, own: np.ndarray | None = None) -> NearestOther:
+    """From neighbours to the nearest of another subject, and how much nearer it is than the next subject's.
+
+    Args:
+        found: neighbours ``[Q, k]``, of which ``k`` must be larger than the images of any two subjects for every query
+            to have its ratio.
+        subjects: of the images that were searched ``[N]``.
+        own: subject of each query ``[Q]``, whose images are passed over; ``None``: generated images have none.
+    """
+    theirs = np.asarray(subjects)[found.indices]
+    distances = found.distances if own is None else np.where(theirs == own[:, None], np.inf, found.distances)
+    first = distances.argmin(axis=1)[:, None]
+    nearest = np.take_along_axis(distances, first, axis=1)[:, 0]
+    who = np.take_along_axis(theirs, first, axis=1)
+    second = np.where(theirs == who, np.inf, distances).min(axis=1)
+    known = np.isfinite(second) & (second > 0)
+    ratio = np.divide(nearest, second, out=np.full(len(nearest), np.nan), where=known)
+    return NearestOther(nearest, np.take_along_axis(found.indices, first, axis=1)[:, 0], ratio)
 
 
 def nearest_real(real: Features | NeighbourIndex, generated: Features | NeighbourIndex, k: int = 1) -> NearestReal:
@@ -85,13 +123,12 @@ def audit(
     names, codes, sizes = np.unique(subjects, return_inverse=True, return_counts=True)
     if len(names) < 2:
         raise ValueError(f"subjects must name at least two, got {names.tolist()}; there is nothing to compare with")
-    # Among as many neighbours as the largest subject has images, one at least is of someone else.
-    index = NeighbourIndex(real, k=int(sizes.max()), ball=0)
+    # Among as many neighbours as the largest two subjects have images, one at least is of someone else.
+    index = NeighbourIndex(real, k=min(2 * int(sizes.max()), len(real) - 1), ball=0)
     own = index.own
-    others = codes[own.indices] != codes[:, None]
-    baseline = np.where(others, own.distances, np.inf).min(axis=1)
-    nearest = nearest_real(index, generated)
-    distances, indices = nearest.distances[:, 0], nearest.indices[:, 0]
+    baseline = nearest_other(NearestReal(own.distances, own.indices), codes, codes).distances
+    found = nearest_other(nearest_real(index, generated, index.k), codes)
+    distances, indices = found.distances, found.indices
     threshold = float(np.quantile(baseline, quantile))
     suspected = distances < threshold
     context = {
@@ -102,4 +139,5 @@ def audit(
         "N generated": len(distances),
     }
     share = Figure("share of suspected copies", float(suspected.mean()), context=context)
-    return MemorizationAudit(distances, indices, baseline, threshold, suspected, share)
+    authentic = distances > baseline[indices]
+    return MemorizationAudit(distances, indices, baseline, threshold, suspected, share, found.ratio, authentic)

@@ -9,14 +9,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from matplotlib.figure import Figure
 
 from monai_minority.evaluation.run_summary import REAL
 from monai_minority.files import whole_file
 from monai_minority.keys import Column, Split
-from monai_minority.reports import charts
+from monai_minority.reports import charts, trust
 from monai_minority.reports.findings import findings_of
 from monai_minority.reports.pictures import picture_rows
 from monai_minority.reports.run_folder import RunFolder
@@ -56,6 +55,7 @@ def write_report(run_dir: str | Path, path: str | Path | None = None, *, title: 
     )
     environment.filters["number"] = number
     environment.filters["png"] = as_png
+    environment.filters["data_uri"] = data_uri
     environment.filters["words"] = words
     html = environment.get_template("report.html.j2").render(
         title=title or "Rare images of this data set: scores, samples and figures",
@@ -67,7 +67,12 @@ def write_report(run_dir: str | Path, path: str | Path | None = None, *, title: 
         unusual_pictures=unusual_pictures(run, columns),
         unusual_tables=unusual_tables(run),
         sample_pictures=[sample_pictures(run, name, columns) for name in run.samples],
-        neighbour_pictures=neighbour_pictures(run, columns) if run.samples else None,
+        neighbour_pictures=trust.neighbour_pictures(run, columns) if run.samples else None,
+        copies=trust.copy_rows(run),
+        planted=trust.planted_rows(run),
+        studies=run.studies,
+        utility=trust.utility_rows(run),
+        utility_chart=None if run.utility is None else trust.utility_chart(run.utility),
         distributions=charts.distributions(run.evaluation.real, run.evaluation.generated),
         class_shift=_class_shift(run),
         timesteps=None if run.timesteps is None else charts.timestep_curve(run.timesteps),
@@ -151,19 +156,9 @@ def sample_pictures(run: RunFolder, name: str, columns: int) -> Figure:
     )
 
 
-def neighbour_pictures(run: RunFolder, columns: int) -> Figure:
-    """The generated images that lie nearest to a training image, above that image."""
-    generated = run.evaluation.generated
-    closest = generated.sort_values("nearest_distance", kind="stable").head(columns)
-    made = [run.samples[name].batch([row])[0] for name, row in zip(closest["set"], closest["row"], strict=True)]
-    real = run.store.batch(closest["nearest_real"].to_numpy())
-    return picture_rows(
-        [torch.stack(made), real],
-        ["synthetic", "nearest real"],
-        "The generated images nearest to a training image, and that image (below: distance in feature space)",
-        captions=[[f"{d:.3g}" for d in closest["nearest_distance"]], [""] * len(closest)],
-        synthetic=[[True] * len(closest), [False] * len(closest)],
-    )
+def data_uri(path: str) -> str:
+    """A PNG file as a data URI."""
+    return "data:image/png;base64," + base64.b64encode(Path(path).read_bytes()).decode()
 
 
 def _class_shift(run: RunFolder) -> Figure | None:

@@ -31,8 +31,15 @@ class RunFolder:
         timesteps: curve of the timestep choice, with the column ``chosen``.
         classifier: accuracy by noise level.
         rejected: reasons and how many files each; no file names.
+        copies: images beside their nearest training images; see
+            :func:`~monai_minority.evaluation.run_copies.measure_copies`.
+        copies_summary: suspected copies by set.
+        copies_planted: whether planted copies are found.
+        utility: classifiers of the rare group with generated images and without; see
+            :func:`~monai_minority.evaluation.utility.augmentation_gain`.
         record: the run record, paths and names taken out.
         missing: one line a missing part.
+        studies: title, source, paragraph and path of the figure of each study that has been run.
     """
 
     store: ImageStore
@@ -42,8 +49,13 @@ class RunFolder:
     timesteps: pd.DataFrame | None = None
     classifier: pd.DataFrame | None = None
     rejected: pd.DataFrame | None = None
+    copies: pd.DataFrame | None = None
+    copies_summary: pd.DataFrame | None = None
+    copies_planted: pd.DataFrame | None = None
+    utility: pd.DataFrame | None = None
     record: dict[str, Any] = field(default_factory=dict)
     missing: tuple[str, ...] = ()
+    studies: tuple[dict[str, str], ...] = ()
 
     @classmethod
     def open(cls, path: str | Path) -> "RunFolder":
@@ -58,6 +70,10 @@ class RunFolder:
             "timesteps": ("timestep.csv", pd.read_csv, "the curve of the timestep choice"),
             "classifier": ("classifier/validation.csv", pd.read_csv, "the classifier's accuracy by noise level"),
             "rejected": ("rejected.csv", _read_rejected, "the list of rejected files"),
+            "copies": ("evaluation/copies.csv", pd.read_csv, "the nearest training images (memorization stage)"),
+            "copies_summary": ("evaluation/copies_summary.csv", pd.read_csv, "suspected copies by set"),
+            "copies_planted": ("evaluation/copies_planted.csv", pd.read_csv, "the search for planted copies"),
+            "utility": ("evaluation/utility.csv", pd.read_csv, "the usefulness as training images (utility stage)"),
             "record": ("run.json", _read_json, "the run record"),
         }
         found = {name: read(path / file) for name, (file, read, _) in parts.items() if (path / file).is_file()}
@@ -74,7 +90,11 @@ class RunFolder:
             counts = found["rejected"]["reason"].value_counts()
             found["rejected"] = counts.rename_axis("reason").reset_index(name="files")
         evaluation = RunEvaluation.load(path / "evaluation")
-        return cls(store, samples, evaluation, missing=tuple(missing), **found)
+        studies = [
+            {**_read_json(told), "figure": str(told.with_suffix(".png"))}
+            for told in sorted(path.glob("studies/*.json"))
+        ]
+        return cls(store, samples, evaluation, missing=tuple(missing), studies=tuple(studies), **found)
 
     def sample_settings(self) -> dict[str, dict[str, Any]]:
         """How each set of generated images was made, paths and names taken out."""

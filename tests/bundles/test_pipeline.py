@@ -28,6 +28,7 @@ STAGES = [
     "classifier",
     "samples/unguided",
     "samples/guided",
+    "memorization",
     "evaluate",
     "review/unguided",
     "review/guided",

@@ -45,3 +45,13 @@ def test_bad_requests_are_named():
         audit(real, real, np.zeros(3))
     with pytest.raises(ValueError, match="at least two"):
         audit(real, real, np.zeros(10))
+
+
+def test_ratio_and_authenticity_by_hand():
+    subjects = np.array(["a", "a", "b", "b", "b"])
+    real = np.array([[0.0], [0.1], [3.0], [3.1], [3.3]])
+    result = audit(real, np.array([[3.5], [3.0], [1.0], [-4.0]]), subjects, quantile=0.5)
+    # To the nearest over that to the nearest of the other subject.
+    np.testing.assert_allclose(result.ratio, [0.2 / 3.4, 0, 0.9 / 2, 4 / 7])
+    # Alaa et al.: the image at -4 alone is farther from its nearest real image than that is from the other subject.
+    np.testing.assert_array_equal(result.authentic, [False, False, False, True])

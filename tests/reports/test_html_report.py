@@ -3,11 +3,13 @@
 import re
 import shutil
 
+import pandas as pd
 import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from monai_minority.data import ImageStore
+from monai_minority.evaluation.run_copies import measure_copies
 from monai_minority.evaluation.run_evaluation import RunEvaluation, evaluate_run, open_samples
 from monai_minority.reports import RunFolder, findings, write_report, write_tensorboard
 from monai_minority.reports.html_report import number
@@ -30,6 +32,18 @@ def run(tmp_path_factory):
         resamples=200,
         progress=False,
     )
+    store, samples = ImageStore.open(folder / "store"), open_samples(folder / "samples")
+    measure_copies(store, samples, Pooled(), folder / "evaluation", planted=10, max_shift=1, progress=False)
+    arms = {"real": 0.0, "real, augmented": 0.05, "real and guided": -0.0321}
+    pd.DataFrame(
+        [
+            {"arm": arm, "figure": figure, "value": 0.8 + gain, "low": 0.7, "high": 0.9, "seed_std": 0.0123}
+            | {"gain": gain, "gain_low": gain - 0.0456, "gain_high": gain + 0.0456, "trainings": 3}
+            | {"train_rare": 9, "train_others": 81, "test_rare": 9, "test_others": 36, "generated_a_set": 12}
+            for figure in ("AUC", "balanced accuracy")
+            for arm, gain in arms.items()
+        ]
+    ).to_csv(folder / "evaluation" / "utility.csv", index=False)
     return folder
 
 
@@ -53,8 +67,8 @@ def test_the_file_needs_nothing_else(run, html):
     assert "http" not in re.sub(r"base64,[^\"]*", "", html)
     assert (run / "report.html").stat().st_size < 5e6
     assert (
-        html.count("data:image/png") == 9
-    )  # real, unusual, two sets, shift, distributions, nearest, timestep, classifier
+        html.count("data:image/png") == 10
+    )  # real, unusual, two sets, shift, distributions, nearest, utility, timestep, classifier
 
 
 def test_no_name_and_no_path_is_told(run, html):
@@ -63,6 +77,19 @@ def test_no_name_and_no_path_is_told(run, html):
     assert str(run) not in text
     assert "hospital" not in text
     assert "not a NIfTI file" in text
+
+
+def test_copies_and_usefulness_are_told_in_numbers(run, html):
+    cells = re.findall(r"<td[^>]*>([^<]*)</td>", html)
+    for name in ("copies_summary", "copies_planted", "utility"):
+        table = pd.read_csv(run / "evaluation" / f"{name}.csv")
+        shown = ("suspected_copy", "suspected_copy_low", "nearer_than_any", "suspected", "gain", "gain_low", "seed_std")
+        for column in table.columns.intersection(shown):
+            missing = {number(value) for value in table[column].tolist()} - set(cells)
+            assert not missing, (name, column, missing)
+    plain = pd.read_csv(run / "evaluation" / "copies_summary.csv").set_index("set").loc["plain"]
+    assert plain["suspected_copy"] >= 5 / 36, "the five copies of the set are found"
+    assert "3 of each, and judged on\n9 rare and 36 other real images" in html
 
 
 def test_findings_are_in_the_report_and_true(run, html):
@@ -98,7 +125,7 @@ def test_missing_parts_are_left_out_and_named(run, tmp_path):
     for name in ("timestep.csv", "run.json", "rejected.csv", "classes.json", "classifier/validation.csv"):
         (tmp_path / "run" / name).unlink()
     html = write_report(tmp_path / "run").read_text(encoding="utf-8")
-    assert html.count("data:image/png") == 7
+    assert html.count("data:image/png") == 8
     for name in ("timestep.csv", "run.json", "rejected.csv", "classes.json", "classifier/validation.csv"):
         assert name in html
     assert len(RunFolder.open(run).missing) == 0

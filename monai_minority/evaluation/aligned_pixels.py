@@ -1,0 +1,117 @@
+"""Nearest images in pixel space, whether or not the query was mirrored or moved by a few pixels."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from tqdm.auto import tqdm
+
+from monai_minority.evaluation.memorization import NearestReal
+
+COARSE_SIDE = 16
+"""Images are first searched at about this size, which costs little and hardly feels a pixel's move."""
+
+MIRRORS: tuple[tuple[int, ...], ...] = ((), (-1,), (-2,))
+"""Axes that a query is mirrored along: none, left and right, up and down."""
+
+
+class Images(Protocol):
+    """What the search needs of an :class:`~monai_minority.data.ImageStore`."""
+
+    def __len__(self) -> int: ...
+
+    def batch(self, indices: Sequence[int] | np.ndarray) -> Tensor: ...
+
+
+class AlignedPixels:
+    """Images that can be asked for the ones most like a query, however it is mirrored and moved.
+
+    The distance of two images is the root mean square difference of their pixels, the smallest over the query as it
+    is and mirrored along either axis, and over its moves by up to ``max_shift`` pixels in each direction. A frame of
+    ``max_shift`` pixels, which a move fills with what is not known, is left out of the mean. It is computed, to about
+    1e-3, for the ``candidates`` that are nearest at a coarse size, where every other move is tried.
+
+    Memory is that of the coarse images and of one batch of candidates.
+
+    Args:
+        images: images ``[C, H, W]`` in [-1, 1], at least two.
+        max_shift: largest move in pixels; 0 compares images as they lie.
+        candidates: how many images of the coarse search are compared pixel by pixel.
+        batch_size: queries at a time.
+
+    Raises:
+        ValueError: ``max_shift`` is negative or leaves no pixels, or ``candidates`` is not positive.
+    """
+
+    def __init__(self, images: Images, max_shift: int = 3, candidates: int = 16, batch_size: int = 64) -> None:
+        self.images, self.max_shift, self.batch_size = images, max_shift, batch_size
+        first = images.batch([0])
+        self.side = min(first.shape[-2:])
+        if not 0 <= 2 * max_shift < self.side:
+            raise ValueError(f"max_shift must be in [0, {(self.side - 1) // 2}] for this size, got {max_shift}")
+        if candidates < 1:
+            raise ValueError(f"candidates must be positive, got {candidates}")
+        self.candidates = min(candidates, len(images) - 1)
+        rows = np.split(np.arange(len(images)), range(batch_size, len(images), batch_size))
+        coarse = torch.cat([self._coarse(images.batch(part)) for part in rows])
+        self._centre = coarse.mean(0)
+        self._centred = coarse - self._centre  # so that products lose no digits
+        self._lengths = self._centred.square().sum(1)
+
+    def nearest(self, queries: Images, rows: Sequence[int] | np.ndarray, progress: bool = False) -> NearestReal:
+        """The candidates of each query by their distance, nearest first.
+
+        Args:
+            queries: where the queries are.
+            rows: which of ``queries``, ``[Q]``.
+            progress: whether to show a bar.
+
+        Returns:
+            Root mean square differences ``[Q, candidates]`` of pixels in [-1, 1], and rows of the images.
+        """
+        batches = np.split(np.asarray(rows), range(self.batch_size, len(rows), self.batch_size))
+        bar = tqdm(batches, desc="pixels", unit="batch", disable=not progress)
+        found = [self._batch(queries.batch(part)) for part in bar]
+        distances, indices = (torch.cat(part).numpy() for part in zip(*found, strict=True))
+        order = np.argsort(distances, axis=1, kind="stable")
+        return NearestReal(np.take_along_axis(distances, order, axis=1), np.take_along_axis(indices, order, axis=1))
+
+    def _batch(self, query: Tensor) -> tuple[Tensor, Tensor]:
+        indices = self._candidates(query)
+        unique, place = np.unique(indices, return_inverse=True)
+        others = self.images.batch(unique)[torch.from_numpy(place.reshape(indices.shape))]
+        s = self.max_shift
+        height, width = query.shape[-2] - 2 * s, query.shape[-1] - 2 * s
+        inner = torch.stack([query.flip(axes) for axes in MIRRORS], dim=1)[..., s : s + height, s : s + width].flatten(
+            2
+        )
+        lengths = inner.square().sum(-1)[:, None]
+        best = torch.full(indices.shape, torch.inf)
+        for top in range(2 * s + 1):
+            for left in range(2 * s + 1):
+                moved = others[..., top : top + height, left : left + width].flatten(2)
+                squared = moved.square().sum(-1, keepdim=True) + lengths - 2 * moved @ inner.mT
+                best = torch.minimum(best, squared.amin(-1))
+        return best.clamp(min=0).div(inner.shape[-1]).double().sqrt(), torch.from_numpy(indices)
+
+    def _candidates(self, query: Tensor) -> np.ndarray:
+        """Rows ``[B, candidates]`` of the images nearest to some mirrored and moved version, at the coarse size."""
+        s = self.max_shift
+        height, width = query.shape[-2:]
+        padded = F.pad(query, (s, s, s, s), mode="replicate")
+        moves = sorted({s, *range(0, 2 * s + 1, 2)})  # as it lies, and so that every move is a pixel from one of them
+        best = torch.full((len(query), len(self._centred)), torch.inf)
+        for axes in MIRRORS:
+            for top in moves:
+                for left in moves:
+                    version = self._coarse(padded[..., top : top + height, left : left + width].flip(axes))
+                    version = version - self._centre
+                    squared = torch.addmm(self._lengths, version, self._centred.T, alpha=-2)
+                    best = torch.minimum(best, squared.add_(version.square().sum(1, keepdim=True)))
+        return best.topk(self.candidates, largest=False).indices.numpy()
+
+    def _coarse(self, images: Tensor) -> Tensor:
+        return F.avg_pool2d(images, max(1, self.side // COARSE_SIDE), ceil_mode=True).flatten(1)

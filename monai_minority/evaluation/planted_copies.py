@@ -1,0 +1,96 @@
+"""Whether the detector of copies finds copies: training images, changed a little, are planted and looked for."""
+
+import hashlib
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pandas as pd
+import torch
+from scipy.stats import binomtest
+from torch import Tensor
+
+from monai_minority.data.image_store import evenly
+from monai_minority.evaluation.copies import CopyDetector
+
+HELD_OUT = "none: real images never trained on"
+
+
+class ArrayImages:
+    """Images ``[N, C, H, W]`` in [-1, 1] with the reading side of an :class:`~monai_minority.data.ImageStore`."""
+
+    def __init__(self, images: Tensor) -> None:
+        self.images = images
+        self.image_shape: tuple[int, ...] = tuple(images.shape[1:])
+        self.content_hash = hashlib.sha256(images.contiguous().numpy().tobytes()).hexdigest()
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def batch(self, indices: Sequence[int] | np.ndarray) -> Tensor:
+        return self.images[torch.as_tensor(np.asarray(indices))]
+
+
+def planted_copies(detector: CopyDetector, count: int = 50, noise: float = 0.05, seed: int = 0) -> pd.DataFrame:
+    """Plant changed training images, and real ones never trained on, and count which are suspected.
+
+    Args:
+        detector: of the store whose training images are planted.
+        count: how many training images, evenly over them; each is changed in every way.
+        noise: standard deviation of the noise, in the range [-1, 1].
+        seed: of the noise and the moves.
+
+    Returns:
+        One row a kind of change (:data:`HELD_OUT` last, if any are kept): ``change``, ``n``, ``suspected`` (share) with
+        its 95 % Wilson interval ``low`` to ``high``, and ``found`` (share whose nearest training image by pixels is
+        the one that was planted; NaN of real images).
+    """
+    rows = detector.training[evenly(len(detector.training), count)]
+    originals = detector.store.batch(rows)
+    generator = torch.Generator().manual_seed(seed)
+
+    def moved(images: Tensor, largest: int) -> Tensor:
+        """Moved by 1 to ``largest`` pixels along each axis, filled with the background."""
+        steps = torch.randint(1, largest + 1, (len(images), 2), generator=generator)
+        steps = steps * (torch.randint(0, 2, steps.shape, generator=generator) * 2 - 1)
+        return torch.stack([_moved(image, *step) for image, step in zip(images, steps.tolist(), strict=True)])
+
+    def noised(images: Tensor) -> Tensor:
+        return (images + noise * torch.randn(images.shape, generator=generator)).clamp(-1, 1)
+
+    changes: dict[str, Callable[[Tensor], Tensor]] = {
+        "exact": lambda images: images,
+        "mirrored": lambda images: images.flip(-1),
+        "moved by 1 pixel": lambda images: moved(images, 1),
+        "moved by 1 to 3 pixels": lambda images: moved(images, 3),
+        f"noise of {noise:g}": noised,
+        "mirrored, moved and noised": lambda images: noised(moved(images.flip(-1), 3)),
+    }
+    found = []
+    for name, change in changes.items():
+        table = detector.table(ArrayImages(change(originals)))
+        found.append(_row(name, table, float((table["pixel_real"] == rows).mean())))
+    if len(detector.control):
+        found.append(_row(HELD_OUT, detector.table(detector.store, detector.control), float("nan")))
+    return pd.DataFrame(found)
+
+
+def _moved(image: Tensor, down: int, right: int) -> Tensor:
+    height, width = image.shape[-2:]
+    result = torch.full_like(image, -1.0)
+    result[..., max(down, 0) : height + min(down, 0), max(right, 0) : width + min(right, 0)] = image[
+        ..., max(-down, 0) : height + min(-down, 0), max(-right, 0) : width + min(-right, 0)
+    ]
+    return result
+
+
+def _row(change: str, table: pd.DataFrame, found: float) -> dict[str, float | str]:
+    low, high = binomtest(int(table["suspected_copy"].sum()), len(table)).proportion_ci(method="wilson")
+    share = float(table["suspected_copy"].mean())
+    return {
+        "change": change,
+        "n": len(table),
+        "suspected": share,
+        "low": float(low),
+        "high": float(high),
+        "found": found,
+    }

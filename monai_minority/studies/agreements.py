@@ -1,0 +1,48 @@
+"""What a score agrees with among real images: densities, severity and the rare group, with intervals by subject."""
+
+from typing import Any
+
+import numpy as np
+
+from monai_minority.evaluation.weighted_bootstrap import (
+    Statistic,
+    weighted_auc,
+    weighted_bootstrap,
+    weighted_rank_correlation,
+)
+from monai_minority.keys import Column
+from monai_minority.studies.study_run import StudyRun
+
+AGAINST = ("average_knn", "local_outlier_factor", Column.SEVERITY.value, "severity_measure")
+
+
+def interval_row(run: StudyRun, statistic: Statistic, subjects: np.ndarray, **labels: Any) -> dict[str, Any]:
+    """A row of a table: the statistic and its bootstrap interval over subjects."""
+    middle = float(statistic(np.ones((1, len(subjects))))[0])
+    low, high = weighted_bootstrap(statistic, subjects, run.resamples, seed=run.seed)
+    return {**labels, "value": middle, "low": low, "high": high, "n": len(subjects)}
+
+
+def agreements(run: StudyRun, rows: np.ndarray, scores: np.ndarray) -> list[dict[str, Any]]:
+    """Rank correlations with each of :data:`AGAINST` that there is, and the AUC for the rare group.
+
+    Args:
+        run: the run.
+        rows: of its store ``[N]``.
+        scores: of these ``[N]``.
+    """
+    table = run.real.table.iloc[rows]
+    subjects = run.real.subjects[rows]
+    found = []
+    for against in AGAINST:
+        if against not in table:
+            continue
+        values = table[against].to_numpy(dtype=float)
+        known = ~np.isnan(values)
+        if known.sum() >= 3:
+            statistic = weighted_rank_correlation(scores[known], values[known])
+            found.append(interval_row(run, statistic, subjects[known], figure="rank correlation", against=against))
+    rare = None if run.rare is None else run.rare[rows]
+    if rare is not None and rare.any() and not rare.all():
+        found.append(interval_row(run, weighted_auc(scores, rare), subjects, figure="AUC", against="rare group"))
+    return found

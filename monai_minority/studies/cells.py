@@ -1,0 +1,92 @@
+"""What the studies of sample sets have in common: a row a cell, a panel a measure."""
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from monai_minority.data.image_store import ImageStore
+from monai_minority.studies.charts import NAMES, intervals, level, panels
+from monai_minority.studies.plan import SHARED, StageCall, StudyPlan
+from monai_minority.studies.study import Study, Tables
+from monai_minority.studies.study_run import StudyRun
+
+FIDELITY = ("above_p90", "precision", "recall", "frechet_distance_equal_n")
+REAL = "real, training"
+Cell = tuple[dict[str, Any], str, str]
+"""Columns of a cell, the folder of its sample set under ``studies/`` and the set's name."""
+
+
+class CellStudy(Study):
+    """A study of sample sets that differ by a setting: its value is on the horizontal axis, another one by colour.
+
+    Attributes:
+        x: column of the setting.
+        x_label: of the axis.
+        by: column of the other setting, ``None`` for none.
+        logarithmic: whether the axis is.
+    """
+
+    x = "target"
+    x_label = "minority class sampled (0: commonest)"
+    by: str | None = None
+    logarithmic = False
+
+    @abstractmethod
+    def cells(self, plan: StudyPlan) -> list[Cell]:
+        """Of each cell its columns, the folder and the name of its sample set."""
+
+    def measure(self, run: StudyRun) -> Tables:
+        cells = self.cells(run.plan)
+        opened: dict[str, ImageStore] = {f"{f}/{n}": run.samples(f, n) for _, f, n in cells}
+        summary = run.summary(opened).set_index("set")
+        rows = [{**columns, "cell": f"{f}/{n}", **summary.loc[f"{f}/{n}"].to_dict()} for columns, f, n in cells]
+        real = {"cell": REAL, **summary.loc[REAL].to_dict()}
+        figures = pd.DataFrame([real, *rows])
+        return {"figures": figures.drop(columns=["target_class"]), "images": run.images(opened)}
+
+    def draw(self, tables: Tables, run: StudyRun) -> Figure:
+        table = tables["figures"]
+        measures = [m for m in (*run.measures, *FIDELITY) if _known(table, m)]
+        figure, axes = panels(len(measures))
+        cells = table[table["cell"] != REAL]
+        plain = cells[cells[self.x].isna()]
+        shown = cells[cells[self.x].notna()]
+        groups = [("", shown)] if self.by is None else list(shown.groupby(self.by, sort=True))
+        for panel, measure in zip(axes, measures, strict=True):
+            for place, (label, part) in enumerate(groups):
+                part = part.sort_values(self.x)
+                text = "" if self.by is None else f"{self.by.replace('_', ' ')} {label:g}"
+                intervals(panel, part[self.x].to_list(), part, measure, place, text)
+            if len(plain):
+                level(panel, plain.iloc[0], measure, "unguided")
+            real = table[table["cell"] == REAL].iloc[0]
+            if measure in run.measures or measure == "above_p90":
+                level(panel, real, measure, "real, training", ":")
+            if self.logarithmic:
+                panel.set_xscale("log")
+            if shown[self.x].nunique() <= 8:
+                panel.set_xticks(sorted(shown[self.x].unique()), [f"{v:g}" for v in sorted(shown[self.x].unique())])
+                panel.minorticks_off()
+            panel.set_xlabel(self.x_label)
+            panel.set_ylabel(NAMES.get(measure, measure))
+        axes[0].legend()
+        return figure
+
+
+def shared_sets(plan: StudyPlan, targets: Sequence[tuple[int | None, float]]) -> list[StageCall]:
+    """Calls of shared sample sets."""
+    return [plan.sampling(target, scale) for target, scale in targets]
+
+
+def shared_cell(plan: StudyPlan, target: int | None, scale: float, /, **columns: Any) -> Cell:
+    """A cell that is a shared sample set."""
+    return columns, SHARED, plan.set_name(target, scale)
+
+
+def _known(table: pd.DataFrame, measure: str) -> bool:
+    column = f"{measure}_mean" if f"{measure}_mean" in table else measure
+    return column in table and not np.isnan(table[column].to_numpy(float)).all()

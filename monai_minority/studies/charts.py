@@ -1,0 +1,97 @@
+"""Figures of the studies in the size, type and colours of a printed page."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import matplotlib
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+"""Okabe and Ito's, which colour-blind readers can tell apart."""
+GREY = "#666666"
+STYLE: dict[Any, Any] = {
+    "font.size": 8,
+    "axes.titlesize": 8,
+    "axes.labelsize": 8,
+    "xtick.labelsize": 7,
+    "ytick.labelsize": 7,
+    "legend.fontsize": 7,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "legend.frameon": False,
+    "lines.linewidth": 1.2,
+    "pdf.fonttype": 42,
+    "svg.fonttype": "none",
+}
+WIDTH = 7.0
+"""Inches across two columns."""
+
+NAMES = {
+    "minority_score": "minority score",
+    "average_knn": "AvgkNN",
+    "local_outlier_factor": "LOF",
+    "severity_measure": "measured severity",
+    "above_p90": "share above real P90 of AvgkNN",
+    "precision": "precision",
+    "recall": "recall",
+    "frechet_distance_equal_n": "Fréchet distance (equal n)",
+}
+
+
+def panels(count: int, height: float = 2.1, columns: int = 4) -> tuple[Figure, list[Axes]]:
+    """A figure of ``count`` panels, at most ``columns`` in a row."""
+    across = min(count, columns)
+    rows = -(-count // across)
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(WIDTH * (0.5, 0.8, 1.0, 1.0)[across - 1], height * rows), layout="constrained")
+        axes = list(np.atleast_1d(figure.subplots(rows, across)).flat)
+    for spare in axes[count:]:
+        spare.remove()
+    return figure, axes[:count]
+
+
+def value(row: Mapping[str, Any] | pd.Series, measure: str) -> tuple[float, float, float]:
+    """A measure of a summary's row, and its interval (NaN where there is none)."""
+    middle = row[f"{measure}_mean"] if f"{measure}_mean" in row else row[measure]
+    return float(middle), float(row.get(f"{measure}_low", np.nan)), float(row.get(f"{measure}_high", np.nan))
+
+
+def intervals(
+    axes: Axes,
+    places: Sequence[float],
+    rows: pd.DataFrame,
+    measure: str,
+    number: int = 0,
+    label: str = "",
+    line: bool = True,
+) -> None:
+    """Points with their intervals, joined by a line."""
+    found = np.array([value(row, measure) for _, row in rows.iterrows()])
+    middle, low, high = found.T
+    errors = np.nan_to_num(np.clip([middle - low, high - middle], 0, None))
+    style = "o-" if line else "o"
+    colour = COLOURS[number % len(COLOURS)]
+    axes.errorbar(
+        places,
+        middle,
+        yerr=errors,
+        fmt=style,
+        color=colour,
+        markersize=3,
+        capsize=2,
+        elinewidth=0.8,
+        label=label or None,
+    )
+
+
+def level(axes: Axes, row: pd.Series, measure: str, label: str, style: str = "--") -> None:
+    """A horizontal line with its band, such as real images or unguided samples."""
+    middle, low, high = value(row, measure)
+    if np.isnan(middle):
+        return
+    axes.axhline(middle, color=GREY, linestyle=style, linewidth=0.9, label=label)
+    if not np.isnan(low):
+        axes.axhspan(low, high, color=GREY, alpha=0.12, linewidth=0)

@@ -1,0 +1,114 @@
+"""D.9: guidance to class labels beside minority guidance."""
+
+import numpy as np
+import pandas as pd
+from scipy.stats import binomtest
+from sklearn.neighbors import KNeighborsClassifier
+
+from monai_minority.keys import Column
+from monai_minority.studies.cells import Cell, CellStudy
+from monai_minority.studies.plan import StageCall, StudyPlan
+from monai_minority.studies.study import Tables
+from monai_minority.studies.study_run import StudyRun
+from monai_minority.studies.words import change, figure_of
+
+FOLDER = "class_guidance"
+VOTES = 20
+
+
+class ClassGuidance(CellStudy):
+    """Guidance to the groups of the data set at several scales, with minority guidance to the rarest class and without.
+
+    A classifier of the groups is trained for it. Whether a sample is of the group it was guided to is judged by the
+    votes of its nearest training images in feature space, each group counting alike, not by that classifier.
+    """
+
+    title = "Can rarity and the class label be guided at once?"
+    source = "Appendix D.9"
+    x = "label_scale"
+    x_label = "scale of the class guidance"
+    by = "minority_scale"
+
+    def calls(self, plan: StudyPlan) -> list[StageCall]:
+        if plan.class_labels < 2:
+            raise ValueError(
+                "class_guidance needs two groups (column group or class_label) in the store, which has none"
+            )
+        definition = {
+            "_target_": "monai_minority.networks.BackboneClassifier",
+            "backbone": "@network_def",
+            "out_channels": plan.class_labels,
+        }
+        calls = plan.label_classifying(FOLDER, definition)
+        for label_scale, minority_scale in _grid(plan):
+            settings = {
+                "label_classifier_def": definition,
+                "label_guidance_scale": float(label_scale),
+                "num_class_labels": plan.class_labels,
+                "sample_labels": list(range(plan.class_labels)),
+                "classifier_path": str(plan.classifier_path),
+            }
+            target = plan.top if minority_scale else None
+            name = _name(label_scale, minority_scale)
+            calls.append(plan.sampling_in(FOLDER, name, target, minority_scale, **settings))
+        return calls
+
+    def cells(self, plan: StudyPlan) -> list[Cell]:
+        return [
+            ({"label_scale": label, "minority_scale": minority}, FOLDER, _name(label, minority))
+            for label, minority in _grid(plan)
+        ]
+
+    def measure(self, run: StudyRun) -> Tables:
+        tables = super().measure(run)
+        groups = pd.factorize(_labels(run), sort=True)[0]
+        training = run.real.training
+        # Votes are weighed against the groups' shares, or the largest group would win everywhere.
+        voters = KNeighborsClassifier(min(VOTES, len(training)), weights="uniform")
+        features = run.features(run.store)[training]
+        voters.fit(features, groups[training])
+        prior = np.bincount(groups[training], minlength=groups.max() + 1) / len(training)
+        rows = []
+        for columns, folder, name in self.cells(run.plan):
+            images = run.samples(folder, name)
+            wanted = images.table[Column.CLASS_LABEL].to_numpy()
+            votes = np.zeros((len(images), len(prior)))
+            votes[:, voters.classes_] = voters.predict_proba(run.features(images))
+            hits = (votes / np.maximum(prior, 1e-9)).argmax(axis=1) == wanted
+            low, high = binomtest(int(hits.sum()), len(hits)).proportion_ci(method="wilson")
+            rows.append(
+                {**columns, "label_accuracy": hits.mean(), "label_accuracy_low": low, "label_accuracy_high": high}
+            )
+        merged = tables["figures"].merge(pd.DataFrame(rows), on=["label_scale", "minority_scale"], how="left")
+        return tables | {"figures": merged}
+
+    def tell(self, tables: Tables) -> str:
+        table = tables["figures"].dropna(subset=["label_scale"])
+        parts = []
+        for scale, part in table.groupby("minority_scale"):
+            part = part.sort_values("label_scale")
+            first, last = part.iloc[0], part.iloc[-1]
+            ends = "; ".join(change(first, last, m) for m in ("label_accuracy", "minority_score", "average_knn"))
+            which = "Without minority guidance" if not scale else f"With minority guidance at scale {scale:g}"
+            each = ", ".join(f"{r['label_scale']:g}: {figure_of(r, 'label_accuracy')}" for _, r in part.iterrows())
+            parts.append(
+                f"{which}, from class scale {first['label_scale']:g} to {last['label_scale']:g}: {ends} ({each})."
+            )
+        return " ".join(parts)
+
+
+def _grid(plan: StudyPlan) -> list[tuple[float, float]]:
+    # Label scale 0 has no labels to judge: the least is what is sampled with the labels in turn.
+    return [
+        (float(label), float(minority)) for minority in (0.0, plan.scale) for label in plan.label_scales if label > 0
+    ]
+
+
+def _name(label_scale: float, minority_scale: float) -> str:
+    return f"label{label_scale:g}_minority{minority_scale:g}"
+
+
+def _labels(run: StudyRun) -> np.ndarray:
+    table = run.store.table
+    column = Column.CLASS_LABEL if Column.CLASS_LABEL in table else Column.GROUP
+    return table[column].to_numpy() if column is Column.CLASS_LABEL else table[column].astype(str).to_numpy()

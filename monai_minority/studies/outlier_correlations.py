@@ -1,0 +1,86 @@
+"""D.2: the minority score beside established measures of outliers."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from scipy.stats import rankdata
+
+from monai_minority.evaluation.density import NeighbourIndex, average_knn, local_outlier_factor
+from monai_minority.evaluation.features import describe
+from monai_minority.evaluation.weighted_bootstrap import weighted_rank_correlation
+from monai_minority.keys import Column
+from monai_minority.studies.agreements import interval_row
+from monai_minority.studies.charts import COLOURS, GREY, panels
+from monai_minority.studies.plan import StageCall, StudyPlan
+from monai_minority.studies.study import Study, Tables
+from monai_minority.studies.study_run import StudyRun
+from monai_minority.studies.words import number, sides_of
+
+MEASURES = {"average_knn": "AvgkNN", "local_outlier_factor": "LOF"}
+
+
+class OutlierCorrelations(Study):
+    """Rank correlation of the run's scores with AvgkNN and LOF in several feature spaces."""
+
+    title = "Does the score agree with measures of outliers?"
+    source = "Appendix D.2"
+
+    def calls(self, plan: StudyPlan) -> list[StageCall]:
+        return []
+
+    def measure(self, run: StudyRun) -> Tables:
+        scores = run.real.table[Column.SCORE.value].to_numpy()
+        training = run.real.training
+        rest = np.setdiff1d(np.arange(len(scores)), training)
+        figures, images = [], []
+        for extractor in run.spaces:
+            features = run.features(run.store, extractor)
+            index = NeighbourIndex(features[training], k=max(run.neighbours, run.lof_neighbours), ball=0)
+            space = describe(extractor)["extractor"]
+            for name, measure, k in (
+                ("average_knn", average_knn, run.neighbours),
+                ("local_outlier_factor", local_outlier_factor, run.lof_neighbours),
+            ):
+                values = np.empty(len(scores))
+                values[training] = measure(index, None, k)
+                if len(rest):
+                    values[rest] = measure(index, features[rest], k)
+                images.append(pd.DataFrame({"space": space, "measure": name, "score": scores, "value": values}))
+                for scope, rows in (("training images", training), ("images never trained on", rest)):
+                    if len(rows) >= 3:
+                        statistic = weighted_rank_correlation(scores[rows], values[rows])
+                        labels = {"space": space, "measure": name, "images": scope}
+                        figures.append(interval_row(run, statistic, run.real.subjects[rows], **labels))
+        return {"figures": pd.DataFrame(figures), "images": pd.concat(images, ignore_index=True)}
+
+    def draw(self, tables: Tables, run: StudyRun) -> Figure:
+        images, figures = tables["images"], tables["figures"]
+        cells = list(images.groupby(["space", "measure"], sort=False))
+        figure, axes = panels(len(cells), height=2.3, columns=2)
+        for panel, ((space, measure), part) in zip(axes, cells, strict=True):
+            # Ranks, which is what the correlation is of: a few far outliers would press all others together.
+            x, y = (100 * rankdata(part[column]) / len(part) for column in ("value", "score"))
+            panel.hexbin(x, y, gridsize=24, cmap="Blues", mincnt=1, linewidths=0.1)
+            bins = np.linspace(0, 100, 11)
+            middles = [np.median(y[(x > low) & (x <= high)]) for low, high in zip(bins, bins[1:], strict=False)]
+            panel.plot(bins[:-1] + 5, middles, "o-", color=COLOURS[1], markersize=2.5)
+            panel.plot([0, 100], [0, 100], color=GREY, linewidth=0.7, linestyle=":")
+            found = figures[(figures["space"] == space) & (figures["measure"] == measure)]
+            texts = [
+                f"{r['images'].removeprefix('images ')}: {number(r['value'], r['low'], r['high'])}"
+                for _, r in found.iterrows()
+            ]
+            panel.set_title(f"{space}\n" + "\n".join(texts), fontsize=6.5, loc="left")
+            panel.set_xlabel(f"{MEASURES[measure]} (percentile)")
+            panel.set_ylabel("minority score (percentile)")
+        return figure
+
+    def tell(self, tables: Tables) -> str:
+        parts = []
+        for _, row in tables["figures"].iterrows():
+            verdict = sides_of(row["low"], row["high"], 0, "rises with", "does not follow", "falls with")
+            parts.append(
+                f"On {row['images']} (n = {row['n']}) the score {verdict} {MEASURES[row['measure']]} in "
+                f"{row['space']}: rank correlation {number(row['value'], row['low'], row['high'])}."
+            )
+        return " ".join(parts)

@@ -1,0 +1,55 @@
+"""The store of a study's cell: the run's pixels, and a table that the cell's stages may write."""
+
+from pathlib import Path
+
+import numpy as np
+
+from monai_minority.data.image_store import ImageStore, evenly
+from monai_minority.data.store_copy import copy_store, link_store
+from monai_minority.files import whole_file
+from monai_minority.keys import Column, Split
+
+ROW = "run_row"
+UNLABELLED = "unlabelled"
+_LATER = (Column.MINORITY_CLASS.value,)
+
+
+def own_store(source: ImageStore, path: str | Path, images: int | None = None, share: float = 1.0) -> ImageStore:
+    """Make a store that shares the pixels of the run's and has a table of its own.
+
+    Args:
+        source: the run's store.
+        path: folder to make; one that is there is replaced.
+        images: given, at most so many images, evenly over the store; ``None``: all of them, and their scores in
+            ``scores.csv`` beside it, which the stage that cuts them reads. Neither has classes.
+        share: of the training subjects that keep the split ``train``, at least two, evenly over their names, which are
+            pseudonyms; the others' becomes :data:`UNLABELLED`, so that no stage learns from them.
+
+    Returns:
+        The store, with the column :data:`ROW`: the row in ``source``. Where it has a ``group`` but no ``class_label``,
+        it gets the latter: the place of the group among the sorted ones.
+
+    Raises:
+        ValueError: ``share`` is not in (0, 1].
+    """
+    if not 0 < share <= 1:
+        raise ValueError(f"share must be in (0, 1], got {share}")
+    table = source.table
+    columns = {ROW: np.arange(len(source))}
+    if Column.CLASS_LABEL not in table and Column.GROUP in table:
+        columns[Column.CLASS_LABEL.value] = np.unique(table[Column.GROUP].astype(str), return_inverse=True)[1]
+    split = table[Column.SPLIT].to_numpy(dtype=object)
+    trained = split == Split.TRAIN
+    subjects = np.unique(table[Column.SUBJECT].to_numpy()[trained])
+    kept = subjects[evenly(len(subjects), max(2, round(share * len(subjects))))]
+    split[trained & ~table[Column.SUBJECT].isin(kept).to_numpy()] = UNLABELLED
+    columns[Column.SPLIT.value] = split
+    if images is None:
+        scores = [Column.SOURCE.value, Column.SLICE.value, Column.SCORE.value, Column.SCORE_ERROR.value]
+        with whole_file(Path(path).with_name("scores.csv")) as partial:  # which the stage that cuts them looks at
+            table.filter(scores).to_csv(partial, index=False)
+        return link_store(source, path, columns={**columns, **dict.fromkeys(_LATER)})
+    rows = evenly(len(source), images)
+    mask = np.zeros(len(source), bool)
+    mask[rows] = True
+    return copy_store(source.subset(mask), path, columns={name: values[mask] for name, values in columns.items()})

@@ -1,0 +1,212 @@
+"""What studies need of the stages: which of them, with what settings, in which folder."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+SHARED = "shared"
+"""Folder of the sample sets that studies share, those of the run's own scores and classifier."""
+
+GRADIENT = 3
+"""A gradient costs about three forward passes: one, and twice as much backward."""
+
+
+@dataclass(frozen=True)
+class StageCall:
+    """One stage with its overrides, in a folder of its own under ``studies/``.
+
+    Attributes:
+        stage: name of the bundle's configuration.
+        folder: run folder of the call, relative to ``studies/``.
+        settings: overrides.
+        evaluations: forward passes of a network on one image that it costs, a gradient counted as :data:`GRADIENT`.
+    """
+
+    stage: str
+    folder: str
+    settings: dict[str, Any] = field(default_factory=dict)
+    evaluations: int = 0
+
+    @property
+    def leaves(self) -> str | None:
+        """What a study reads of it, relative to ``studies/``; ``None`` for what other stages read."""
+        if self.stage == "inference":
+            return f"{self.folder}/samples/{self.settings['sample_set']}"
+        return f"{self.folder}/scores.csv" if self.stage == "score" else None
+
+    @property
+    def title(self) -> str:
+        """What to call it; calls of one title do the same work."""
+        return f"{self.stage}: {self.folder}" + (f", {name}" if (name := self.settings.get("sample_set")) else "")
+
+
+@dataclass(frozen=True)
+class StudyPlan:
+    """Settings of the studies, and the stage calls that they are made of.
+
+    Attributes:
+        run_dir: the run folder; studies leave everything in its ``studies/``.
+        store_path: the run's store, scored and cut.
+        backbone_path: its backbone.
+        classifier_path: its minority classifier.
+        num_classes: its minority classes.
+        num_train_timesteps: T.
+        timestep: of its scores.
+        store_images: images of the store.
+        train_images: of these the training images.
+        class_labels: number of groups in the store, for class guidance.
+        images: images a cell.
+        steps: sampling steps.
+        first_seed: of the samples; cells share their seeds, so that they differ by their settings alone.
+        scale: guidance scale where it is not what is studied.
+        scales: guidance scales to compare.
+        classes: minority classes to compare; ``None``: the lowest, the middle and the highest.
+        class_counts: numbers of classes to compare.
+        labelled_shares: shares of the training subjects whose scores are known.
+        timesteps: of the score, as shares of T.
+        distances: name to a configuration of a distance.
+        score_images: at most so many images, evenly over the store, are scored again; ``None``: all.
+        score_draws: noise draws an image.
+        label_scales: scales of guidance to class labels.
+        classifier_iterations: training steps of a classifier.
+        classifier_batch_size: images a step.
+    """
+
+    run_dir: Path
+    store_path: Path
+    backbone_path: Path
+    classifier_path: Path
+    num_classes: int
+    num_train_timesteps: int
+    timestep: int
+    store_images: int
+    train_images: int
+    class_labels: int
+    images: int
+    steps: int
+    first_seed: int
+    scale: float
+    scales: Sequence[float]
+    classes: Sequence[int] | None
+    class_counts: Sequence[int]
+    labelled_shares: Sequence[float]
+    timesteps: Sequence[float]
+    distances: Mapping[str, Any]
+    score_images: int | None
+    score_draws: int
+    label_scales: Sequence[float]
+    classifier_iterations: int
+    classifier_batch_size: int
+
+    def __post_init__(self) -> None:
+        for name in ("run_dir", "store_path", "backbone_path", "classifier_path"):
+            object.__setattr__(self, name, Path(getattr(self, name)).resolve())
+        classes = self.classes if self.classes is not None else (0, (self.num_classes - 1) // 2, self.num_classes - 1)
+        outside = [c for c in classes if not 0 <= c < self.num_classes]
+        if outside:
+            raise ValueError(f"study_classes must be in 0 … {self.num_classes - 1}, got {outside}")
+        if self.images < 2 or self.steps < 1:
+            raise ValueError(
+                f"study_images must be 2 at least and study_steps positive, got {self.images}, {self.steps}"
+            )
+        object.__setattr__(self, "classes", sorted(set(classes)))
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Every setting that is no path, for the record of a run."""
+        return {
+            key: list(value) if isinstance(value, Sequence | Mapping) and not isinstance(value, str) else value
+            for key, value in vars(self).items()
+            if not isinstance(value, Path)
+        }
+
+    @property
+    def folder(self) -> Path:
+        """``studies/`` of the run."""
+        return self.run_dir / "studies"
+
+    @property
+    def chosen(self) -> list[int]:
+        """The minority classes to compare, ascending."""
+        assert self.classes is not None
+        return list(self.classes)
+
+    @property
+    def rescored(self) -> int:
+        """How many images a scoring scores."""
+        return min(self.score_images or self.store_images, self.store_images)
+
+    @property
+    def top(self) -> int:
+        """The rarest class."""
+        return self.num_classes - 1
+
+    @staticmethod
+    def set_name(target: int | None, scale: float) -> str:
+        """Name of a sample set: what it was guided to, and how strongly."""
+        return "unguided" if target is None else f"class{target}_scale{scale:g}"
+
+    def sampling(self, target: int | None, scale: float | None = None, **settings: Any) -> StageCall:
+        """A sample set of the run's own classifier, of one target class; ``None``: unguided."""
+        strength = self.scale if scale is None else scale
+        own = {"classifier_path": str(self.classifier_path)}
+        return self.sampling_in(SHARED, self.set_name(target, strength), target, strength, **own | settings)
+
+    def sampling_in(self, folder: str, name: str, target: int | None, scale: float, **settings: Any) -> StageCall:
+        """A sample set in a folder that may have a classifier of its own."""
+        guided = target is not None or "guidance" in settings
+        chosen = {
+            "sample_set": name,
+            "target_classes": [] if target is None else [target],
+            "guidance_scale": float(scale),
+            "images_per_class": self.images,
+            "sampling_steps": self.steps,
+            "first_seed": self.first_seed,
+            "store_path": str(self.store_path),
+        }
+        each = 1 + GRADIENT * guided + GRADIENT * bool(settings.get("label_guidance_scale"))
+        return self._call("inference", folder, self.images * self.steps * each, **chosen | settings)
+
+    def scoring(self, folder: str, timestep: int | None = None, **settings: Any) -> list[StageCall]:
+        """Scores of the store's images under another setting, in a folder with a store of its own."""
+        store = self.own_store(folder, images=self.rescored)
+        cost = self.rescored * self.score_draws
+        at = self.timestep if timestep is None else timestep
+        return [store, self._call("score", folder, cost, score_timestep=at, score_draws=self.score_draws, **settings)]
+
+    def own_store(self, folder: str, images: int | None = None, share: float = 1.0) -> StageCall:
+        """The run's store with a table of its own; see :func:`~monai_minority.studies.own_store.own_store`."""
+        return StageCall(
+            "study_store",
+            folder,
+            {
+                "study_source": str(self.store_path),
+                "study_store_images": images if images is not None else "$None",
+                "study_store_share": share,
+            },
+        )
+
+    def classifying(self, folder: str, num_classes: int, share: float = 1.0) -> list[StageCall]:
+        """Classes and a classifier of their own: a store, its classes and the training."""
+        cost = self.classifier_iterations * self.classifier_batch_size * GRADIENT
+        classes = {"num_classes": num_classes}
+        return [
+            self.own_store(folder, share=share),
+            self._call("cut", folder, 0, **classes),
+            self._call("train_classifier", folder, cost, **classes),
+        ]
+
+    def label_classifying(self, folder: str, definition: Mapping[str, Any]) -> list[StageCall]:
+        """A classifier of class labels."""
+        cost = self.classifier_iterations * self.classifier_batch_size * GRADIENT
+        settings = {
+            "label_classifier_def": dict(definition),
+            "classifier_name": "label_classifier",
+            "classifier_target": "class_label",
+            "classifier_network": "@label_classifier_def",
+        }
+        return [self.own_store(folder), self._call("train_classifier", folder, cost, **settings)]
+
+    def _call(self, stage: str, folder: str, evaluations: int, **settings: Any) -> StageCall:
+        return StageCall(stage, folder, {"backbone_path": str(self.backbone_path), **settings}, evaluations)

@@ -1,0 +1,38 @@
+"""Measured numbers in sentences."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from monai_minority.studies.charts import NAMES, value
+
+
+def number(middle: float, low: float = math.nan, high: float = math.nan) -> str:
+    """``0.62 [0.58, 0.66]``; without an interval the number alone; ``not measured`` for NaN."""
+    if math.isnan(middle):
+        return "not measured"
+    return f"{middle:.3g}" if math.isnan(low) else f"{middle:.3g} [{low:.3g}, {high:.3g}]"
+
+
+def figure_of(row: Mapping[str, Any] | pd.Series, measure: str) -> str:
+    """A measure of a summary's row with its interval."""
+    return number(*value(row, measure))
+
+
+def change(before: pd.Series, after: pd.Series, measure: str) -> str:
+    """How a measure goes from one cell to another: a rise or a fall only where the two intervals lie apart."""
+    (a, a_low, a_high), (b, b_low, b_high) = value(before, measure), value(after, measure)
+    name = NAMES.get(measure, measure)
+    if math.isnan(a) or math.isnan(b):
+        return f"{name} was not measured"
+    verdict = "rises" if b_low > a_high else "falls" if b_high < a_low else "does not change measurably"
+    if math.isnan(a_low) or math.isnan(b_low):
+        verdict = "goes"
+    return f"{name} {verdict} from {number(a, a_low, a_high)} to {number(b, b_low, b_high)}"
+
+
+def sides_of(low: float, high: float, chance: float, above: str, neither: str, below: str) -> str:
+    """Which word an interval allows."""
+    return above if low > chance else below if high < chance else neither
