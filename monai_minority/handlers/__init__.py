@@ -8,6 +8,7 @@ from monai_minority.handlers.noise_level_errors import NoiseLevelErrors
 from monai_minority.handlers.progress_bar import ProgressBar
 from monai_minority.handlers.result_parts import ResultParts
 from monai_minority.handlers.sample_grid import SampleGrid
+from monai_minority.handlers.sampling_cost import SamplingCost
 from monai_minority.handlers.severity_review import SeverityReview
 from monai_minority.handlers.step_seed import StepSeed
 from monai_minority.handlers.summary_writer import summary_writer
@@ -22,6 +23,7 @@ __all__ = [
     "ProgressBar",
     "ResultParts",
     "SampleGrid",
+    "SamplingCost",
     "SeverityReview",
     "StepSeed",
     "TrainingCheckpoint",

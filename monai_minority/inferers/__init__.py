@@ -1,7 +1,7 @@
 """How networks are called: guided sampling, scoring, and classification of noised images."""
 
 from .autocast import AutocastInferer
-from .denoising import DenoisingInferer
+from .denoising import DenoisingInferer, LabelPair
 from .guided import GuidedDiffusionInferer
 from .noisy_classifier import NoisyClassifierInferer
 from .scoring import ScoringInferer
@@ -11,6 +11,7 @@ __all__ = [
     "AutocastInferer",
     "DenoisingInferer",
     "GuidedDiffusionInferer",
+    "LabelPair",
     "NoisyClassifierInferer",
     "ScoringInferer",
     "SelfDistillationInferer",

@@ -85,14 +85,24 @@ class BackboneClassifier(nn.Module):
         """
         if context is not None:
             raise ValueError("context must be None: BackboneClassifier has no cross-attention.")
+        pooled = self._pooled(x, timesteps, class_labels)
+        with without_autocast(x):
+            return self.head(pooled)
+
+    def features(self, x: Tensor, timesteps: Tensor, class_labels: Tensor | None = None) -> Tensor:
+        """What the head reads of noisy images: means and spreads of every map and the grid, normalised, ``[B, F]``."""
+        pooled = self._pooled(x, timesteps, class_labels)
+        with without_autocast(x):
+            return self.head[0](pooled)
+
+    def _pooled(self, x: Tensor, timesteps: Tensor, class_labels: Tensor | None) -> Tensor:
         maps = self._maps(F.pixel_unshuffle(x, self.factor) if self.factor > 1 else x, timesteps, class_labels)
         with without_autocast(x):
             maps = [h.to(x.dtype) for h in maps]
             means = [h.mean(dim=(2, 3)) for h in maps]
             # the square root has no finite slope at 0, the variance of an empty map
             spreads = [(h.var(dim=(2, 3), correction=0) + 1e-6).sqrt() for h in maps]
-            grid = F.adaptive_avg_pool2d(maps[-1], _GRID).flatten(1)
-            return self.head(torch.cat([*means, *spreads, grid], dim=1))
+            return torch.cat([*means, *spreads, F.adaptive_avg_pool2d(maps[-1], _GRID).flatten(1)], dim=1)
 
     def _maps(self, x: Tensor, timesteps: Tensor, class_labels: Tensor | None) -> list[Tensor]:
         """Feature maps of every block of the descending half and of the middle."""
