@@ -74,8 +74,7 @@ def compare(
     """
     with _clear_errors(debug):
         overrides = dict(map(_override, values or []))
-        status = _compare_methods(bundle, overlay or [], run_dir, method or [], overrides)
-    raise typer.Exit(status)
+        _compare_methods(bundle, overlay or [], run_dir, method or [], overrides)
 
 
 @app.command()
@@ -175,7 +174,7 @@ def _run_stages(
 
 def _compare_methods(
     bundle: Path, overlays: list[str], run_dir: Path | None, only: list[str], overrides: dict[str, Any]
-) -> int:
+) -> None:
     from monai_minority.method_jobs import Job, all_jobs, method_jobs
 
     layers, parser = _configuration(bundle, overlays, "compare")
@@ -191,8 +190,12 @@ def _compare_methods(
     for number, job in enumerate(jobs, start=1):
         files = _job_files(bundle, job, layers)
         _run_stage(f"[{number}/{len(jobs)}] {job.title}", files, bundle, {**job.settings, **overrides})
+    import pandas as pd
+
+    table = pd.read_csv(folder / "comparison" / "methods.csv")
+    shown = ["method", "n", "frechet_distance", "precision", "recall", "average_knn_mean", "minority_score_mean"]
+    _say("\n" + table[[*shown, "seconds_an_image"]].to_string(index=False, float_format="{:.4g}".format, na_rep="-"))
     _say(f"\nMethods:     {folder / 'comparison' / 'methods.csv'}")
-    return _closing(folder)
 
 
 def _configuration(bundle: Path, overlays: list[str], *stages: str) -> tuple[list[Path], Any]:
