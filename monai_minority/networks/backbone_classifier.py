@@ -30,12 +30,20 @@ class BackboneClassifier(nn.Module):
         out_channels: number of logits.
         hidden: width of the head.
         dropout: of the head.
+        conditional: whether it takes class labels where the backbone does. Off for a classifier of those very labels.
 
     Raises:
         ValueError: the backbone is of another kind.
     """
 
-    def __init__(self, backbone: nn.Module, out_channels: int, hidden: int = 256, dropout: float = 0.2) -> None:
+    def __init__(
+        self,
+        backbone: nn.Module,
+        out_channels: int,
+        hidden: int = 256,
+        dropout: float = 0.2,
+        conditional: bool = True,
+    ) -> None:
         super().__init__()
         self.factor = backbone.factor if isinstance(backbone, SpaceToDepth) else 1
         network = backbone.network if isinstance(backbone, SpaceToDepth) else backbone
@@ -51,9 +59,14 @@ class BackboneClassifier(nn.Module):
         self.encoder: Any = copy.deepcopy(network).requires_grad_(True).train()
         for name in ascending:
             delattr(self.encoder, name)
-        embeds = network.num_classes if isinstance(network, ADMUNet) else network.num_class_embeds
-        self.num_classes: int | None = embeds
-        """Number of class labels that the backbone is conditional on, ``None`` for none."""
+        attribute, table = (
+            ("num_classes", "label_emb") if isinstance(network, ADMUNet) else ("num_class_embeds", "class_embedding")
+        )
+        if not conditional and getattr(network, attribute) is not None:
+            setattr(self.encoder, attribute, None)
+            delattr(self.encoder, table)
+        self.num_classes: int | None = getattr(self.encoder, attribute)
+        """Number of class labels that it is conditional on, ``None`` for none."""
         self.out_channels = out_channels
         widths = self._widths()
         features = 2 * sum(widths) + _GRID**2 * widths[-1]
