@@ -71,6 +71,30 @@ def study(
 
 
 @app.command()
+def compare(
+    values: Annotated[
+        list[str] | None, typer.Argument(help="KEY=VALUE overrides of any value, such as sampling_steps=50.")
+    ] = None,
+    method: Annotated[
+        list[str] | None, typer.Option(help="Compare this method of configs/compare.yaml; can be given several times.")
+    ] = None,
+    bundle: Annotated[Path, typer.Option(help="Folder of the bundle.")] = Path("bundles/brain_mri"),
+    overlay: Annotated[
+        list[str] | None, typer.Option(help="Overlay of the bundle (a name) or a YAML file, merged in this order.")
+    ] = None,
+    run_dir: Annotated[Path | None, typer.Option(help="Run folder, after `run` up to the classifier.")] = None,
+    debug: Annotated[bool, typer.Option(help="Show the traceback of an error.")] = False,
+) -> None:
+    """Sample by several methods with one backbone, equal seeds and steps, and write them into one table.
+
+    The table is comparison/methods.csv in the run folder. What has not changed since the last call is not run again.
+    """
+    with _clear_errors(debug):
+        overrides = dict(map(_override, values or []))
+        _compare_methods(bundle, overlay or [], run_dir, method or [], overrides)
+
+
+@app.command()
 def inspect(
     folder: Annotated[Path, typer.Argument(help="Folder with DICOM files, at any depth and under any name.")],
     values: Annotated[
@@ -140,30 +164,12 @@ def _run_stages(
     only: list[str],
     overrides: dict[str, Any],
 ) -> int:
-    if not (bundle / "configs" / "common.yaml").is_file():
-        raise FileNotFoundError(f"--bundle must be a bundle's folder, {bundle} has no configs/common.yaml")
-    shared = _shared_configs(bundle)
-    layers = [_overlay(bundle, name) for name in overlays]
-    if shared != bundle / "configs":  # the bundle's own settings lie over those of the stages that it shares
-        layers.insert(0, bundle / "configs" / "common.yaml")
-    if run_dir is not None:
-        overrides["run_dir"] = str(run_dir.resolve())
     if dataset_dir is not None:
         overrides["dataset_dir"] = str(dataset_dir.resolve())
-    common = str(shared / "common.yaml")
-
-    from monai.bundle import ConfigParser  # here: it takes seconds, and --help should not
-
-    warnings.filterwarnings("ignore", message="parsing config_file")
-    parser = ConfigParser()
-    parser.read_config([common, *map(str, layers)])
+    layers, parser = _configuration(bundle, overlays)
     pipeline = overrides.get("pipeline", parser["pipeline"])
-    stages = [shared / f"{name}.yaml" for name in pipeline]
-    _check_known(overrides, [common, *(str(path) for path in stages if path.is_file()), *map(str, layers)])
-    for key, value in {"bundle_root": str(bundle), **overrides}.items():
-        parser[key] = value
-    folder = Path(parser.get_parsed_content("run_dir"))
-    sets = parser["sample_sets"]
+    known = [file for name in pipeline for file in _stage_files(bundle, name, layers, missing=True)]
+    folder = _override_all(parser, bundle, run_dir, overrides, known)
     unknown = [name for name in only if name not in pipeline]
     if unknown:
         raise ValueError(f"--stage must be one of {', '.join(pipeline)}, got {', '.join(unknown)}")
@@ -173,14 +179,86 @@ def _run_stages(
         if only and name not in only:
             continue
         if name in SAMPLE_SET_STAGES:
-            jobs.extend((name, {"sample_set": title, **settings}) for title, settings in sets.items())
+            jobs.extend((name, {"sample_set": title, **settings}) for title, settings in parser["sample_sets"].items())
         else:
             jobs.append((name, {}))
     for number, (name, settings) in enumerate(jobs, start=1):
         title = f"{name} ({settings['sample_set']})" if settings else name
-        files = [common, str(shared / f"{name}.yaml"), *map(str, layers)]
+        files = _stage_files(bundle, name, layers)
         _run_stage(f"[{number}/{len(jobs)}] {title}", files, bundle, {**overrides, **settings})
     return _closing(folder)
+
+
+def _compare_methods(
+    bundle: Path, overlays: list[str], run_dir: Path | None, only: list[str], overrides: dict[str, Any]
+) -> None:
+    from monai_minority.method_jobs import Job, all_jobs, method_jobs
+
+    layers, parser = _configuration(bundle, overlays, "compare")
+    known = [file for job in all_jobs(parser["methods"]) for file in _job_files(bundle, job, layers)]
+    folder = _override_all(parser, bundle, run_dir, overrides, known)
+    images = parser.get_parsed_content("comparison_images")
+    only = only or parser.get_parsed_content("chosen_methods") or []
+    jobs, left_out = method_jobs(parser["methods"], only, parser.get_parsed_content, images)
+    if (folder / "evaluation" / "unusual_images.csv").is_file():
+        jobs.append(Job("report", title="report"))
+    for name, need in left_out.items():
+        _say(f"{name} is left out: it needs {need}, which is null")
+    for number, job in enumerate(jobs, start=1):
+        files = _job_files(bundle, job, layers)
+        _run_stage(f"[{number}/{len(jobs)}] {job.title}", files, bundle, {**job.settings, **overrides})
+    import pandas as pd
+
+    table = pd.read_csv(folder / "comparison" / "methods.csv")
+    shown = ["method", "n", "frechet_distance", "precision", "recall", "average_knn_mean", "minority_score_mean"]
+    _say("\n" + table[[*shown, "seconds_an_image"]].to_string(index=False, float_format="{:.4g}".format, na_rep="-"))
+    _say(f"\nMethods:     {folder / 'comparison' / 'methods.csv'}")
+
+
+def _configuration(bundle: Path, overlays: list[str], *stages: str) -> tuple[list[Path], Any]:
+    """What is merged over every stage's configuration, and what it says together with those of ``stages``."""
+    if not (bundle / "configs" / "common.yaml").is_file():
+        raise FileNotFoundError(f"--bundle must be a bundle's folder, {bundle} has no configs/common.yaml")
+    shared = _shared_configs(bundle)
+    layers = [_overlay(bundle, name) for name in overlays]
+    if shared != bundle / "configs":  # the bundle's own settings lie over those of the stages that it shares
+        layers.insert(0, bundle / "configs" / "common.yaml")
+
+    from monai.bundle import ConfigParser  # here: it takes seconds, and --help should not
+
+    warnings.filterwarnings("ignore", message="parsing config_file")
+    parser = ConfigParser()
+    parser.read_config([str(path) for path in (*(shared / f"{name}.yaml" for name in ("common", *stages)), *layers)])
+    return layers, parser
+
+
+def _override_all(parser: Any, bundle: Path, run_dir: Path | None, overrides: dict[str, Any], known: list[str]) -> Path:
+    """Put the overrides, which some file of ``known`` must have, into the parser; the run folder."""
+    if run_dir is not None:
+        overrides["run_dir"] = str(run_dir.resolve())
+    _check_known(overrides, known)
+    for key, value in {"bundle_root": str(bundle), **overrides}.items():
+        if key.split("::")[0] in parser.config:
+            parser[key] = value
+    return Path(parser.get_parsed_content("run_dir"))
+
+
+def _job_files(bundle: Path, job: Any, layers: list[Path]) -> list[str]:
+    """Configurations of a method's stage: its own overlays lie over those of the whole run."""
+    return _stage_files(bundle, job.stage, [*layers, *(_overlay(bundle, name) for name in job.overlays)])
+
+
+def _stage_files(bundle: Path, name: str, layers: list[Path], missing: bool = False) -> list[str]:
+    """Configurations of a stage in the order of merging; in ``train+mine`` the overlay ``mine`` is merged last.
+
+    Args:
+        missing: pass over a stage without a configuration.
+    """
+    shared = _shared_configs(bundle)
+    stage, *variants = name.split("+")
+    own = shared / f"{stage}.yaml"
+    files = [shared / "common.yaml", *([own] if own.is_file() or not missing else []), *layers]
+    return [str(path) for path in (*files, *(_overlay(bundle, variant) for variant in variants))]
 
 
 def _run_stage(title: str, files: list[str], bundle: Path, overrides: dict[str, Any]) -> None:

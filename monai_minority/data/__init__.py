@@ -20,6 +20,7 @@ from monai_minority.data.imported_samples import ImportedSamples
 from monai_minority.data.inspection import inspect_dicom
 from monai_minority.data.phantom import make_phantom_cohort
 from monai_minority.data.pseudonyms import Pseudonyms
+from monai_minority.data.real_or_generated import RealOrGenerated
 from monai_minority.data.sample_groups import sample_groups
 from monai_minority.data.sample_plan import SamplePlan
 from monai_minority.data.series_rules import SeriesRules
@@ -33,6 +34,7 @@ __all__ = [
     "ImportedSamples",
     "OrderedBatches",
     "Pseudonyms",
+    "RealOrGenerated",
     "Rejection",
     "SamplePlan",
     "SeriesRules",

@@ -8,6 +8,7 @@ import torch
 from torch.utils.data import Dataset, Sampler
 
 from monai_minority.data.image_store import ImageStore
+from monai_minority.data.real_or_generated import RealOrGenerated
 from monai_minority.keys import Key
 
 
@@ -41,7 +42,9 @@ class StoreBatches(Dataset):
         ValueError: a column is not in the store's table or is not numeric.
     """
 
-    def __init__(self, store: ImageStore, columns: Sequence[str] = (), first_seed: int | None = None) -> None:
+    def __init__(
+        self, store: ImageStore | RealOrGenerated, columns: Sequence[str] = (), first_seed: int | None = None
+    ) -> None:
         self.store = store
         table = store.table
         self.columns: dict[str, torch.Tensor] = {}

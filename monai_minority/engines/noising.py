@@ -45,6 +45,8 @@ class NoisingPrepareBatch(PrepareBatch):
             :class:`DenoisingTargets`.
         timestep_sampler: draws timesteps and weights, from the step's own random numbers; ``None`` draws
             uniformly. One that learns from losses belongs to the :class:`DenoisingLoss` too.
+        other_labels: number of class labels, of which one is drawn uniformly beside each image's own, for
+            :class:`ClassBalancingLoss`; ``None`` draws none.
     """
 
     def __init__(
@@ -54,10 +56,12 @@ class NoisingPrepareBatch(PrepareBatch):
         flip: bool = False,
         target: str | None = None,
         timestep_sampler: TimestepSampler | None = None,
+        other_labels: int | None = None,
     ) -> None:
         self.seed = seed
         self.flip = flip
         self.target = target
+        self.other_labels = other_labels
         self.timestep_sampler = timestep_sampler or UniformTimestepSampler(num_train_timesteps)
 
     def __call__(
@@ -84,6 +88,8 @@ class NoisingPrepareBatch(PrepareBatch):
         call = {"noise": noise, "timesteps": timesteps}
         if Key.CLASS_LABEL in batchdata:
             call["class_labels"] = move(batchdata[Key.CLASS_LABEL].long())
+        if self.other_labels is not None:
+            call["other_labels"] = move(torch.randint(self.other_labels, (total,), generator=generator)[mine])
         targets: Any = DenoisingTargets(images, noise, timesteps, weights)
         if self.target is not None:
             targets = move(batchdata[self.target].long())

@@ -1,7 +1,7 @@
 """From an engine's samples to an image store that says they are synthetic."""
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -64,3 +64,36 @@ def read_samples(run_dir: str | os.PathLike[str]) -> dict[str, ImageStore]:
     if not samples:
         raise FileNotFoundError(f"{run_dir}/samples holds no sample set; run the sample stage first (inference.yaml)")
     return samples
+
+
+def method_samples(
+    run_dir: str | os.PathLike[str],
+    methods: Mapping[str, Mapping[str, Any]],
+    chosen: Sequence[str] | None = None,
+    folder: str = "comparison/samples",
+) -> dict[str, ImageStore]:
+    """The sample sets of the methods to compare, by name.
+
+    Args:
+        run_dir: the run folder.
+        methods: settings of each method; one with ``samples`` is a store made elsewhere, under that path (a relative
+            one is the run folder's).
+        chosen: names in the order of the table; ``None``: all methods whose samples are there.
+        folder: of the sampled sets in the run folder.
+
+    Raises:
+        ValueError: a name is that of no method.
+        FileNotFoundError: a chosen method has no samples, or none has.
+    """
+    for name in chosen or ():
+        if name not in methods:
+            raise ValueError(f"methods to compare must be among {', '.join(methods)}, got {name}")
+    paths = {
+        name: Path(run_dir) / (methods[name].get("samples") or f"{folder}/{name}")
+        for name in (methods if chosen is None else chosen)
+    }
+    if chosen is None:
+        paths = {name: path for name, path in paths.items() if (path / "store.json").is_file()}
+    if not paths:
+        raise FileNotFoundError(f"{run_dir}/{folder} holds no sample set; `monai-minority compare` samples them first")
+    return {name: ImageStore.open(path) for name, path in paths.items()}

@@ -14,9 +14,10 @@ import numpy as np
 import torch
 from monai.transforms import Transform
 
-from monai_minority.data import ImageStore, StoreBatches
+from monai_minority.data import ImageStore, RealOrGenerated, StoreBatches
 from monai_minority.engines.start import barrier
 from monai_minority.files import whole_file
+from monai_minority.guidance import GuidanceTerm
 
 RECORD = "run.json"
 _PACKAGES = ("monai-minority", "monai", "torch", "torchvision", "pytorch-ignite", "numpy", "nibabel", "pyod", "timm")
@@ -30,8 +31,8 @@ class Stage:
         run_dir: the run folder.
         inputs: everything the result depends on. Stores count by their content hash, batches of one by it and
             the columns they hand over, files by their content, folders by the names, sizes and times of their
-            files, networks by their weights, arrays by their values, transforms and functions by name and
-            settings, all else by its value.
+            files, networks by their weights, arrays and tensors by their values, transforms, guidance terms and
+            functions by name and settings, all else by its value.
         outputs: files and folders, relative to ``run_dir``, that exist when the stage is done.
         shared: whether the processes of a distributed run share the work; otherwise the first does it alone and
             the others wait.
@@ -106,7 +107,7 @@ class Stage:
 
 def describe(value: Any) -> Any:
     """What stands for an input in the record and the fingerprint: a hash of contents, never a path."""
-    if isinstance(value, ImageStore):
+    if isinstance(value, ImageStore | RealOrGenerated):
         return f"store {value.content_hash[:16]}"
     if isinstance(value, StoreBatches):
         columns = {name: column.numpy() for name, column in value.columns.items()}
@@ -122,7 +123,9 @@ def describe(value: Any) -> Any:
     if isinstance(value, np.ndarray):
         content = value.tobytes() if value.dtype.kind != "O" else json.dumps(value.tolist(), default=str).encode()
         return f"array {value.dtype} {list(value.shape)} {hashlib.sha256(content).hexdigest()[:16]}"
-    if isinstance(value, Transform):
+    if isinstance(value, torch.Tensor):
+        return describe(value.detach().cpu().numpy())
+    if isinstance(value, Transform | GuidanceTerm):
         return {type(value).__name__: _settings(value)}
     if isinstance(value, Mapping):
         return {str(key): describe(item) for key, item in value.items()}
@@ -142,10 +145,10 @@ def describe(value: Any) -> Any:
     )
 
 
-def _settings(transform: Transform) -> dict[str, Any]:
-    """Those attributes of a transform that can be described; its streams of random numbers, for one, cannot."""
+def _settings(owner: Transform | GuidanceTerm) -> dict[str, Any]:
+    """Those attributes that can be described; a transform's streams of random numbers, for one, cannot."""
     found = {}
-    for name, value in sorted(vars(transform).items()):
+    for name, value in sorted(vars(owner).items()):
         try:
             found[name] = describe(value)
         except ValueError:

@@ -16,6 +16,7 @@ from monai_minority.evaluation import (
 )
 from monai_minority.evaluation.comparison import fidelity_figures
 from monai_minority.evaluation.figure import Figure, library_versions
+from monai_minority.evaluation.run_comparison import compare_methods
 from monai_minority.evaluation.run_evaluation import RunEvaluation, evaluate_run
 from monai_minority.evaluation.run_feature_spaces import judge_feature_spaces
 from monai_minority.evaluation.run_utility import measure_utility
@@ -24,6 +25,7 @@ __all__ = [
     "Figure",
     "RunEvaluation",
     "agreement",
+    "compare_methods",
     "density",
     "evaluate_run",
     "features",

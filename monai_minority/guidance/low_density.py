@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from .classifier_term import takes_class_labels
 from .term import Denoise, Draw, GuidanceTerm, input_gradient, largest_to_one, plain
 
 
@@ -29,7 +30,7 @@ class LowDensityGuidance(GuidanceTerm):
         classifier: from ``x_t`` and timesteps to logits ``[B, K]``, or to features ``[B, F]`` where
             ``class_means`` are given. ``None`` leaves realism alone.
         discriminator: real-fake classifier of noisy images, to one logit (positive for real) or to two (real
-            second). ``None`` leaves hardness alone.
+            second). It gets the labels where it is conditional on them. ``None`` leaves hardness alone.
         scale: ``alpha``, strength of the push to low density.
         realism: ``beta``, strength of the pull back to the data.
         class_means: mean features ``[K, F]`` of the labels, or ``[1, F]`` of all images.
@@ -103,7 +104,9 @@ class LowDensityGuidance(GuidanceTerm):
             rarer = input_gradient(lambda x: self.hardness(classifier(x, timesteps), labels), x_t)
             total += self.scale * rescale(rarer)
         if discriminator is not None and self.realism:
-            realer = input_gradient(lambda x: _log_real(discriminator(x, timesteps).float()), x_t)
+            known = takes_class_labels(discriminator, unknown=False) and labels is not None
+            conditions = {"class_labels": labels} if known else {}
+            realer = input_gradient(lambda x: _log_real(discriminator(x, timesteps, **conditions).float()), x_t)
             total += self.realism * rescale(realer)
         return total
 

@@ -10,6 +10,7 @@ from monai_minority.handlers.progress_bar import ProgressBar
 from monai_minority.handlers.reconstruction_grid import ReconstructionGrid
 from monai_minority.handlers.result_parts import ResultParts
 from monai_minority.handlers.sample_grid import SampleGrid
+from monai_minority.handlers.sampling_cost import SamplingCost
 from monai_minority.handlers.severity_review import SeverityReview
 from monai_minority.handlers.step_seed import StepSeed
 from monai_minority.handlers.summary_writer import summary_writer
@@ -26,6 +27,7 @@ __all__ = [
     "ReconstructionGrid",
     "ResultParts",
     "SampleGrid",
+    "SamplingCost",
     "SeverityReview",
     "StepSeed",
     "TrainingCheckpoint",

@@ -1,7 +1,7 @@
 """How networks are called: guided sampling, scoring, and classification of noised images."""
 
 from .autocast import AutocastInferer
-from .denoising import DenoisingInferer
+from .denoising import DenoisingInferer, LabelPair
 from .encoding import EncodingInferer
 from .gan import GANInferer
 from .guided import GuidedDiffusionInferer
@@ -17,6 +17,7 @@ __all__ = [
     "GANInferer",
     "GuidedDiffusionInferer",
     "LatentDiffusionInferer",
+    "LabelPair",
     "NoisyClassifierInferer",
     "ScoringInferer",
     "SelfDistillationInferer",

@@ -1,10 +1,18 @@
 """The diffusion network's training call."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
+import torch
 from monai.inferers import Inferer
 from torch import Tensor
+
+
+class LabelPair(NamedTuple):
+    """Outputs for the same noised images under two labels each, ``[B, C, H, W]`` or ``[B, 2 C, H, W]``."""
+
+    own: Tensor
+    other: Tensor
 
 
 class DenoisingInferer(Inferer):
@@ -26,7 +34,8 @@ class DenoisingInferer(Inferer):
         noise: Tensor,
         timesteps: Tensor,
         class_labels: Tensor | None = None,
-    ) -> Tensor:
+        other_labels: Tensor | None = None,
+    ) -> Tensor | LabelPair:
         """Network output at ``x_t``.
 
         Args:
@@ -35,10 +44,23 @@ class DenoisingInferer(Inferer):
             noise: standard normal, like ``inputs``.
             timesteps: training indices ``[B]``.
             class_labels: integers ``[B]`` where the network is conditional on them.
+            other_labels: integers ``[B]``, to be asked for beside them (see
+                :class:`~monai_minority.engines.ClassBalancingLoss`).
 
         Returns:
-            float32 ``[B, C, H, W]``, or ``[B, 2 C, H, W]`` where the network learns its variances.
+            float32 ``[B, C, H, W]``, or ``[B, 2 C, H, W]`` where the network learns its variances; with
+            ``other_labels`` a :class:`LabelPair` of these.
+
+        Raises:
+            ValueError: there are ``other_labels`` but no ``class_labels``.
         """
         x_t = self.scheduler.add_noise(inputs, noise, timesteps)
-        labels = {} if class_labels is None else {"class_labels": class_labels}
-        return network(x_t, self.scheduler.network_timesteps(timesteps), **labels).float()
+        t = self.scheduler.network_timesteps(timesteps)
+        if other_labels is None:
+            labels = {} if class_labels is None else {"class_labels": class_labels}
+            return network(x_t, t, **labels).float()
+        if class_labels is None:
+            raise ValueError("class_labels must be given beside other_labels, got None; set class_conditional.")
+        # one call of twice the images: a distributed network allows a single one before its gradients
+        both = torch.cat([class_labels, other_labels])
+        return LabelPair(*network(torch.cat([x_t, x_t]), torch.cat([t, t]), class_labels=both).float().chunk(2))

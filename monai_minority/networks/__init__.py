@@ -5,6 +5,7 @@ from monai_minority.networks.adm_unet import ADMUNet
 from monai_minority.networks.backbone_classifier import BackboneClassifier
 from monai_minority.networks.cascaded_classifier import CascadedClassifier
 from monai_minority.networks.checkpoints import load_checkpoint, read_state_dict, save_weights
+from monai_minority.networks.classifier_features import ClassifierFeatures
 from monai_minority.networks.efficientnet_lite import EfficientNetLite0
 from monai_minority.networks.gan_discriminator import GANDiscriminator
 from monai_minority.networks.gan_generator import GANGenerator
@@ -12,6 +13,7 @@ from monai_minority.networks.latent_autoencoder import LatentAutoencoder
 from monai_minority.networks.projection_head import ProjectionHead
 from monai_minority.networks.self_distillation import SelfDistillationNetwork
 from monai_minority.networks.space_to_depth import SpaceToDepth
+from monai_minority.networks.start_weights import start_weights
 from monai_minority.networks.vision_transformer import vision_transformer
 
 __all__ = [
@@ -19,6 +21,7 @@ __all__ = [
     "ADMUNet",
     "BackboneClassifier",
     "CascadedClassifier",
+    "ClassifierFeatures",
     "EfficientNetLite0",
     "GANDiscriminator",
     "GANGenerator",
@@ -29,5 +32,6 @@ __all__ = [
     "load_checkpoint",
     "read_state_dict",
     "save_weights",
+    "start_weights",
     "vision_transformer",
 ]

@@ -30,12 +30,20 @@ class BackboneClassifier(nn.Module):
         out_channels: number of logits.
         hidden: width of the head.
         dropout: of the head.
+        conditional: whether it takes class labels where the backbone does. Off for a classifier of those very labels.
 
     Raises:
         ValueError: the backbone is of another kind.
     """
 
-    def __init__(self, backbone: nn.Module, out_channels: int, hidden: int = 256, dropout: float = 0.2) -> None:
+    def __init__(
+        self,
+        backbone: nn.Module,
+        out_channels: int,
+        hidden: int = 256,
+        dropout: float = 0.2,
+        conditional: bool = True,
+    ) -> None:
         super().__init__()
         self.factor = backbone.factor if isinstance(backbone, SpaceToDepth) else 1
         network = backbone.network if isinstance(backbone, SpaceToDepth) else backbone
@@ -51,9 +59,14 @@ class BackboneClassifier(nn.Module):
         self.encoder: Any = copy.deepcopy(network).requires_grad_(True).train()
         for name in ascending:
             delattr(self.encoder, name)
-        embeds = network.num_classes if isinstance(network, ADMUNet) else network.num_class_embeds
-        self.num_classes: int | None = embeds
-        """Number of class labels that the backbone is conditional on, ``None`` for none."""
+        attribute, table = (
+            ("num_classes", "label_emb") if isinstance(network, ADMUNet) else ("num_class_embeds", "class_embedding")
+        )
+        if not conditional and getattr(network, attribute) is not None:
+            setattr(self.encoder, attribute, None)
+            delattr(self.encoder, table)
+        self.num_classes: int | None = getattr(self.encoder, attribute)
+        """Number of class labels that it is conditional on, ``None`` for none."""
         self.out_channels = out_channels
         widths = self._widths()
         features = 2 * sum(widths) + _GRID**2 * widths[-1]
@@ -85,14 +98,24 @@ class BackboneClassifier(nn.Module):
         """
         if context is not None:
             raise ValueError("context must be None: BackboneClassifier has no cross-attention.")
+        pooled = self._pooled(x, timesteps, class_labels)
+        with without_autocast(x):
+            return self.head(pooled)
+
+    def features(self, x: Tensor, timesteps: Tensor, class_labels: Tensor | None = None) -> Tensor:
+        """What the head reads of noisy images: means and spreads of every map and the grid, normalised, ``[B, F]``."""
+        pooled = self._pooled(x, timesteps, class_labels)
+        with without_autocast(x):
+            return self.head[0](pooled)
+
+    def _pooled(self, x: Tensor, timesteps: Tensor, class_labels: Tensor | None) -> Tensor:
         maps = self._maps(F.pixel_unshuffle(x, self.factor) if self.factor > 1 else x, timesteps, class_labels)
         with without_autocast(x):
             maps = [h.to(x.dtype) for h in maps]
             means = [h.mean(dim=(2, 3)) for h in maps]
             # the square root has no finite slope at 0, the variance of an empty map
             spreads = [(h.var(dim=(2, 3), correction=0) + 1e-6).sqrt() for h in maps]
-            grid = F.adaptive_avg_pool2d(maps[-1], _GRID).flatten(1)
-            return self.head(torch.cat([*means, *spreads, grid], dim=1))
+            return torch.cat([*means, *spreads, F.adaptive_avg_pool2d(maps[-1], _GRID).flatten(1)], dim=1)
 
     def _maps(self, x: Tensor, timesteps: Tensor, class_labels: Tensor | None) -> list[Tensor]:
         """Feature maps of every block of the descending half and of the middle."""

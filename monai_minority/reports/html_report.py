@@ -12,6 +12,7 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from matplotlib.figure import Figure
 
+from monai_minority.evaluation.run_comparison import COSTS
 from monai_minority.evaluation.run_summary import REAL
 from monai_minority.files import whole_file
 from monai_minority.keys import Column, Split
@@ -80,6 +81,7 @@ def write_report(run_dir: str | Path, path: str | Path | None = None, *, title: 
         shift_table=_shift_table(run.evaluation.summary),
         spaces=_records(run.evaluation.spaces),
         agreement=_records(run.evaluation.agreement),
+        comparison=_comparison(run),
         summary=_blocks(run.evaluation.summary),
         reference=run.evaluation.context["reference"],
         equal_n=run.evaluation.context["equal_n"],
@@ -220,6 +222,32 @@ def _blocks(summary: pd.DataFrame) -> list[dict[str, Any]]:
         }
         for name, columns in blocks.items()
     ]
+
+
+def _comparison(run: RunFolder) -> dict[str, Any] | None:
+    """The methods' table in blocks that a page holds, the picture, and what they were measured against."""
+    if run.comparison is None or run.comparison_context is None or run.comparison_picture is None:
+        return None
+    table = run.comparison
+    blocks = {
+        "fidelity": [c for c in table if c.startswith(("frechet", "spatial", "precision", "recall"))],
+        "rarity": [
+            c
+            for c in table
+            if c.startswith(("average", "local", "rarity", "minority", "severity")) and not c.endswith(("q50", "q90"))
+        ],
+        "copies and cost": [c for c in ("suspected_copies", "duplicates", "steps", *COSTS) if c in table],
+    }
+    return {
+        "blocks": [
+            {"name": name, "columns": [words(c) for c in columns], "rows": table[["method", "n", *columns]].values}
+            for name, columns in blocks.items()
+        ],
+        "picture": "data:image/png;base64," + base64.b64encode(run.comparison_picture).decode(),
+        "reference": run.comparison_context["reference"],
+        "samplers": _flat(table.dropna(subset="sampler").set_index("method")["sampler"].to_dict()),
+        "context": _flat({k: v for k, v in run.comparison_context.items() if k != "reference_rows"}),
+    }
 
 
 def _flat(value: Any, prefix: str = "") -> list[tuple[str, Any]]:

@@ -40,6 +40,9 @@ class RunFolder:
         record: the run record, paths and names taken out.
         missing: one line a missing part.
         studies: title, source, paragraph and path of the figure of each study that has been run.
+        comparison: table of the compare stage.
+        comparison_context: how it was measured.
+        comparison_picture: PNG of it.
     """
 
     store: ImageStore
@@ -56,6 +59,9 @@ class RunFolder:
     record: dict[str, Any] = field(default_factory=dict)
     missing: tuple[str, ...] = ()
     studies: tuple[dict[str, str], ...] = ()
+    comparison: pd.DataFrame | None = None
+    comparison_context: dict[str, Any] | None = None
+    comparison_picture: bytes | None = None
 
     @classmethod
     def open(cls, path: str | Path) -> "RunFolder":
@@ -78,6 +84,11 @@ class RunFolder:
         }
         found = {name: read(path / file) for name, (file, read, _) in parts.items() if (path / file).is_file()}
         missing = [f"{what} ({file})" for name, (file, _, what) in parts.items() if name not in found]
+        compared = path / "comparison"
+        if (compared / "context.json").is_file():  # optional, and written last
+            found["comparison"] = pd.read_csv(compared / "methods.csv")
+            found["comparison_context"] = _read_json(compared / "context.json")
+            found["comparison_picture"] = (compared / "methods.png").read_bytes()
         samples = open_samples(path / "samples")
         if not samples:
             missing.append("the generated images (samples/)")

@@ -11,6 +11,12 @@ from monai.transforms import Compose, LoadImaged, RandFlipd
 from monai_minority.data import ImageStore, StoreBatches
 from monai_minority.engines import Stage
 from monai_minority.engines.stage import describe
+from monai_minority.guidance import (
+    LowDensityGuidance,
+    MinorityClassifierGuidance,
+    MixedDensityGuidance,
+    SelfGuidance,
+)
 from monai_minority.transforms import ResizeToSquared, SliceIntensityd
 
 
@@ -203,3 +209,21 @@ def test_a_folder_counts_by_its_files_in_order_of_their_paths(tmp_path):
     assert describe(tmp_path / "data") == f"file {digest.hexdigest()[:16]}"
     (tmp_path / "data" / "broken").symlink_to("nowhere")
     assert describe(tmp_path / "data") == f"file {digest.hexdigest()[:16]}"
+
+
+def test_guidance_counts_by_its_kind_its_settings_and_its_networks():
+    network, other = torch.nn.Linear(2, 2), torch.nn.Linear(2, 2)
+    kinds = [
+        MixedDensityGuidance(network, [0.1, 0.2]),
+        MixedDensityGuidance(network, [0.1, 0.3]),
+        MixedDensityGuidance(other, [0.1, 0.2]),
+        MixedDensityGuidance(network, [0.1, 0.2], scale=2.0),
+        MinorityClassifierGuidance(network),
+        MinorityClassifierGuidance(network) + SelfGuidance(every=5),
+        MinorityClassifierGuidance(network) + SelfGuidance(every=4),
+        LowDensityGuidance(network, class_means=torch.ones(1, 2)),
+        LowDensityGuidance(network, class_means=torch.zeros(1, 2)),
+    ]
+    described = [json.dumps(describe(term)) for term in kinds]
+    assert len(set(described)) == len(kinds)
+    assert json.dumps(describe(MixedDensityGuidance(network, [0.1, 0.2]))) == described[0]

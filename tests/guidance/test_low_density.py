@@ -91,6 +91,21 @@ def test_realism(logits):
     torch.testing.assert_close(term.gradient(X, T, None).double(), 0.8 * expected, rtol=1e-4, atol=1e-5)
 
 
+def test_a_discriminator_conditional_on_labels_gets_them_and_the_classifier_never_does():
+    class Conditional(Discriminator):
+        num_classes = 3
+
+        def forward(self, x, timesteps, class_labels):
+            return (1 + class_labels)[:, None] * super().forward(x, timesteps)
+
+    term = LowDensityGuidance(Classifier(), Conditional(1), scale=0.0, realism=1.0, normalize=False)
+    expected = finite_differences(lambda x, c: -math.log1p(math.exp(-(1 + c) * float(REAL @ x))))
+    gradient = term.gradient(X, T, None, class_labels=LABELS).double()
+    torch.testing.assert_close(gradient, expected, rtol=1e-4, atol=1e-5)
+    hard = LowDensityGuidance(Classifier(), scale=1.0, normalize=False).gradient(X, T, None, class_labels=LABELS)
+    assert hard.abs().max() > 0, "its call takes no labels"
+
+
 def test_parts_are_normalised_before_they_add():
     hard = finite_differences(hardness_with_labels)
     real = finite_differences(lambda x, c: -math.log1p(math.exp(-float(REAL @ x))))

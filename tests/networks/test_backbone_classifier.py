@@ -121,6 +121,26 @@ def test_weights_go_to_a_file_and_back(backbone, tmp_path):
     assert not any("up_blocks" in name or "output_blocks" in name for name in classifier.state_dict())
 
 
+@pytest.mark.parametrize(
+    "build", [lambda labels: monai_unet(num_class_embeds=labels), lambda n: adm_unet(num_classes=n)]
+)
+def test_a_classifier_of_labels_is_not_told_them(build):
+    """It computes what it would on a backbone whose table of labels is zero."""
+    conditional = scrambled(build(3))
+    torch.manual_seed(3)
+    blind = BackboneClassifier(conditional, 4, conditional=False).eval()
+    assert blind.num_classes is None
+    assert not [name for name in blind.state_dict() if name.endswith(("class_embedding.weight", "label_emb.weight"))]
+    for name, table in conditional.named_parameters():
+        if name.endswith(("class_embedding.weight", "label_emb.weight")):
+            torch.nn.init.zeros_(table)
+    told = BackboneClassifier(conditional, 4).eval()
+    told.head.load_state_dict(blind.head.state_dict())
+    x, t = torch.randn(2, 1, 16, 16), torch.tensor([3, 700])
+    with torch.no_grad():
+        torch.testing.assert_close(blind(x, t), told(x, t, class_labels=torch.tensor([0, 2])))
+
+
 def test_bad_arguments():
     with pytest.raises(ValueError, match="backbone must be an ADMUNet.*got Linear"):
         BackboneClassifier(nn.Linear(1, 1), out_channels=2)

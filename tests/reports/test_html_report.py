@@ -9,6 +9,7 @@ import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from monai_minority.data import ImageStore
+from monai_minority.evaluation import compare_methods
 from monai_minority.evaluation.run_copies import measure_copies
 from monai_minority.evaluation.run_evaluation import RunEvaluation, evaluate_run, open_samples
 from monai_minority.reports import RunFolder, findings, write_report, write_tensorboard
@@ -69,6 +70,30 @@ def test_the_file_needs_nothing_else(run, html):
     assert (
         html.count("data:image/png") == 10
     )  # real, unusual, two sets, shift, distributions, nearest, utility, timestep, classifier
+
+
+def test_compared_methods_have_a_section_with_their_table_and_picture(run, html, tmp_path):
+    assert "Methods compared" not in html
+    shutil.copytree(run, tmp_path / "run")
+    samples = open_samples(run / "samples")
+    table = compare_methods(
+        ImageStore.open(run / "store"),
+        samples,
+        Pooled(),
+        exact_score(),
+        output_dir=tmp_path / "run" / "comparison",
+        reference_size=20,
+        resamples=0,
+        distance_resamples=0,
+        progress=False,
+    )
+    text = write_report(tmp_path / "run").read_text(encoding="utf-8")
+    section = text[text.index("<h2>Methods compared</h2>") : text.index("<h2>How the score")]
+    cells = re.findall(r"<td[^>]*>([^<]*)</td>", section)
+    for column in ("frechet_distance", "average_knn_mean", "minority_score_mean"):
+        assert {number(value) for value in table[column]} <= set(cells), column
+    assert set(samples) <= set(cells) and section.count("data:image/png") == 1
+    assert SUBJECT not in re.sub(r"base64,[^\"]*", "", section)
 
 
 def test_no_name_and_no_path_is_told(run, html):
