@@ -91,7 +91,8 @@ def real_table(
 
     The table has ``row`` (in the store), those of ``split``, ``group``, ``severity``, ``minority_score`` and
     ``minority_class`` that the store has, ``average_knn``, ``local_outlier_factor``, ``rarity`` (NaN outside every
-    ball), a column a detector under its name, and where it is measured ``severity_measure``. Names of subjects and sources stay behind.
+    ball), a column a detector under its name, and where it is measured ``severity_measure``. Names of subjects and
+    sources stay behind.
 
     Raises:
         ValueError: the store lacks ``split`` or ``minority_score``, or too few images are training ones.
@@ -140,10 +141,10 @@ def generated_table(
     The table has ``set``, ``row`` (in its store), ``seed``, ``target_class``, ``guidance_scale``,
     ``class_label`` where they have it, ``minority_score`` with ``minority_score_error``, ``minority_class`` of that
     score where ``classes`` are given (and the images have the ``group_column`` these were fitted within),
-    ``average_knn``, ``local_outlier_factor``, ``rarity`` (NaN outside every ball), a column a detector, ``nearest_real`` (row of the
-    real store) and ``nearest_distance``, ``suspected_copy`` (nearer to a training image than nearly all
-    subjects are to each other), ``duplicate`` (as near to another image of its set) and where it is measured
-    ``severity_measure``.
+    ``average_knn``, ``local_outlier_factor``, ``rarity`` (NaN outside every ball), a column a detector,
+    ``nearest_real`` (row of the real store) and ``nearest_distance``, ``suspected_copy`` (nearer to a training image
+    than nearly all subjects are to each other), ``duplicate`` (as near to another image of its set) and where it is
+    measured ``severity_measure``.
 
     Raises:
         ValueError: a store lacks a column.

@@ -58,8 +58,8 @@ def most_unique(measure: Measure, n: int) -> np.ndarray:
 def choose_reference(real: pd.DataFrame, size: int, held_out: Sequence[str], measure: str = "average_knn") -> Reference:
     """The most unique real images by a measure: of those never trained on where they suffice.
 
-    They suffice where at least twice as many as ``size`` have a value (else the most unique would be nearly all of them);
-    if not, the choice is among all real images. Where even these are fewer than that, half of them are taken.
+    They suffice where at least twice as many as ``size`` have a value (else the most unique would be nearly all of
+    them); if not, the choice is among all real images. Where even these are fewer than that, half of them are taken.
 
     Args:
         real: table of real images with ``split`` and the measure.

@@ -24,6 +24,9 @@ from monai_minority.evaluation.run_summary import summary_table
 from monai_minority.keys import Split
 from monai_minority.scoring import MinorityScore, QuantileClasses
 
+PROVENANCE = ("extractor", "resizing", "weights_sha256", "k", "k_lof", "intervals", "seed", "libraries")
+"""Columns of the summary and of the agreement that say how all of it was measured; the same in every row."""
+
 _TABLES = ("real", "generated", "summary", "fidelity", "agreement", "unusual_images", "unusual_subjects")
 HELD_OUT = (Split.VALIDATION.value, Split.TEST.value, Split.REFERENCE.value)
 
@@ -76,12 +79,7 @@ class RunEvaluation:
         if not (folder / "context.json").is_file():
             raise FileNotFoundError(f"{folder} holds no evaluation (context.json is missing); run the evaluate stage")
         text = {"summary": {"target_class": str}}
-        tables = {
-            name: pd.read_csv(folder / f"{name}.csv", dtype=text.get(name))
-            if (folder / f"{name}.csv").stat().st_size > 1
-            else pd.DataFrame()
-            for name in _TABLES
-        }
+        tables = {name: pd.read_csv(folder / f"{name}.csv", dtype=text.get(name)) for name in _TABLES}
         context = json.loads((folder / "context.json").read_text(encoding="utf-8"))
         return cls(**tables, context=context)
 
@@ -128,9 +126,9 @@ def evaluate_run(
     Densities are measured among the training images, from which a training image itself is left out. Generated
     images are scored as the real ones were, by the given ``score``, each with the noise of its own seed, and within
     its ``class_label`` where the network is conditional (Eq. 16).
-    Fidelity is measured against the ``reference_size`` most unique real images by ``reference_measure``: among those of ``reference_split``, which the backbone never saw, where they are at least twice as
-    many (else the most unique would be nearly all of them), otherwise among all real images; ``context.json``
-    says which.
+    Fidelity is measured against the ``reference_size`` most unique real images by ``reference_measure``: among those of
+    ``reference_split``, which the backbone never saw, where they are at least twice as many (else the most unique would
+    be nearly all of them), otherwise among all real images; ``context.json`` says which.
 
     Args:
         store: real images with the columns ``split`` and ``minority_score``.

@@ -47,14 +47,14 @@ def summary_table(
 
     Each row has ``set``, ``target_class`` (a number or ``"all"``; of real training images their minority
     class), ``guidance_scale`` (NaN for real images and where a row mixes several), ``n``, and of each of
-    :data:`MEASURES` at hand and each detector ``_mean`` with its interval ``_low`` to ``_high`` and the quantiles ``_q10``,
-    ``_q50``, ``_q90``. Then, where they mean something:
+    :data:`MEASURES` at hand and each detector ``_mean`` with its interval ``_low`` to ``_high`` and the
+    quantiles ``_q10``, ``_q50``, ``_q90``. Then, where they mean something:
 
     - ``above_p90``: share above the 90th percentile of the training images' AvgkNN, with its Wilson interval;
     - ``rarity_valid``: share inside some ball of training images, hence with a rarity;
-    - ``frechet_distance`` to the most unique real images, from all ``n``, with its interval; ``frechet_distance_equal_n`` from
-      the first ``equal_n`` images of each row (the fewest that a row of generated images has), for rows of
-      different ``n`` have distances of different bias;
+    - ``frechet_distance`` to the most unique real images, from all ``n``, with its interval;
+      ``frechet_distance_equal_n`` from the first ``equal_n`` images of each row (the fewest that a row of generated
+      images has), for rows of different ``n`` have distances of different bias;
     - ``kernel_distance`` to them (KID, unbiased), with its interval;
     - ``precision``, ``recall`` and ``coverage`` against the same, with Wilson intervals, and ``density`` with a
       bootstrap interval; NaN for rows of too few images;

@@ -13,8 +13,9 @@ class FeatureMetric(CumulativeIterationMetric):
     """Gathers features of generated and of real images over batches, and over processes as MONAI does.
 
     Called as ``metric(y_pred, y)`` with generated and real images (or their feature vectors) of a batch, or as
-    ``metric(y_pred)`` where the ``real`` features are given; ``aggregate()`` then gives the figure of all, and ``reset()``
-    forgets them. With an ignite handler give ``save_details=False``, or the engine's state keeps every vector.
+    ``metric(y_pred)`` where the ``real`` features are given; ``aggregate()`` then gives the figure of all, and
+    ``reset()`` forgets them. With an ignite handler give ``save_details=False``, or the engine's state keeps every
+    vector.
 
     Args:
         extractor: from images ``[B, C, H, W]`` in [-1, 1] to features ``[B, D]``; ``None``: what comes are features.
