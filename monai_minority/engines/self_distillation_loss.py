@@ -11,7 +11,9 @@ class SelfDistillationLoss(nn.Module):
 
     Eq. 1 to 4 of Caron et al. (2021): the teacher's logits are centred by their running mean, which no single prototype
     can then win, and sharpened by a low temperature, which keeps them from becoming uniform. The centre is updated
-    after each training batch, over all processes, and belongs in the checkpoint.
+    after each training batch, over all processes, and belongs in the checkpoint. It starts as the mean of the first
+    batch: from 0, as published, the first targets are what all images have in common, and the student unlearns to tell
+    them apart, from which only long trainings recover.
 
     Args:
         prototypes: number of logits K.
@@ -67,20 +69,24 @@ class SelfDistillationLoss(nn.Module):
                 f"and {seen}"
             )
         teacher = teacher.detach()
+        training = torch.is_grad_enabled() and student.requires_grad  # a validation leaves the centre alone
+        if training and not self.centre.any():
+            self.centre.copy_(_mean(teacher))
         sharp = (teacher - self.centre) / self.teacher_temperature
         target, log_target = sharp.softmax(-1), sharp.log_softmax(-1)
         self.target_entropy = float(-(target * log_target).sum(-1).mean())
         log_prediction = (student / self.student_temperature).log_softmax(-1)
         pairs = -torch.einsum("gbk,vbk->gv", target, log_prediction) / student.shape[1]
         loss = (pairs.sum() - pairs.diagonal().sum()) / (seen * (views - 1))
-        if loss.requires_grad:  # a validation loss does not
-            self._update(teacher)
+        if training:
+            self.centre.lerp_(_mean(teacher), 1 - self.centre_momentum)
         return loss
 
-    @torch.no_grad()
-    def _update(self, teacher: Tensor) -> None:
-        mean = teacher.mean((0, 1))
-        if torch.distributed.is_available() and torch.distributed.is_initialized():
-            torch.distributed.all_reduce(mean)
-            mean /= torch.distributed.get_world_size()
-        self.centre.lerp_(mean, 1 - self.centre_momentum)
+
+def _mean(logits: Tensor) -> Tensor:
+    """Mean logits ``[K]`` over crops, images and processes."""
+    mean = logits.mean((0, 1))
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        torch.distributed.all_reduce(mean)
+        mean /= torch.distributed.get_world_size()
+    return mean

@@ -1,8 +1,6 @@
 """Every fidelity figure of one set of generated images against one set of real ones."""
 
-import warnings
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,9 +8,12 @@ import numpy as np
 from monai_minority.evaluation.density.neighbours import Features, NeighbourIndex, as_index
 from monai_minority.evaluation.density.rarity import rarity
 from monai_minority.evaluation.fidelity.bootstrap import Interval, bootstrap
-from monai_minority.evaluation.fidelity.frechet import frechet_distance
-from monai_minority.evaluation.fidelity.kernel_distance import kernel_distance
+from monai_minority.evaluation.fidelity.distance_figures import distance_figures
 from monai_minority.evaluation.figure import Figure
+
+FRECHET = "Fréchet distance (lower is closer)"
+KERNEL = "kernel distance (lower is closer)"
+CAUTION = "fewer images than dimensions: biased upwards, compare at equal N only"
 
 
 def fidelity_figures(
@@ -30,8 +31,8 @@ def fidelity_figures(
     search.
 
     Intervals of the shares and means resample the images' own values with the manifolds held fixed. Those of
-    the distances (``distance_resamples``) compute the distance anew for each resample, which costs as much
-    each time.
+    the distances (``distance_resamples``) are described at
+    :func:`~monai_minority.evaluation.fidelity.distance_figures`.
 
     Args:
         real: real feature vectors ``[N, D]``, or an index of them with ``ball=k``.
@@ -77,26 +78,14 @@ def fidelity_figures(
         value = float(np.mean(values)) if len(values) else float("nan")
         return Figure(name, value, *interval, note(resamples))
 
-    def distance(name: str, measure) -> Figure:
-        a, b = real.vectors.cpu().numpy(), generated.vectors.cpu().numpy()
-        interval = (
-            bootstrap(measure, a, b, resamples=distance_resamples, level=level, seed=seed)
-            if distance_resamples
-            else Interval(np.nan, np.nan)
-        )
-        return Figure(name, measure(a, b), *interval, note(distance_resamples))
-
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        distances = [
-            distance("Fréchet distance (lower is closer)", frechet_distance),
-            distance("kernel distance (lower is closer)", kernel_distance),
-        ]
-    if caught:
-        few = {"caution": "fewer images than dimensions: biased upwards, compare at equal N only"}
-        distances[0] = replace(distances[0], context={**distances[0].context, **few})
+    found = distance_figures(
+        real.vectors.cpu(), generated.vectors.cpu(), resamples=distance_resamples, level=level, seed=seed
+    )
+    few = min(len(real), len(generated)) <= real.dimension
+    frechet_note = note(distance_resamples) | ({"caution": CAUTION} if few else {})
     return [
-        *distances,
+        Figure(FRECHET, found.frechet, *found.frechet_interval, frechet_note),
+        Figure(KERNEL, found.kernel, *found.kernel_interval, note(distance_resamples)),
         mean("precision", balls.count > 0),
         mean("recall", balls.reached),
         mean("density", balls.count / k),

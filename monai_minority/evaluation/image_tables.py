@@ -11,7 +11,7 @@ from torch import nn
 from tqdm import tqdm
 
 from monai_minority.data.image_store import ImageStore
-from monai_minority.evaluation.density import NeighbourIndex, average_knn, local_outlier_factor, rarity
+from monai_minority.evaluation.density import NeighbourIndex, PyODDetector, average_knn, local_outlier_factor, rarity
 from monai_minority.evaluation.memorization import audit, nearest_real
 from monai_minority.guidance.classifier_term import takes_class_labels
 from monai_minority.keys import Column, Split
@@ -56,6 +56,7 @@ class RealImages:
         index: the training images' features.
         neighbours: k of AvgkNN and Rarity.
         lof_neighbours: k of LOF.
+        detectors: of PyOD, fitted to the training images.
     """
 
     table: pd.DataFrame
@@ -65,6 +66,7 @@ class RealImages:
     index: NeighbourIndex
     neighbours: int
     lof_neighbours: int
+    detectors: Mapping[str, PyODDetector]
 
 
 @dataclass(frozen=True)
@@ -82,12 +84,15 @@ class GeneratedImages:
     copy_threshold: float
 
 
-def real_table(real: Pictures, *, neighbours: int, lof_neighbours: int) -> RealImages:
+def real_table(
+    real: Pictures, *, neighbours: int, lof_neighbours: int, detectors: Mapping[str, PyODDetector] | None = None
+) -> RealImages:
     """Measure real images among the training images, each training image without itself.
 
     The table has ``row`` (in the store), those of ``split``, ``group``, ``severity``, ``minority_score`` and
-    ``minority_class`` that the store has, ``average_knn``, ``local_outlier_factor`` and where it is measured
-    ``severity_measure``. Names of subjects and sources stay behind.
+    ``minority_class`` that the store has, ``average_knn``, ``local_outlier_factor``, ``rarity`` (NaN outside every
+    ball), a column a detector under its name, and where it is measured ``severity_measure``. Names of subjects and
+    sources stay behind.
 
     Raises:
         ValueError: the store lacks ``split`` or ``minority_score``, or too few images are training ones.
@@ -104,16 +109,20 @@ def real_table(real: Pictures, *, neighbours: int, lof_neighbours: int) -> RealI
             f"{neighbours} and lof_neighbours={lof_neighbours}, got {len(training)}; choose smaller numbers"
         )
     index = NeighbourIndex(real.features[training], k=max(neighbours, lof_neighbours), ball=neighbours)
-    density = {"average_knn": np.empty(len(known)), "local_outlier_factor": np.empty(len(known))}
+    fitted = {name: detector.fit(real.features[training]) for name, detector in (detectors or {}).items()}
+    density = {name: np.empty(len(known)) for name in ("average_knn", "local_outlier_factor", "rarity", *fitted)}
     for rows, query in ((training, None), (rest, real.features[rest])):
         if len(rows):
             density["average_knn"][rows] = average_knn(index, query, neighbours)
             density["local_outlier_factor"][rows] = local_outlier_factor(index, query, lof_neighbours)
+            density["rarity"][rows] = rarity(index, query, neighbours)
+            for name, detector in fitted.items():
+                density[name][rows] = detector.scores(query)
     table = pd.DataFrame({"row": np.arange(len(known))})
     columns = {column.value: known[column].to_numpy() for column in _KNOWN if column in known}
     table = table.assign(**columns, **density, **real.measured_severity())
     subjects = known[Column.SUBJECT].to_numpy() if Column.SUBJECT in known else np.arange(len(known))
-    return RealImages(table, real.features, subjects, training, index, neighbours, lof_neighbours)
+    return RealImages(table, real.features, subjects, training, index, neighbours, lof_neighbours, fitted)
 
 
 def generated_table(
@@ -132,10 +141,10 @@ def generated_table(
     The table has ``set``, ``row`` (in its store), ``seed``, ``target_class``, ``guidance_scale``,
     ``class_label`` where they have it, ``minority_score`` with ``minority_score_error``, ``minority_class`` of that
     score where ``classes`` are given (and the images have the ``group_column`` these were fitted within),
-    ``average_knn``, ``local_outlier_factor``, ``rarity`` (NaN outside every ball), ``nearest_real`` (row of the
-    real store) and ``nearest_distance``, ``suspected_copy`` (nearer to a training image than nearly all
-    subjects are to each other), ``duplicate`` (as near to another image of its set) and where it is measured
-    ``severity_measure``.
+    ``average_knn``, ``local_outlier_factor``, ``rarity`` (NaN outside every ball), a column a detector,
+    ``nearest_real`` (row of the real store) and ``nearest_distance``, ``suspected_copy`` (nearer to a training image
+    than nearly all subjects are to each other), ``duplicate`` (as near to another image of its set) and where it is
+    measured ``severity_measure``.
 
     Raises:
         ValueError: a store lacks a column.
@@ -177,6 +186,8 @@ def place_generated(
     table["average_knn"] = average_knn(real.index, features, real.neighbours)
     table["local_outlier_factor"] = local_outlier_factor(real.index, features, real.lof_neighbours)
     table["rarity"] = np.asarray(rarity(real.index, features, real.neighbours))
+    for name, detector in real.detectors.items():
+        table[name] = detector.scores(features)
     table["nearest_real"] = real.training[near.indices[:, 0]]
     table["nearest_distance"] = near.distances[:, 0]
     table["suspected_copy"] = copies.suspected

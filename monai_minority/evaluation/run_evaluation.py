@@ -12,17 +12,23 @@ import torch
 from torch import nn
 
 from monai_minority.data.image_store import ImageStore
+from monai_minority.evaluation import reference
 from monai_minority.evaluation.cohort_review import unusual_images, unusual_subjects
+from monai_minority.evaluation.density import PyODDetector
 from monai_minority.evaluation.features import describe, extract
 from monai_minority.evaluation.figure import library_versions
 from monai_minority.evaluation.image_tables import Pictures, generated_table, real_table
 from monai_minority.evaluation.run_agreement import agreement_table
+from monai_minority.evaluation.run_fidelity import fidelity_table
 from monai_minority.evaluation.run_spaces import space_table
 from monai_minority.evaluation.run_summary import summary_table
 from monai_minority.keys import Split
 from monai_minority.scoring import MinorityScore, QuantileClasses
 
-_TABLES = ("real", "generated", "summary", "agreement", "unusual_images", "unusual_subjects", "spaces")
+PROVENANCE = ("extractor", "resizing", "weights_sha256", "k", "k_lof", "intervals", "seed", "libraries")
+"""Columns of the summary and of the agreement that say how all of it was measured; the same in every row."""
+
+_TABLES = ("real", "generated", "summary", "fidelity", "agreement", "unusual_images", "unusual_subjects", "spaces")
 HELD_OUT = (Split.VALIDATION.value, Split.TEST.value, Split.REFERENCE.value)
 
 
@@ -36,6 +42,8 @@ class RunEvaluation:
             :func:`~monai_minority.evaluation.image_tables.generated_table`.
         summary: one row a set and target class; see
             :func:`~monai_minority.evaluation.run_summary.summary_table`.
+        fidelity: one row a set, feature space and figure; see
+            :func:`~monai_minority.evaluation.run_fidelity.fidelity_table`. Empty where no further space was asked for.
         agreement: one row a figure; see :func:`~monai_minority.evaluation.run_agreement.agreement_table`.
         unusual_images: the images of the highest scores, with their neighbours; see
             :func:`~monai_minority.evaluation.cohort_review.unusual_images`.
@@ -49,6 +57,7 @@ class RunEvaluation:
     real: pd.DataFrame
     generated: pd.DataFrame
     summary: pd.DataFrame
+    fidelity: pd.DataFrame
     agreement: pd.DataFrame
     unusual_images: pd.DataFrame
     unusual_subjects: pd.DataFrame
@@ -96,18 +105,21 @@ def evaluate_run(
     *,
     output_dir: str | Path,
     feature_dir: str | Path | None = None,
-    further_extractors: Sequence[nn.Module] = (),
     classes: QuantileClasses | None = None,
     group_column: str | None = None,
     severity: Callable[[torch.Tensor], Any] | None = None,
     reference_size: int = 200,
     reference_split: Sequence[str] = HELD_OUT,
+    reference_measure: str = "average_knn",
+    detectors: Mapping[str, Mapping[str, Any]] | None = None,
+    further_spaces: Sequence[nn.Module] = (),
     normal_group: str | Sequence[str] | None = None,
     neighbours: int = 5,
     lof_neighbours: int = 20,
     copy_quantile: float = 0.01,
     review_size: int = 50,
     resamples: int = 1000,
+    distance_resamples: int = 100,
     batch_size: int = 64,
     device: torch.device | str | None = None,
     seed: int = 0,
@@ -118,10 +130,9 @@ def evaluate_run(
     Densities are measured among the training images, from which a training image itself is left out. Generated
     images are scored as the real ones were, by the given ``score``, each with the noise of its own seed, and within
     its ``class_label`` where the network is conditional (Eq. 16).
-    Fréchet distance, precision and recall compare with the ``reference_size`` most unique real images by
-    AvgkNN: among those of ``reference_split``, which the backbone never saw, where they are at least twice as
-    many (else the most unique would be nearly all of them), otherwise among all real images; ``context.json``
-    says which.
+    Fidelity is measured against the ``reference_size`` most unique real images by ``reference_measure``: among those of
+    ``reference_split``, which the backbone never saw, where they are at least twice as many (else the most unique would
+    be nearly all of them), otherwise among all real images; ``context.json`` says which.
 
     Args:
         store: real images with the columns ``split`` and ``minority_score``.
@@ -131,12 +142,16 @@ def evaluate_run(
         score: the score that gave the real images theirs: same network, timestep, draws.
         output_dir: folder for the tables, made where needed.
         feature_dir: cache of features, by content; ``None`` keeps none.
-        further_extractors: other feature spaces in which density and fidelity are measured too.
         classes: classes of the run; given, generated images get the class of their score.
         group_column: column within whose values the classes were fitted; generated images that lack it get none.
         severity: measure of severity from images ``[B, C, H, W]`` to ``[B]``, such as
             :func:`~monai_minority.evaluation.severity.ventricle_to_brain_ratio`.
-        reference_size: number of most unique real images.
+        reference_size: number of most unique real images; at most half of the images they are chosen among.
+        reference_measure: ``average_knn``, ``local_outlier_factor``, ``rarity`` or ``minority_score``.
+        detectors: names of PyOD's detectors, each with the arguments of its constructor, that judge every image too;
+            ``random_state`` is ``seed`` where a detector takes one and is given none.
+        further_spaces: extractors in whose features density and fidelity are measured as well; one that gives maps
+            (:class:`~monai_minority.evaluation.features.InceptionMaps`) gives the spatial Fréchet distance.
         reference_split: splits that the backbone never saw.
         normal_group: value (or values) of ``group`` that others are compared with; ``None``: the commonest in training.
         neighbours: k of AvgkNN, Rarity, precision and recall (the paper: 5).
@@ -144,6 +159,7 @@ def evaluate_run(
         copy_quantile: see :func:`~monai_minority.evaluation.memorization.audit`.
         review_size: number of the most unusual real images that are listed with their neighbours.
         resamples: of the bootstrap intervals; 0 leaves them out.
+        distance_resamples: of those of Fréchet and kernel distances; 0 leaves them out.
         batch_size: images at a time.
         device: where to compute; by default where the extractor is.
         seed: of the bootstrap.
@@ -154,11 +170,14 @@ def evaluate_run(
 
     Raises:
         ValueError: a column is missing, the stores' images differ in shape, there are too few training images
-            for the neighbours asked for, or fewer real images than ``reference_size``.
+            for the neighbours asked for, PyOD has no such detector, or there is no such measure.
     """
     if not samples:
         raise ValueError("samples must name at least one store of generated images, got none; run the sample stage")
     _check_shapes(store, samples)
+    if reference_measure not in reference.MEASURES:
+        raise ValueError(f"reference_measure must be one of {', '.join(reference.MEASURES)}, got {reference_measure!r}")
+    made = {name: PyODDetector(name, seed, **settings) for name, settings in (detectors or {}).items()}
     if isinstance(score.network, nn.Module) and device is not None:
         score.network.to(device)
 
@@ -168,7 +187,7 @@ def evaluate_run(
     def measured(pictures: ImageStore) -> Pictures:
         return Pictures(pictures, seen_by(extractor, pictures), severity, batch_size)
 
-    real = real_table(measured(store), neighbours=neighbours, lof_neighbours=lof_neighbours)
+    real = real_table(measured(store), neighbours=neighbours, lof_neighbours=lof_neighbours, detectors=made)
     generated = generated_table(
         real,
         {name: measured(pictures) for name, pictures in samples.items()},
@@ -179,13 +198,15 @@ def evaluate_run(
         device=device,
         progress=progress,
     )
-    reference: dict[str, Any] = {
+    against: dict[str, Any] = {
         "reference_size": reference_size,
         "held_out": reference_split,
+        "reference_measure": reference_measure,
         "resamples": resamples,
+        "distance_resamples": distance_resamples,
         "seed": seed,
     }
-    summary, compared = summary_table(real, generated, **reference)
+    summary, compared = summary_table(real, generated, **against)
     spaces = space_table(
         summary,
         describe(extractor),
@@ -193,12 +214,26 @@ def evaluate_run(
         generated.table,
         [
             (describe(other), seen_by(other, store), np.concatenate([seen_by(other, s) for s in samples.values()]))
-            for other in further_extractors
+            for other in further_spaces
         ],
         neighbours=neighbours,
         lof_neighbours=lof_neighbours,
         copy_quantile=copy_quantile,
-        **reference,
+        **against,
+    )
+    fidelity = fidelity_table(
+        further_spaces,
+        store,
+        samples,
+        np.asarray(compared["reference_rows"]),
+        k=neighbours,
+        feature_dir=feature_dir,
+        resamples=resamples,
+        distance_resamples=distance_resamples,
+        batch_size=batch_size,
+        device=device,
+        seed=seed,
+        progress=progress,
     )
     agreement = agreement_table(
         real.table,
@@ -216,21 +251,40 @@ def evaluate_run(
         "lof_neighbours": lof_neighbours,
         "density_among": f"{len(real.index)} training images, each without itself",
         **compared,
+        "detectors": {name: detector.settings for name, detector in made.items()},
         "copy_quantile": copy_quantile,
         "copy_threshold": generated.copy_threshold,
         "score_timestep": score.timestep,
         "score_draws": score.draws,
         "score_distance": type(score.distance).__name__,
         "severity_measure": None if severity is None else getattr(severity, "__name__", type(severity).__name__),
-        "intervals": f"95 %: shares Wilson's; else bootstrap, {resamples} resamples, in agreement by subject",
+        "intervals": f"95 %: shares Wilson's; else bootstrap, {resamples} resamples, in agreement by subject; "
+        f"of distances {distance_resamples} resamples of images",
         "seed": seed,
         "stores": {"real": store.content_hash, **{name: s.content_hash for name, s in samples.items()}},
         "libraries": library_versions(),
     }
     review = unusual_images(real, store, review_size), unusual_subjects(real, store)
-    evaluation = RunEvaluation(real.table, generated.table, summary, agreement, *review, spaces, context)
+    how = provenance(context)
+    evaluation = RunEvaluation(
+        real.table, generated.table, summary.assign(**how), fidelity, agreement.assign(**how), *review, spaces, context
+    )
     evaluation.save(output_dir)
     return evaluation
+
+
+def provenance(context: Mapping[str, Any]) -> dict[str, Any]:
+    """What the rows of a table carry of how they were measured: columns that all have the same value."""
+    return {
+        "extractor": context["extractor"],
+        "resizing": context["resizing"],
+        "weights_sha256": context["weights_sha256"],
+        "k": context["neighbours"],
+        "k_lof": context["lof_neighbours"],
+        "intervals": context["intervals"],
+        "seed": context["seed"],
+        "libraries": "; ".join(f"{name} {version}" for name, version in context["libraries"].items()),
+    }
 
 
 def _check_shapes(store: ImageStore, samples: Mapping[str, ImageStore]) -> None:

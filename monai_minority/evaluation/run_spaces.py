@@ -10,7 +10,17 @@ from monai_minority.evaluation.image_tables import GeneratedImages, Pictures, Re
 from monai_minority.evaluation.run_summary import summary_table
 from monai_minority.keys import Column
 
-_MEASURES = ("average_knn", "local_outlier_factor", "above_p90", "frechet", "precision", "recall")
+_MEASURES = (
+    "average_knn",
+    "local_outlier_factor",
+    "above_p90",
+    "frechet",
+    "kernel",
+    "precision",
+    "recall",
+    "density",
+    "coverage",
+)
 
 
 def space_table(
@@ -46,6 +56,8 @@ def space_table(
     """
     parts = [_rows(summary, description)]
     for words, real_features, features in spaces:
+        if real_features.ndim != 2:
+            continue  # maps have a spatial Fréchet distance alone
         there: RealImages = real_table(
             Pictures(real.store, real_features), neighbours=neighbours, lof_neighbours=lof_neighbours
         )

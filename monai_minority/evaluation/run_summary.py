@@ -9,9 +9,9 @@ import pandas as pd
 from scipy.stats import binomtest
 
 from monai_minority.evaluation.density import NeighbourIndex
-from monai_minority.evaluation.fidelity import bootstrap, frechet_distance
+from monai_minority.evaluation.fidelity import bootstrap, distance_figures, frechet_distance
 from monai_minority.evaluation.image_tables import SEVERITY_MEASURE, GeneratedImages, RealImages
-from monai_minority.evaluation.reference import most_unique
+from monai_minority.evaluation.reference import choose_reference
 from monai_minority.keys import Column
 
 ALL = "all"
@@ -38,23 +38,26 @@ def summary_table(
     *,
     reference_size: int,
     held_out: Sequence[str],
+    reference_measure: str = "average_knn",
     resamples: int = 1000,
+    distance_resamples: int = 100,
     seed: int = 0,
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
     """Summarise real and generated images, by set and by target class.
 
     Each row has ``set``, ``target_class`` (a number or ``"all"``; of real training images their minority
     class), ``guidance_scale`` (NaN for real images and where a row mixes several), ``n``, and of each of
-    :data:`MEASURES` at hand ``_mean`` with its interval ``_low`` to ``_high`` and the quantiles ``_q10``,
-    ``_q50``, ``_q90``. Then, where they mean something:
+    :data:`MEASURES` at hand and each detector ``_mean`` with its interval ``_low`` to ``_high`` and the
+    quantiles ``_q10``, ``_q50``, ``_q90``. Then, where they mean something:
 
     - ``above_p90``: share above the 90th percentile of the training images' AvgkNN, with its Wilson interval;
     - ``rarity_valid``: share inside some ball of training images, hence with a rarity;
-    - ``frechet_distance`` to the most unique real images, from all ``n``; ``frechet_distance_equal_n`` from
-      the first ``equal_n`` images of each row (the fewest that a row of generated images has), for rows of
-      different ``n`` have distances of different bias;
-    - ``precision`` and ``recall`` against the same, with Wilson intervals; NaN for rows of too few
-      images;
+    - ``frechet_distance`` to the most unique real images, from all ``n``, with its interval;
+      ``frechet_distance_equal_n`` from the first ``equal_n`` images of each row (the fewest that a row of generated
+      images has), for rows of different ``n`` have distances of different bias;
+    - ``kernel_distance`` to them (KID, unbiased), with its interval;
+    - ``precision``, ``recall`` and ``coverage`` against the same, with Wilson intervals, and ``density`` with a
+      bootstrap interval; NaN for rows of too few images;
     - ``suspected_copies``, ``duplicates``: shares.
 
     Rows of real training images have them only where the reference is apart from training.
@@ -64,28 +67,26 @@ def summary_table(
         generated: measured generated images.
         reference_size: number of most unique real images.
         held_out: splits that the backbone never saw.
+        reference_measure: what they are most unique by; see
+            :func:`~monai_minority.evaluation.reference.choose_reference`.
         resamples: of the bootstrap; 0 leaves intervals out.
+        distance_resamples: of the bootstrap of the two distances; 0 leaves their intervals out.
         seed: of the bootstrap.
 
     Returns:
         The table, and what the reference is.
 
     Raises:
-        ValueError: there are fewer real images than ``reference_size``.
+        ValueError: see :func:`~monai_minority.evaluation.reference.choose_reference`.
     """
     knn = real.table["average_knn"].to_numpy()
     apart = np.flatnonzero(real.table[Column.SPLIT.value].isin(list(held_out)))
-    unseen = len(apart) >= 2 * reference_size
-    candidates = apart if unseen else np.arange(len(knn))
-    if reference_size > len(candidates):
-        raise ValueError(
-            f"reference_size must be at most the number of real images, {len(candidates)}, got {reference_size}"
-        )
-    chosen = candidates[most_unique(knn[candidates], reference_size)]
+    reference = choose_reference(real.table, reference_size, held_out, reference_measure)
+    chosen, unseen = reference.rows, reference.never_trained_on
     threshold = float(np.percentile(knn[real.training], PERCENTILE))
     groups = list(_groups(generated.table))
     equal_n = min(len(rows) for _, rows in groups)
-    compare = _Comparison(real, chosen, threshold, equal_n, resamples, seed)
+    compare = _Comparison(real, chosen, threshold, equal_n, resamples, distance_resamples, seed)
 
     records = []
     for labels, rows in _real_groups(real, apart, chosen):
@@ -101,8 +102,10 @@ def summary_table(
         fidelity = compare.fidelity(generated.features[rows])
         records.append({**labels, **compare.measures(part), **compare.above(part), **fidelity, **copies})
     context = {
-        "reference": f"the {reference_size} most unique by AvgkNN of "
-        + (f"{len(candidates)} real images never trained on" if unseen else f"all {len(candidates)} real images"),
+        "reference": reference.description,
+        "reference_measure": reference_measure,
+        "reference_size": len(chosen),
+        "reference_size_asked": reference_size,
         "reference_never_trained_on": bool(unseen),
         "reference_rows": chosen.tolist(),
         "p90_average_knn": threshold,
@@ -115,23 +118,31 @@ class _Comparison:
     """Figures of one group of images against the same reference."""
 
     def __init__(
-        self, real: RealImages, chosen: np.ndarray, threshold: float, equal_n: int, resamples: int, seed: int
+        self,
+        real: RealImages,
+        chosen: np.ndarray,
+        threshold: float,
+        equal_n: int,
+        resamples: int,
+        distance_resamples: int,
+        seed: int,
     ) -> None:
         self.k = real.neighbours
+        self.columns = (*MEASURES, *real.detectors)
         self.reference = real.features[chosen]
         # Without room for a ball there is no precision; the distances remain.
         self.index = NeighbourIndex(self.reference, k=0, ball=self.k) if len(chosen) > self.k else None
         self.threshold, self.equal_n = threshold, equal_n
-        self.resamples, self.seed = resamples, seed
+        self.resamples, self.distance_resamples, self.seed = resamples, distance_resamples, seed
 
     def measures(self, part: pd.DataFrame) -> dict[str, float]:
         """Mean, interval and quantiles of each measure, NaN left out."""
         figures: dict[str, float] = {}
-        for measure in MEASURES:
+        for measure in self.columns:
             if measure not in part:
                 continue
             values = part[measure].dropna().to_numpy(dtype=np.float64)
-            figures |= self._mean(measure, values)
+            figures |= self._mean(f"{measure}_mean", values, measure)
             quantiles = np.quantile(values, [0.1, 0.5, 0.9]) if len(values) else [np.nan] * 3
             figures |= {f"{measure}_q{q}": float(v) for q, v in zip((10, 50, 90), quantiles, strict=True)}
             if measure == "rarity":
@@ -143,31 +154,42 @@ class _Comparison:
         return _share("above_p90", (part["average_knn"] > self.threshold).to_numpy())
 
     def fidelity(self, features: np.ndarray) -> dict[str, float]:
-        """Fréchet distance, precision and recall against the reference."""
-        figures = {"frechet_distance": self._frechet(features)}
-        enough = len(features) >= self.equal_n
-        figures["frechet_distance_equal_n"] = self._frechet(features[: self.equal_n]) if enough else np.nan
-        precision = recall = np.empty(0, bool)
+        """Distances to the reference, and how the manifolds overlap."""
+        figures = self._distances(features)
+        none = np.empty(0)
+        precision = recall = coverage = density = none
         if self.index is not None and len(features) > self.k:
             balls = self.index.balls(NeighbourIndex(features, k=0, ball=self.k), self.k)
             assert balls.reached is not None
-            precision, recall = balls.count > 0, balls.reached
-        return figures | _share("precision", precision) | _share("recall", recall)
+            precision, recall, coverage, density = balls.count > 0, balls.reached, balls.occupied, balls.count / self.k
+        shares = _share("precision", precision) | _share("recall", recall) | _share("coverage", coverage)
+        return figures | shares | self._mean("density", density)
 
-    def _frechet(self, features: np.ndarray) -> float:
+    def _distances(self, features: np.ndarray) -> dict[str, float]:
+        names = ("frechet_distance", "kernel_distance")
         if min(len(features), len(self.reference)) < 2:
-            return float("nan")
+            return dict.fromkeys([*names, "frechet_distance_equal_n"], np.nan)
+        found = distance_figures(self.reference, features, resamples=self.distance_resamples, seed=self.seed)
+        figures: dict[str, float] = {}
+        values = (found.frechet, found.frechet_interval), (found.kernel, found.kernel_interval)
+        for name, (value, (low, high)) in zip(names, values, strict=True):
+            figures |= {name: value, f"{name}_low": low, f"{name}_high": high}
+        return figures | {"frechet_distance_equal_n": self._equal_n(features, found.frechet)}
+
+    def _equal_n(self, features: np.ndarray, of_all: float) -> float:
+        if len(features) <= self.equal_n:
+            return of_all if len(features) == self.equal_n else float("nan")
         with warnings.catch_warnings():
             # The bias that it warns of is why there is a column of equal N.
             warnings.simplefilter("ignore", UserWarning)
-            return frechet_distance(self.reference, features)
+            return frechet_distance(self.reference, features[: self.equal_n])
 
-    def _mean(self, name: str, values: np.ndarray) -> dict[str, float]:
+    def _mean(self, name: str, values: np.ndarray, stem: str | None = None) -> dict[str, float]:
         low = high = np.nan
         if self.resamples and len(values):
             low, high = bootstrap(np.mean, values, resamples=self.resamples, seed=self.seed)
-        mean = float(values.mean()) if len(values) else float("nan")
-        return {f"{name}_mean": mean, f"{name}_low": low, f"{name}_high": high}
+        mean, stem = float(values.mean()) if len(values) else float("nan"), stem or name
+        return {name: mean, f"{stem}_low": low, f"{stem}_high": high}
 
 
 def _share(name: str, hits: np.ndarray) -> dict[str, float]:

@@ -13,6 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from matplotlib.figure import Figure
 
 from monai_minority.evaluation.run_comparison import COSTS
+from monai_minority.evaluation.run_evaluation import PROVENANCE
 from monai_minority.evaluation.run_summary import REAL
 from monai_minority.files import whole_file
 from monai_minority.keys import Column, Split
@@ -82,6 +83,7 @@ def write_report(run_dir: str | Path, path: str | Path | None = None, *, title: 
         spaces=_records(run.evaluation.spaces),
         agreement=_records(run.evaluation.agreement),
         comparison=_comparison(run),
+        fidelity=_records(run.evaluation.fidelity),
         summary=_blocks(run.evaluation.summary),
         reference=run.evaluation.context["reference"],
         equal_n=run.evaluation.context["equal_n"],
@@ -198,18 +200,29 @@ def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
     return [{str(key): value for key, value in row.items()} for row in table.to_dict("records")]
 
 
+_TOGETHER = {
+    "precision": "precision and recall",
+    "recall": "precision and recall",
+    "density": "density and coverage",
+    "coverage": "density and coverage",
+    "kernel_distance": "kernel distance (KID)",
+    "suspected_copies": "copies",
+    "duplicates": "copies",
+    "rarity_valid": "rarity",
+}
+"""Columns that share a block."""
+
+
 def _blocks(summary: pd.DataFrame) -> list[dict[str, Any]]:
     """The summary's many columns in blocks of one measure each, for a page is narrow."""
     fixed = ["set", "target_class", Column.SCALE.value, "n"]
     blocks: dict[str, list[str]] = {}
-    for column in summary.columns.drop(fixed):
+    for column in summary.columns.drop([*fixed, *PROVENANCE], errors="ignore"):
         stem = column
         for ending in ("_mean", "_low", "_high", "_q10", "_q50", "_q90"):
             stem = stem.removesuffix(ending)
-        stem = {"precision": "precision and recall", "recall": "precision and recall"}.get(stem, stem)
+        stem = _TOGETHER.get(stem, stem)
         stem = "Fréchet distance" if stem.startswith("frechet") else stem
-        stem = "copies" if stem in ("suspected_copies", "duplicates") else stem
-        stem = "rarity" if stem == "rarity_valid" else stem
         blocks.setdefault(stem, []).append(column)
     return [
         {

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torchvision.utils import make_grid
 
+from monai_minority.evaluation.run_evaluation import PROVENANCE
 from monai_minority.handlers import summary_writer
 from monai_minority.keys import Column
 from monai_minority.reports.charts import MEASURES
@@ -44,7 +45,7 @@ def write_tensorboard(run_dir: str | Path, log_dir: str | Path | None = None, *,
         if row["target_class"] != "all":
             group += "_by_class" if np.isnan(row[Column.SCALE]) else f"_by_class_scale_{row[Column.SCALE]:g}"
         for name, value in row.items():
-            if name not in _LABELS and not np.isnan(value):
+            if name not in (*_LABELS, *PROVENANCE) and not np.isnan(value):
                 writer.add_scalar(f"{name}/{group}", value, step)
     for measure in MEASURES:
         writer.add_histogram(f"real/{measure}", run.evaluation.real[measure].dropna().to_numpy(), 0)

@@ -6,8 +6,14 @@ import pytest
 import torch
 
 from monai_minority.data import ImageStore
-from monai_minority.evaluation.density import average_knn, local_outlier_factor, rarity
-from monai_minority.evaluation.fidelity import frechet_distance, precision_recall
+from monai_minority.evaluation.density import average_knn, local_outlier_factor, pyod_detector, rarity
+from monai_minority.evaluation.fidelity import (
+    density_coverage,
+    frechet_distance,
+    kernel_distance,
+    precision_recall,
+    spatial_frechet_distance,
+)
 from monai_minority.evaluation.memorization import audit
 from monai_minority.evaluation.run_evaluation import RunEvaluation, evaluate_run, open_samples
 from monai_minority.evaluation.run_summary import HELD_OUT, REAL, UNIQUE
@@ -34,9 +40,34 @@ def _evaluate(run, name="evaluation", **changes) -> RunEvaluation:
     )
 
 
+class Maps(torch.nn.Module):
+    """Eight maps of 4 x 4; the last, which the spatial distance leaves out, is constant."""
+
+    name, resizing, normalisation = "maps", "none", "x"
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        pooled = torch.nn.functional.avg_pool2d(x, 4)
+        return torch.cat([pooled * scale for scale in (*range(1, 8), 0)], dim=1)
+
+
+class Corner(Pooled):
+    name = "corner"
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return super().forward(x)[:, :3]
+
+
+EVERYTHING = {
+    "severity": lambda images: images[:, 0, :4, :4].mean(dim=(1, 2)),
+    "detectors": {"ECOD": {}, "IForest": {"n_estimators": 20}},
+    "further_spaces": [Corner(), Maps()],
+    "distance_resamples": 20,
+}
+
+
 @pytest.fixture(scope="module")
 def evaluation(run):
-    return _evaluate(run, severity=lambda images: images[:, 0, :4, :4].mean(dim=(1, 2)))
+    return _evaluate(run, **EVERYTHING)
 
 
 def _features(run, name):
@@ -118,6 +149,11 @@ def test_summary_equals_direct_calls(run, evaluation):
         assert row["frechet_distance_equal_n"] == pytest.approx(equal, rel=1e-9)
         expected = precision_recall(real[reference], query[rows])
         assert (row["precision"], row["recall"]) == pytest.approx(expected)
+        expected = density_coverage(real[reference], query[rows])
+        assert (row["density"], row["coverage"]) == pytest.approx(expected)
+        assert row["kernel_distance"] == pytest.approx(kernel_distance(real[reference], query[rows]), rel=1e-9)
+        for figure in ("frechet_distance", "kernel_distance", "precision", "recall", "density", "coverage"):
+            assert row[f"{figure}_low"] <= row[figure] <= row[f"{figure}_high"], figure
         assert row["above_p90"] == pytest.approx((part["average_knn"] > np.percentile(knn[:TRAIN], 90)).mean())
         assert row["minority_score_mean"] == pytest.approx(part["minority_score"].mean())
         assert row["average_knn_q50"] == pytest.approx(part["average_knn"].median())
@@ -141,6 +177,69 @@ def test_the_reference_comes_from_all_images_where_too_few_were_held_out(run):
     assert min(context["reference_rows"]) < RARE
 
 
+def test_a_reference_larger_than_half_of_the_images_is_cut_and_said(run):
+    context = _evaluate(run, "large", reference_size=500, resamples=0).context
+    assert len(context["reference_rows"]) == context["reference_size"] == 135 // 2
+    assert context["reference_size_asked"] == 500
+    assert "the 67 most unique" in context["reference"] and "500 were asked for" in context["reference"]
+
+
+@pytest.mark.parametrize("measure", ["average_knn", "local_outlier_factor", "rarity", "minority_score"])
+def test_the_reference_is_the_most_unique_by_the_measure(run, evaluation, measure):
+    found = _evaluate(run, measure, reference_measure=measure, resamples=0)
+    held = evaluation.real.iloc[TRAIN:]
+    enough = held[measure].notna().sum() >= 40
+    among = held if enough else evaluation.real
+    assert found.context["reference_rows"] == among[measure].dropna().nlargest(20).index.tolist()
+    assert found.context["reference_never_trained_on"] == enough
+    assert found.context["reference_measure"] == measure
+
+
+def test_detectors_of_pyod_judge_every_image(run, evaluation):
+    real, query = _features(run, "store"), _features(run, "samples/guided")
+    guided = evaluation.generated[evaluation.generated["set"] == "guided"]
+    for name, settings in (("ECOD", {}), ("IForest", {"n_estimators": 20, "random_state": 0})):
+        training = pyod_detector(name, real[:TRAIN], **settings)
+        np.testing.assert_allclose(evaluation.real[name][:TRAIN], training)
+        np.testing.assert_allclose(guided[name], pyod_detector(name, real[:TRAIN], query, **settings))
+        assert _row(evaluation, REAL)[f"{name}_mean"] == pytest.approx(training.mean())
+    assert evaluation.context["detectors"]["IForest"] == {"n_estimators": 20, "random_state": 0}
+
+
+@pytest.mark.filterwarnings("ignore:Fréchet distance from")
+def test_further_spaces_give_their_own_figures(run, evaluation):
+    store, table = ImageStore.open(run / "store"), evaluation.fidelity.set_index(["extractor", "set", "name"])["value"]
+    reference = store.batch(evaluation.context["reference_rows"])
+    for name in ("guided", "plain"):
+        images = ImageStore.open(run / "samples" / name).batch(slice(None))
+        direct = spatial_frechet_distance(Maps()(reference).numpy(), Maps()(images).numpy())
+        assert table["maps", name, "spatial Fréchet distance (lower is closer)"] == pytest.approx(direct, rel=1e-9)
+        pair = Corner()(reference).numpy(), Corner()(images).numpy()
+        assert table["corner", name, "Fréchet distance (lower is closer)"] == pytest.approx(frechet_distance(*pair))
+        assert table["corner", name, "coverage"] == pytest.approx(density_coverage(*pair).coverage)
+
+
+def test_every_row_says_how_it_was_measured(evaluation):
+    for table in (evaluation.summary, evaluation.agreement):
+        assert table["extractor"].eq("means of 4 x 4 pixels").all() and table["k"].eq(5).all()
+        assert table["libraries"].str.contains(f"numpy {np.__version__}").all()
+        assert {"resizing", "weights_sha256", "intervals", "seed", "n"} <= set(table)
+    rows = evaluation.fidelity
+    carried = {
+        "extractor",
+        "resizing",
+        "normalisation",
+        "weights_sha256",
+        "N real",
+        "N generated",
+        "k",
+        "interval",
+        "seed",
+    }
+    assert carried | {"numpy", "pyod"} <= set(rows)
+    assert rows[["extractor", "N real", "N generated", "interval", "seed"]].notna().all(axis=None)
+
+
 def test_agreement_finds_the_rare_group_and_the_guided_classes(evaluation):
     table = evaluation.agreement.set_index(["figure", "measure", "against", "images"])
     for scope in ("all images", "images never trained on"):
@@ -161,8 +260,8 @@ def test_agreement_finds_the_rare_group_and_the_guided_classes(evaluation):
 
 def test_written_tables_are_the_returned_ones_and_repeat(run, evaluation):
     loaded = RunEvaluation.load(run / "evaluation")
-    again = _evaluate(run, "again", severity=lambda images: images[:, 0, :4, :4].mean(dim=(1, 2)))
-    for name in ("real", "generated", "summary", "agreement"):
+    again = _evaluate(run, "again", **EVERYTHING)
+    for name in ("real", "generated", "summary", "fidelity", "agreement"):
         pd.testing.assert_frame_equal(getattr(loaded, name), getattr(evaluation, name), check_dtype=False)
         same = (run / "evaluation" / f"{name}.csv").read_bytes() == (run / "again" / f"{name}.csv").read_bytes()
         assert same, name
@@ -233,7 +332,10 @@ def test_no_name_of_a_subject_is_written(run, evaluation):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"reference_size": 500}, "reference_size must be at most"),
+        ({"reference_size": 0}, "reference_size must be at least 1"),
+        ({"reference_measure": "beauty"}, "reference_measure must be one of average_knn, .*got 'beauty'"),
+        ({"detectors": {"Absent": {}}}, "name must be a detector of PyOD"),
+        ({"detectors": {"IForest": {"trees": 5}}}, "settings of IForest must be arguments of PyOD's class"),
         ({"normal_group": "healthy"}, "normal_group must be one of"),
         ({"lof_neighbours": 90}, "more than 90 images of split 'train'"),
     ],

@@ -27,7 +27,7 @@ def evaluation(run):
         Pooled(),
         exact_score(),
         output_dir=run / "evaluation",
-        further_extractors=[Thumbnail(4), Thumbnail(2)],
+        further_spaces=[Thumbnail(4), Thumbnail(2)],
         classes=QuantileClasses.load(run / "classes.json"),
         reference_size=20,
         resamples=20,

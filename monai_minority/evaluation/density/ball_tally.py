@@ -67,10 +67,10 @@ class BallTally:
 
 
 def pairs_within(tile: Tile, queries: Tensor, vectors: Tensor, radii: Tensor) -> tuple[Tensor, Tensor]:
-    """Pairs of a tile that lie within a radius; those near it are measured in float64.
+    """Pairs of a tile that lie within a radius; those near it are measured in float64, of bounds all that it leaves in.
 
     Args:
-        tile: float32 squared distances.
+        tile: float32 squared distances, or lower bounds of them.
         queries: vectors of its rows and of others ``[Q, D]``.
         vectors: vectors of its columns and of others ``[N, D]``.
         radii: squared radii, float64, one a column ``[1, C]`` or one a row ``[R, 1]``.
@@ -84,8 +84,9 @@ def pairs_within(tile: Tile, queries: Tensor, vectors: Tensor, radii: Tensor) ->
     row, column = torch.nonzero(tile.squared <= reach, as_tuple=True)
     radius = radii.expand(tile.squared.shape)[row, column]
     excess = tile.squared[row, column] - radius
-    inside = excess < -tolerance[row]
-    near = torch.nonzero(excess.abs() <= tolerance[row]).flatten()
+    unsure = excess <= tolerance[row] if tile.bound else excess.abs() <= tolerance[row]
+    inside = (excess < -tolerance[row]) & ~unsure
+    near = torch.nonzero(unsure).flatten()
     row, column = row + tile.rows.start, column + tile.columns.start
     exact = squared_distances(queries, row[near], vectors, column[near, None])[:, 0]
     inside[near] = exact <= radius[near]

@@ -10,7 +10,16 @@ from torch import Tensor
 
 from monai_minority.evaluation.density.ball_tally import Balls, BallTally, pairs_within
 from monai_minority.evaluation.density.nearest import NearestCandidates
-from monai_minority.evaluation.density.vectors import Features, Tile, as_vectors, full_float32, squared_norms
+from monai_minority.evaluation.density.nearest_within import NearestWithin
+from monai_minority.evaluation.density.sketch import worthwhile_sketch
+from monai_minority.evaluation.density.vectors import (
+    Features,
+    Tile,
+    as_vectors,
+    full_float32,
+    squared_distances,
+    squared_norms,
+)
 
 __all__ = ["Balls", "Features", "NeighbourIndex", "Neighbours", "as_index"]
 
@@ -49,7 +58,8 @@ class NeighbourIndex:
     decide wrongly is decided again: candidates are re-ranked by float64 differences of the original vectors,
     rows whose k-th place is not certain are searched again in float64, and so is each pair that lies on the
     surface of a ball. The result is that of a float64 search; peak memory is that of the vectors, their
-    centred copy and two tiles of distances.
+    centred copy and two tiles of distances. Long vectors whose variance lies in few directions are compared by their
+    :class:`~monai_minority.evaluation.density.sketch.Sketch` first, and measured in float64 where it leaves a pair in.
 
     The measures of this package take an index in place of an array and then share its work: with two indices,
     one of real and one of generated images, AvgkNN, LOF, Rarity, precision, recall, density and coverage
@@ -90,8 +100,9 @@ class NeighbourIndex:
                 f"{len(self)}; choose a smaller k or give more images"
             )
         self._centre = self.vectors.mean(dim=0, dtype=torch.float64).float()
-        self._centred = self._centred_float32(self.vectors)
-        self._norms = squared_norms(self._centred)
+        self._sketch = worthwhile_sketch(self.vectors, self._centre)
+        self._points = self._points_of(self.vectors)
+        self._norms = squared_norms(self._points)
         self._own: Neighbours | None = None
         self._compared: list[tuple[object, tuple[Neighbours | None, Balls | None]]] = []
 
@@ -110,11 +121,13 @@ class NeighbourIndex:
             # One beyond the ball shows whether another vector lies on its surface.
             kept = min(max(self.k, self.ball + 1), len(self) - 1)
             nearest = NearestCandidates(self.vectors, self.vectors, kept, own=True)
-            for tile in self._tiles(self.vectors, own=True):
+            for tile in self._own_tiles():
                 nearest.add(tile.rows, tile.columns, tile.squared)
-                if tile.rows != tile.columns:
-                    nearest.add(tile.columns, tile.rows, tile.squared.T.contiguous())
-            self._own = self._neighbours(nearest, self._norms)
+            within = self._within(nearest)
+            if within is not None:
+                for tile in self._own_tiles():
+                    within.add(tile)
+            self._own = self._neighbours(within or nearest, self._norms)
         return self._own
 
     def neighbours(self, query: "Features | NeighbourIndex | None", k: int) -> Neighbours:
@@ -188,7 +201,11 @@ class NeighbourIndex:
                 nearest.add(tile.rows, tile.columns, tile.squared)
             if balls is not None:
                 balls.add(tile)
-        found = None if nearest is None else self._neighbours(nearest, norms)
+        within = None if nearest is None else self._within(nearest)
+        if within is not None:
+            for tile in self._tiles(queries):
+                within.add(tile)
+        found = None if nearest is None else self._neighbours(within or nearest, norms)
         return found, None if balls is None else balls.result()
 
     def _own_balls(self) -> Balls:
@@ -212,6 +229,23 @@ class NeighbourIndex:
                 tally.note(member[other], rows[ball[other]])
         return tally.result()
 
+    def _within(self, nearest: NearestCandidates) -> NearestWithin | None:
+        """Of sketches, a second search within the distance of the k that lie nearest by them; else none is needed."""
+        if self._sketch is None:
+            return None
+        candidates = nearest.indices[:, : nearest.k]
+        everyone = torch.arange(len(nearest.queries), device=candidates.device)
+        radii = squared_distances(nearest.queries, everyone, self.vectors, candidates).amax(dim=1)
+        return NearestWithin(nearest.queries, self.vectors, nearest.k, radii)
+
+    def _own_tiles(self) -> Iterator[Tile]:
+        """Tiles of the vectors with themselves, and each one beside the diagonal mirrored as well."""
+        for tile in self._tiles(self.vectors, own=True):
+            yield tile
+            if tile.rows != tile.columns:
+                tolerance = self._tolerance(self._norms[tile.columns], self._norms.max().sqrt())
+                yield Tile(tile.columns, tile.rows, tile.squared.T.contiguous(), tolerance, tile.bound)
+
     def _tiles(self, queries: Tensor, *, own: bool = False, norms: Tensor | None = None) -> Iterator[Tile]:
         """Yield tiles of distances, each valid until the next; of these vectors' own, one of each mirrored two.
 
@@ -223,19 +257,19 @@ class NeighbourIndex:
         with full_float32(self.vectors.device.type):
             for top in range(0, len(queries), side):
                 rows = slice(top, min(top + side, len(queries)))
-                centred = self._centred[rows] if own else self._centred_float32(queries[rows])
-                lengths = self._norms[rows] if own else squared_norms(centred)
+                points = self._points[rows] if own else self._points_of(queries[rows])
+                lengths = self._norms[rows] if own else squared_norms(points)
                 if norms is not None:
                     norms[rows] = lengths
                 for left in range(top if own else 0, len(self), side):
                     columns = slice(left, min(left + side, len(self)))
-                    shape = (len(centred), columns.stop - left)
+                    shape = (len(points), columns.stop - left)
                     squared = buffer[: shape[0] * shape[1]].view(shape)
                     torch.add(lengths[:, None], self._norms[columns], out=squared)
-                    squared.addmm_(centred, self._centred[columns].T, alpha=-2)
+                    squared.addmm_(points, self._points[columns].T, alpha=-2)
                     if own and rows == columns:
                         squared.fill_diagonal_(torch.inf)
-                    yield Tile(rows, columns, squared, self._tolerance(lengths, longest))
+                    yield Tile(rows, columns, squared, self._tolerance(lengths, longest), self._sketch is not None)
 
     def _tolerance(self, norms: Tensor, longest: Tensor) -> Tensor:
         """The error that float32 distances of queries with these squared lengths may have ``[R]``."""
@@ -244,14 +278,17 @@ class NeighbourIndex:
         unit = 4 * (self.dimension**0.5 + 2) * torch.finfo(torch.float32).eps / 2
         return unit * (norms.sqrt() + longest).square()
 
-    def _neighbours(self, nearest: NearestCandidates, norms: Tensor) -> Neighbours:
-        tolerance = self._tolerance(norms, self._norms.max().sqrt())
-        squared, indices = nearest.result(tolerance, self._centre)
+    def _neighbours(self, nearest: NearestCandidates | NearestWithin, norms: Tensor) -> Neighbours:
+        if isinstance(nearest, NearestWithin):
+            squared, indices = nearest.result()
+        else:
+            squared, indices = nearest.result(self._tolerance(norms, self._norms.max().sqrt()), self._centre)
         return Neighbours(squared.cpu().numpy(), indices.cpu().numpy())
 
-    def _centred_float32(self, vectors: Tensor) -> Tensor:
+    def _points_of(self, vectors: Tensor) -> Tensor:
+        """What is compared: sketches of the vectors, or they themselves about the centre, in float32."""
         # Centring takes away the common part of the vectors, which is where float32 would lose its digits.
-        return (vectors - self._centre).float()
+        return (vectors - self._centre).float() if self._sketch is None else self._sketch(vectors)
 
 
 def as_index(features: Features | NeighbourIndex, *, k: int = 0, ball: int = 0) -> NeighbourIndex:

@@ -21,12 +21,14 @@ class Tile(NamedTuple):
         columns: which vectors of the index.
         squared: float32 ``[R, C]``.
         tolerance: the error that a row of them may have ``[R]``.
+        bound: whether they are lower bounds of the squared distances.
     """
 
     rows: slice
     columns: slice
     squared: Tensor
     tolerance: Tensor
+    bound: bool = False
 
 
 def as_vectors(features: Features, name: str) -> Tensor:

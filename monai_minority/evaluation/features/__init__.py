@@ -3,7 +3,7 @@
 from monai_minority.evaluation.features.dino import DINO
 from monai_minority.evaluation.features.extract import extract
 from monai_minority.evaluation.features.extractor import FeatureExtractor, describe, fingerprint
-from monai_minority.evaluation.features.inception import Inception, InceptionMaps
+from monai_minority.evaluation.features.inception import Inception, InceptionMaps, published_spaces
 from monai_minority.evaluation.features.initialisation import initialise
 from monai_minority.evaluation.features.resnet50 import RandomResNet50, ResNet50
 from monai_minority.evaluation.features.thumbnail import Thumbnail
@@ -28,4 +28,5 @@ __all__ = [
     "extract",
     "fingerprint",
     "initialise",
+    "published_spaces",
 ]

@@ -88,6 +88,12 @@ class InceptionMaps(_CleanExtractor):
         return x[:, : self.channels]
 
 
+def published_spaces() -> list[FeatureExtractor]:
+    """The spaces of FID and of spatial FID, each where its file of weights is on this machine; fetches nothing."""
+    needed = ((INCEPTION, Inception), (INCEPTION_MAPS, InceptionMaps))
+    return [space() for weights, space in needed if weights.path.is_file()]
+
+
 def fid_inception() -> nn.Module:
     """Inception-v3 with the pooling of TensorFlow's 2015 graph, without weights of use."""
     network = inception_v3(num_classes=1008, aux_logits=False, init_weights=False, transform_input=False)

@@ -18,6 +18,7 @@ from monai_minority.evaluation.features import (
     TorchScriptFeatures,
     describe,
     initialise,
+    published_spaces,
 )
 from monai_minority.evaluation.features.inception import fid_inception
 from monai_minority.evaluation.fidelity import CleanResize
@@ -156,3 +157,13 @@ def test_absent_weights_are_named_with_their_place(extractor, file, tmp_path, mo
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
     with pytest.raises(FileNotFoundError, match=rf"{file}.*put it into {tmp_path}/checkpoints"):
         extractor()
+
+
+def test_published_spaces_are_those_whose_weights_are_here(monkeypatch, tmp_path):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setattr(torch.hub, "_hub_dir", None)
+    assert published_spaces() == []
+    folder = tmp_path / "hub" / "checkpoints"
+    folder.mkdir(parents=True)
+    torch.save(fid_inception().state_dict(), folder / "pt_inception-2015-12-05-6726825d.pth")
+    assert [type(space) for space in published_spaces()] == [InceptionMaps]

@@ -1,0 +1,47 @@
+"""Intervals from products are those of the distances computed anew."""
+
+import sys
+
+import numpy as np
+import pytest
+
+from monai_minority.evaluation.fidelity import bootstrap, distance_figures, frechet_distance, kernel_distance
+
+
+@pytest.mark.filterwarnings("ignore:Fréchet distance from")
+@pytest.mark.parametrize("dimension", [3, 60], ids=["more images than dimensions", "fewer"])
+def test_intervals_equal_those_of_distances_computed_anew(dimension):
+    rng = np.random.default_rng(0)
+    a = 5 + rng.standard_normal((40, dimension)) * rng.gamma(2, size=dimension)
+    b = 5.3 + rng.standard_normal((30, dimension))
+    found = distance_figures(a, b, resamples=20, level=0.9, seed=3)
+    assert found.frechet == frechet_distance(a, b) and found.kernel == kernel_distance(a, b)
+    for measure, value, interval in (
+        (frechet_distance, found.frechet, found.frechet_interval),
+        (kernel_distance, found.kernel, found.kernel_interval),
+    ):
+        direct = bootstrap(measure, a, b, resamples=20, level=0.9, seed=3, estimate=value)
+        np.testing.assert_allclose(interval, direct, rtol=1e-9)
+        assert interval.low < value < interval.high
+
+
+def test_large_sets_are_measured_anew(monkeypatch):
+    rng = np.random.default_rng(1)
+    a, b = rng.standard_normal((50, 4)), rng.standard_normal((40, 4))
+    small = distance_figures(a, b, resamples=5)
+    monkeypatch.setattr(sys.modules[distance_figures.__module__], "SMALL", 10)
+    np.testing.assert_allclose(np.hstack(distance_figures(a, b, resamples=5)), np.hstack(small), rtol=1e-9)
+
+
+def test_the_interval_covers_what_a_known_spread_says():
+    """Shifted unit Gaussians of one dimension: the mean term alone varies, with sd 2 d sqrt(1/n + 1/m)."""
+    rng = np.random.default_rng(2)
+    a, b = rng.standard_normal((400, 1)), 5 + rng.standard_normal((300, 1))
+    interval = distance_figures(a, b, resamples=400).frechet_interval
+    expected = 2 * 1.96 * 2 * 5 * np.sqrt(1 / 400 + 1 / 300)
+    assert interval.high - interval.low == pytest.approx(expected, rel=0.2)
+
+
+def test_zero_resamples_leave_the_intervals_out():
+    found = distance_figures(np.eye(3), np.eye(3) + 1, resamples=0)
+    assert np.isnan([*found.frechet_interval, *found.kernel_interval]).all()
