@@ -13,6 +13,7 @@ from monai_minority.evaluation.density.neighbours import Features
 class PyODDetector:
     """A detector of PyOD that can be fitted once and asked often; higher is rarer.
 
+    Some detectors (ECOD, COPOD) judge queries beside each other: their scores are of a query among these others.
     For AvgkNN and LOF, :func:`average_knn` and :func:`local_outlier_factor` give the same numbers sooner.
 
     Args:
