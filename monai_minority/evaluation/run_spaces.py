@@ -10,17 +10,7 @@ from monai_minority.evaluation.image_tables import GeneratedImages, Pictures, Re
 from monai_minority.evaluation.run_summary import summary_table
 from monai_minority.keys import Column
 
-_MEASURES = (
-    "average_knn",
-    "local_outlier_factor",
-    "above_p90",
-    "frechet",
-    "kernel",
-    "precision",
-    "recall",
-    "density",
-    "coverage",
-)
+_MEASURES = ("average_knn", "local_outlier_factor", "above_p90", "frechet", "kernel", "precision", "recall")
 
 
 def space_table(
