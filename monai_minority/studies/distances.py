@@ -94,7 +94,12 @@ class Distances(Study):
             bright = part[part["figure"] == "mean brightness"].set_index("against")
             row = ranks.loc["brightness"]
             verdict = sides_of(
-                row["low"], row["high"], 0, "rises with brightness", "does not follow brightness", "falls with it"
+                row["low"],
+                row["high"],
+                0,
+                "rises with brightness",
+                "does not follow brightness",
+                "falls with brightness",
             )
             density = ", ".join(f"{_of(ranks, a)} with {label}" for a, label in _DENSITIES if a in ranks.index)
             text = f"The {name} score has rank correlations {density}; it {verdict} ({_of(ranks, 'brightness')}): mean "

@@ -59,6 +59,7 @@ class Timestep(Study):
             panel.axvline(run.plan.timestep, color=GREY, linestyle="--", linewidth=0.9)
             if name in ("rank correlation", "AUC"):
                 panel.axhline(0.5 if name == "AUC" else 0, color="black", linewidth=0.6)
+            if name == "rank correlation":
                 panel.legend()
             panel.set_xlabel("timestep of the score")
             panel.set_ylabel(f"{name} of the score" if name != "AUC" else "AUC for the rare group")
