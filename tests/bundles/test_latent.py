@@ -155,7 +155,7 @@ def test_networks_fit_the_latents(overlays):
         backbone = config.get_parsed_content("network_def").eval()
         timesteps = torch.zeros(2)
         assert backbone(latent, timesteps).shape == latent.shape
-        discriminator = config.get_parsed_content("discriminator_def").eval()
+        discriminator = config.get_parsed_content("adversary_def").eval()
         assert discriminator(torch.empty(2, channels, size, size))[-1].shape[:2] == (2, 1)
     if overlays[-1] == "latent_full":
         assert shape == (3, 64, 64)
