@@ -43,6 +43,7 @@ class ClassGuidance(CellStudy):
         for label_scale, minority_scale in _grid(plan):
             settings = {
                 "label_classifier_def": definition,
+                "label_classifier": "$load_checkpoint(@label_classifier_def, @label_classifier_path).to(@device).eval()",
                 "label_guidance_scale": float(label_scale),
                 "num_class_labels": plan.class_labels,
                 "sample_labels": list(range(plan.class_labels)),
