@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -40,10 +39,13 @@ class GANGenerator(nn.Module):
         self.leave = nn.Conv2d(channels[-1], out_channels, 3, padding=1)
 
     def forward(self, codes: Tensor) -> Tensor:
-        """Images ``[B, C, H, W]`` in [-1, 1] of codes ``[B, latent_size]``, which are scaled to the sphere of radius
-        ``sqrt(latent_size)``, where standard normal codes nearly lie."""
+        """Images ``[B, C, H, W]``, about [-1, 1] and not clamped, of codes ``[B, latent_size]``.
+
+        Codes are scaled to the sphere of radius ``sqrt(latent_size)``, near which standard normal ones lie.
+        """
         codes = codes * (codes.square().mean(dim=1, keepdim=True) + 1e-8).rsqrt()
         x = self.enter(codes).unflatten(1, self.start)
         for level, block in enumerate(self.blocks):
             x = block(F.interpolate(x, scale_factor=2.0, mode="nearest") if level else x)
-        return torch.tanh(self.leave(F.leaky_relu(x, 0.2)))
+        # no tanh: where it saturates, as on black background, the generator would learn no more
+        return self.leave(F.leaky_relu(x, 0.2))

@@ -16,7 +16,6 @@ def test_the_generator_gives_images_and_knows_directions_alone():
     codes = torch.randn(4, 10)
     images = generator(codes)
     assert images.shape == (4, 3, 24, 24)
-    assert images.abs().max() < 1
     torch.testing.assert_close(generator(5 * codes), images)
     torch.testing.assert_close(generator(codes[2:3]), images[2:3])
     assert (images[0] - images[1]).abs().max() > 1e-3
