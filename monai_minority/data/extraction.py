@@ -102,6 +102,10 @@ def extract(
     files = _Files(table, cohort.images, transform, None if intensity_scale else dtype)
     loader = DataLoader(files, batch_size=None, num_workers=num_workers, collate_fn=_as_is)
 
+    fitted: dict[str, Any] = {}
+    if intensity_scale:
+        meta["intensity_scale"] = fitted
+
     def batches() -> Iterator[np.ndarray]:
         return scaled() if intensity_scale else (result.pixels for _, result in results())
 
@@ -114,7 +118,7 @@ def extract(
                 train = (table[Column.SPLIT] == Split.TRAIN).to_numpy()
                 intensity_scale.fit(spool.measures[train[spool.files]])
             intensity_scale.save(intensity_path or path.parent / "intensity.json")
-            meta["intensity_scale"] = intensity_scale.describe()
+            fitted.update(intensity_scale.describe())
             for pixels, measure in spool:
                 yield quantised(torch.from_numpy(intensity_scale.transform(pixels, measure)), dtype)
 
@@ -150,7 +154,7 @@ def extract(
         rows.update({name: np.asarray(values) for name, values in rows.items()})
 
     try:
-        # Rows and counts are there when the last batch has gone; the store reads them after it.
+        # Rows, counts and the fitted scale are there when the last batch has gone; the store reads them after it.
         return ImageStore.create(
             path,
             batches(),

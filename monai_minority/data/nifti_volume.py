@@ -16,6 +16,7 @@ FORMS = ("sform", "qform")
 _TO_MM = {"meter": 1e3, "micron": 1e-3}
 _MAX_DEFLATE = 1032  # no deflate stream expands to more than so many times its length (zlib's technical details)
 _DAMAGED = "no reader recognises the file: it is damaged or not what its name says"
+_CUT = "the file is truncated: its compressed data ends early"
 
 
 def read_nifti_volume(
@@ -65,8 +66,8 @@ def read_nifti_volume(
             opened.read(1)  # at the end the checksum is compared
             return voxels, affine
     except EOFError:
-        raise ValueError("the file is truncated: its compressed data ends early") from None
-    except (zlib.error, igzip_lib.error, gzip.BadGzipFile):
+        raise ValueError(_CUT) from None
+    except (zlib.error, igzip_lib.IsalError, gzip.BadGzipFile):
         raise ValueError("the compressed data is damaged") from None
     except OSError as error:
         if error.errno is not None:
@@ -80,6 +81,8 @@ def _loaded(path: Path) -> Any:
     except OSError as error:
         if error.errno is not None or isinstance(error, FileNotFoundError):
             raise
+    except EOFError:
+        raise ValueError(_CUT) from None
     except Exception:  # whatever nibabel stumbles over, the file is damaged; what it says quotes paths
         pass
     raise ValueError(_DAMAGED)

@@ -10,7 +10,8 @@ import torch
 from monai.config import KeysCollection
 from monai.data import MetaTensor
 from monai.transforms import MapTransform
-from nilearn.masking import compute_brain_mask
+from nilearn.datasets import load_mni152_brain_mask
+from nilearn.image import resample_to_img
 
 from monai_minority.data.listing import stem
 from monai_minority.data.nifti_volume import read_nifti_volume
@@ -51,7 +52,9 @@ class MaskBraind(MapTransform):
             affine = volume.affine.cpu().double().numpy()
             if self.mask == TEMPLATE:
                 grid = nib.Nifti1Image(np.broadcast_to(np.uint8(0), volume.shape[1:]), affine)
-                inside = np.asarray(compute_brain_mask(grid).dataobj) > 0
+                mask = load_mni152_brain_mask(resolution=1)
+                resampled = resample_to_img(mask, grid, interpolation="nearest", force_resample=True, copy_header=True)
+                inside = np.asarray(resampled.dataobj) > 0
             else:
                 inside = self._own(Path(str(result[self.source])), volume.shape[1:], affine)
             if not inside.any():
