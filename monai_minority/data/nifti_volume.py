@@ -15,6 +15,7 @@ from nibabel.arrayproxy import ArrayProxy
 FORMS = ("sform", "qform")
 _TO_MM = {"meter": 1e3, "micron": 1e-3}
 _MAX_DEFLATE = 1032  # no deflate stream expands to more than so many times its length (zlib's technical details)
+_IsalError = cast(type[Exception], igzip_lib.IsalError)
 _DAMAGED = "no reader recognises the file: it is damaged or not what its name says"
 _CUT = "the file is truncated: its compressed data ends early"
 
@@ -67,7 +68,7 @@ def read_nifti_volume(
             return voxels, affine
     except EOFError:
         raise ValueError(_CUT) from None
-    except (zlib.error, igzip_lib.IsalError, gzip.BadGzipFile):
+    except (zlib.error, _IsalError, gzip.BadGzipFile):
         raise ValueError("the compressed data is damaged") from None
     except OSError as error:
         if error.errno is not None:

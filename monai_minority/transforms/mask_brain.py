@@ -51,7 +51,7 @@ class MaskBraind(MapTransform):
             volume = result[key]
             affine = volume.affine.cpu().double().numpy()
             if self.mask == TEMPLATE:
-                grid = nib.Nifti1Image(np.broadcast_to(np.uint8(0), volume.shape[1:]), affine)
+                grid = nib.Nifti1Image(np.zeros(volume.shape[1:], np.uint8), affine)
                 mask = load_mni152_brain_mask(resolution=1)
                 resampled = resample_to_img(mask, grid, interpolation="nearest", force_resample=True, copy_header=True)
                 inside = np.asarray(resampled.dataobj) > 0

@@ -140,8 +140,8 @@ def run(request, tmp_path_factory):
     MAKERS[request.param][0](folder)
     run_dir = tmp_path_factory.mktemp("out") / "run"
     outputs = []
-    for arguments in ((), ("pipeline=[export]",)):
-        result = run_pipeline(run_dir, "--dataset-dir", folder, "severity=$ventricle_to_brain_ratio", *arguments)
+    for arguments in (("severity=$ventricle_to_brain_ratio",), ("pipeline=[export]",)):
+        result = run_pipeline(run_dir, "--dataset-dir", folder, *arguments)
         assert result.exit_code == 3, result.output
         outputs.append(result.output)
     return run_dir, "".join(outputs), folder
@@ -156,7 +156,8 @@ def _patterns() -> list[bytes]:
         for variant in {text, text.capitalize(), text.upper()}:
             for offset in range(3):
                 coded = base64.b64encode(bytes(offset) + variant.encode())
-                found.append(coded[4 if offset else 0 : -4].lower())
+                first, last = -(-8 * offset // 6), 8 * (offset + len(text)) // 6  # characters that no neighbour touches
+                found.append(coded[first:last].lower())
     return [pattern for pattern in found if len(pattern) > 6]
 
 

@@ -35,7 +35,9 @@ def test_a_mask_beside_the_image(tmp_path):
 def test_the_template_keeps_the_brain_of_a_volume_in_mni_space(tmp_path):
     template, mask = load_mni152_template(resolution=4), load_mni152_brain_mask(resolution=4)
     ones = nib.Nifti1Image(np.ones(template.shape, np.float32), template.affine)
-    nib.save(nib.as_closest_canonical(ones).slicer[::-1], tmp_path / "a.nii.gz")  # another order of the axes
+    to_left = nib.orientations.axcodes2ornt("LAS")
+    turn = nib.orientations.ornt_transform(nib.io_orientation(ones.affine), to_left)
+    nib.save(ones.as_reoriented(turn), tmp_path / "a.nii.gz")
     masked = MaskBraind()(LoadVolumed()({"image": tmp_path / "a.nii.gz"}))["image"][0].numpy()[::-1]
     brain = np.asarray(nib.as_closest_canonical(mask).dataobj) > 0
     dice = 2 * (brain & (masked > 0)).sum() / (brain.sum() + (masked > 0).sum())
