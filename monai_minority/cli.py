@@ -298,6 +298,7 @@ def _closing(folder: Path) -> int:
         count = len(pd.read_csv(rejected))
         if count:
             _say(f"{count} file(s) or entries were rejected; the reasons are in {rejected}")
+            _say("cohort.csv beside it says which files they are.")
             return REJECTED_STATUS
     return 0
 

@@ -93,7 +93,7 @@ def make_run(folder: Path) -> Path:
     (folder / "classifier").mkdir()
     validation = pd.DataFrame({"timestep": steps, "images": 45, "accuracy": 0.9 - steps / 2000})
     validation.assign(mean_absolute_error=steps / 1000).to_csv(folder / "classifier" / "validation.csv", index=False)
-    (folder / "rejected.csv").write_text(f"file,reason\n/data/{SUBJECT}.nii.gz,not a NIfTI file\n")
+    (folder / "rejected.csv").write_text("source,subject,reason\nfile-0123456789,,not a NIfTI file\n")
     record = {
         "versions": {"torch": torch.__version__},
         "stages": {"prepare": {"seconds": 12.5, "source": f"/data/hospital/{SUBJECT}", "subject": f"{SUBJECT}-003"}},

@@ -117,9 +117,9 @@ def test_null_is_a_value_like_others(bundle):
 def test_rejected_files_show_in_the_status(bundle, tmp_path):
     (tmp_path / "run").mkdir()
     rejected = tmp_path / "run" / "rejected.csv"
-    rejected.write_text("file,subject,reason\n")
+    rejected.write_text("source,subject,reason\n")
     assert run("--bundle", bundle, "--run-dir", tmp_path / "run").exit_code == 0
-    rejected.write_text("file,subject,reason\na.nii,a,empty file\n")
+    rejected.write_text("source,subject,reason\na,a,empty file\n")
     result = run("--bundle", bundle, "--run-dir", tmp_path / "run")
     assert result.exit_code == cli.REJECTED_STATUS == 3
     assert f"1 file(s) or entries were rejected; the reasons are in {rejected}" in result.stdout

@@ -1,6 +1,6 @@
 """From files to an image store: cohorts, subject splits, extraction and the store itself."""
 
-from monai_minority.data.cohort import Cohort, Rejection, write_rejected
+from monai_minority.data.cohort import Cohort, Rejection
 from monai_minority.data.dicom import cohort_from_dicom
 from monai_minority.data.dicom_volume import read_dicom_volume
 from monai_minority.data.export import is_synthetic, save_nifti, save_png_grid
@@ -18,7 +18,10 @@ from monai_minority.data.find import (
 from monai_minority.data.image_store import ImageStore
 from monai_minority.data.imported_samples import ImportedSamples
 from monai_minority.data.inspection import inspect_dicom
+from monai_minority.data.intensity_scale import IntensityScale
+from monai_minority.data.nifti_volume import read_nifti_volume
 from monai_minority.data.phantom import make_phantom_cohort
+from monai_minority.data.private_tables import write_private_tables
 from monai_minority.data.pseudonyms import Pseudonyms
 from monai_minority.data.real_or_generated import RealOrGenerated
 from monai_minority.data.sample_groups import sample_groups
@@ -32,6 +35,7 @@ __all__ = [
     "Cohort",
     "ImageStore",
     "ImportedSamples",
+    "IntensityScale",
     "OrderedBatches",
     "Pseudonyms",
     "RealOrGenerated",
@@ -55,11 +59,12 @@ __all__ = [
     "long_tail",
     "make_phantom_cohort",
     "read_dicom_volume",
+    "read_nifti_volume",
     "sample_groups",
     "save_dicom",
     "save_nifti",
     "save_png_grid",
     "split_by_subject",
     "split_cohort",
-    "write_rejected",
+    "write_private_tables",
 ]

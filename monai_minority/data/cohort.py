@@ -4,7 +4,6 @@ import logging
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Self
 
 import pandas as pd
@@ -70,23 +69,19 @@ class Cohort:
         files = table[Key.IMAGE].map(lambda p: os.path.realpath(p) if p else "")
         reasons = pd.Series("", index=table.index)
 
-        def reject(where: pd.Series, reason: str | pd.Series) -> None:
-            chosen = where & reasons.eq("")
-            reasons[chosen] = reason if isinstance(reason, str) else reason[chosen]
+        def reject(where: pd.Series, reason: str) -> None:
+            reasons[where & reasons.eq("")] = reason
 
         reject(table[Key.IMAGE].isna(), "no image is given")
         reject(table[Column.SUBJECT].isna(), "no subject is given")
         reject(~files.map(os.path.exists), "the file does not exist")
         severity = table[Column.SEVERITY]
-        reject(
-            numbers.isna() & severity.map(_text).notna(),
-            severity.map("severity is not a number: {!r}".format),
-        )
+        reject(numbers.isna() & severity.map(_text).notna(), "severity is not a number")
         owner = table[Column.SUBJECT].where(reasons.eq("")).groupby(files).transform("first")
         repeated = files.where(reasons.eq("")).duplicated() & reasons.eq("")
         same = owner == table[Column.SUBJECT]
         reject(repeated & same, "the subject lists the same file twice; the first entry is kept")
-        reject(repeated, owner.map("the file belongs to subject {} already".format))
+        reject(repeated, "the file belongs to another subject already")
 
         table[str(Column.SEVERITY)] = numbers
         columns = zip(table[Key.IMAGE], table[Column.SUBJECT], reasons, strict=True)
@@ -122,13 +117,6 @@ class Cohort:
         table.insert(0, "pseudonym", pseudonym)
         table.insert(0, str(Column.SOURCE), pseudonym + "_" + number.map("{:02d}".format))
         return table
-
-
-def write_rejected(rejected: Iterable[Rejection], path: str | os.PathLike[str]) -> None:
-    """Write ``rejected.csv`` (file, subject, reason); without entries it has its heading alone."""
-    rows = [(r.file, r.subject, r.reason) for r in rejected]
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
-    pd.DataFrame(rows, columns=["file", "subject", "reason"]).to_csv(path, index=False)
 
 
 def _most_common(rejected: list[Rejection]) -> str:

@@ -121,8 +121,9 @@ class DicomHeader:
             raise ValueError("a DICOMDIR, no image")
         rows, columns = (_integer(dataset, name) for name in ("Rows", "Columns"))
         if not rows or not columns:
-            kind = UID(str(dataset.get("SOPClassUID", ""))).name
-            raise ValueError(f"the DICOM file holds no image{f' but a {kind}' if kind else ''}")
+            uid = UID(str(dataset.get("SOPClassUID", "")))
+            kind = f", it is a {uid.name}" if uid.name != uid else ""  # unknown ones may identify
+            raise ValueError(f"the DICOM file holds no image of rows and columns{kind}")
         series = _text(dataset, "SeriesInstanceUID")
         if not series:
             raise ValueError("the DICOM file does not say to which series it belongs (no SeriesInstanceUID)")
@@ -130,6 +131,7 @@ class DicomHeader:
         issuer = _text(dataset, "IssuerOfPatientID")
         identity = _text(dataset, "PatientID")
         subject = f"{identity} ({issuer})" if identity and issuer else identity or name or study or series
+        acquisition = _text(dataset, "MRAcquisitionType")
         frames, problem = _frames(dataset, pixel_bytes)
         return cls(
             file=file,
@@ -140,7 +142,7 @@ class DicomHeader:
             description=sys.intern(_text(dataset, "SeriesDescription")),
             name=sys.intern(name),
             image_type=tuple(map(sys.intern, map(str, _values(dataset, "ImageType")))),
-            acquisition=sys.intern(_text(dataset, "MRAcquisitionType")),
+            acquisition=acquisition if acquisition in ("2D", "3D") else "",
             matrix=(rows, columns),
             inverted=_text(dataset, "PhotometricInterpretation") == "MONOCHROME1",
             expected=_integer(dataset, "ImagesInAcquisition"),

@@ -4,7 +4,9 @@ import os
 from collections.abc import Sequence
 
 import numpy as np
+from pydicom.dataset import Dataset
 from pydicom.pixels import pixel_array
+from pydicom.uid import UID
 
 from monai_minority.data.dicom_header import quiet, read_dicom
 from monai_minority.data.dicom_stack import stack_frames
@@ -49,7 +51,7 @@ def read_dicom_volume(
         for voxel, frame in zip(voxels, chosen, strict=True):
             dataset = read[owners[frame]][0]
             index = int(inner[frame]) if counts[owners[frame]] > 1 else None
-            voxel[...] = pixel_array(dataset, index=index)
+            voxel[...] = _decoded(dataset, index)
             slope, intercept = geometry[frame, 11:]
             if (slope, intercept) != (1, 0):
                 voxel *= slope
@@ -59,6 +61,15 @@ def read_dicom_volume(
     if not stack.is_even:
         voxels = _even(voxels, stack.places)
     return voxels.transpose(2, 1, 0), stack.affine
+
+
+def _decoded(dataset: Dataset, index: int | None) -> np.ndarray:
+    try:
+        return pixel_array(dataset, index=index)
+    except Exception as error:  # its text quotes the header's values, and those may identify
+        syntax = dataset.file_meta.get("TransferSyntaxUID", "")
+        kind = UID(syntax).name if syntax and UID(syntax).name != syntax else "an unknown transfer syntax"
+        raise ValueError(f"the pixels of a slice cannot be decoded ({kind}, {type(error).__name__})") from None
 
 
 def _chosen(count: int, volume_index: int | None) -> int:

@@ -1,8 +1,9 @@
 """From a cohort's files to an image store, whatever their kind: the transform makes the difference."""
 
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,13 @@ from torch.utils.data import DataLoader, Dataset
 from tqdm.auto import tqdm
 
 from monai_minority import __version__
-from monai_minority.data.cohort import Cohort, Rejection, write_rejected
+from monai_minority.data.cohort import Cohort
 from monai_minority.data.image_store import ImageStore
+from monai_minority.data.intensity_scale import IntensityScale
+from monai_minority.data.private_tables import write_private_tables
 from monai_minority.data.pseudonyms import Pseudonyms
-from monai_minority.keys import Column, Key
+from monai_minority.data.slice_spool import SliceSpool
+from monai_minority.keys import Column, Key, Split
 
 VALUE_RANGES = {"uint8": (0.0, 255.0), "float16": (-1.0, 1.0), "float32": (-1.0, 1.0)}
 # Smooth resampling may overshoot the range a little and is clamped; more than this means a transform is
@@ -37,14 +41,16 @@ def extract(
     rejected_path: str | os.PathLike[str] | None = None,
     key_path: str | os.PathLike[str] | None = None,
     geometry: Mapping[str, Any] | None = None,
+    intensity_scale: IntensityScale | None = None,
+    intensity_path: str | os.PathLike[str] | None = None,
     progress: bool = True,
     **meta: Any,
 ) -> ImageStore:
     """Read every file of a cohort once and keep the images its transform makes.
 
     A file that cannot be read or used is rejected with its reason and the rest goes on. The store knows
-    subjects by their pseudonyms and files not at all; ``cohort.csv``, which resolves both, ``rejected.csv``
-    and the key are written beside it and hold identifying names.
+    subjects by their pseudonyms and files not at all. Beside it are written ``cohort.csv``, which resolves both and
+    alone holds identifying names, ``rejected.csv`` with pseudonyms and reasons, and the key.
 
     Args:
         cohort: the files.
@@ -62,6 +68,11 @@ def extract(
         rejected_path: ``None``: ``rejected.csv`` beside the store.
         key_path: ``None``: ``cohort.key`` beside the store; see :class:`~monai_minority.data.Pseudonyms`.
         geometry: what the pixels measure, kept in the store.
+        intensity_scale: maps measured values to [-1, 1]; the transform leaves them as they are and ends in slices that
+            carry :class:`~monai_minority.transforms.MeasureIntensityd`'s measure. Unless it is fitted already it is
+            fitted on the volumes of the training split. Meanwhile slices wait on the disk beside the store, so that
+            every file is still read once. The fitted scale is kept in the store, too.
+        intensity_path: where the fitted scale is written; ``None``: ``intensity.json`` beside the store.
         progress: show a progress bar.
         meta: provenance, kept in the store.
 
@@ -78,23 +89,40 @@ def extract(
         raise ValueError(f"dtype must be one of {', '.join(VALUE_RANGES)}, got {dtype!r}")
     if path.exists() and not overwrite:
         raise FileExistsError(f"{path} exists; choose another path or pass overwrite=True")
-    table = cohort.pseudonymized(Pseudonyms(key_path or path.parent / "cohort.key"))
+    pseudonyms = Pseudonyms(key_path or path.parent / "cohort.key")
+    table = cohort.pseudonymized(pseudonyms)
     known = [Column.SPLIT, Column.GROUP, Column.SEVERITY, Column.CLASS_LABEL]
     carried = [*(c for c in known if c in table and table[c].notna().any()), *columns]
     absent = [name for name in columns if name not in table]
     if absent:
         raise ValueError(f"columns must be in the cohort, {', '.join(absent)} are not; it has {', '.join(table)}")
-    cohort_path = Path(cohort_path or path.parent / "cohort.csv")
-    cohort_path.parent.mkdir(parents=True, exist_ok=True)
-    table.drop(columns=str(Key.FILES), errors="ignore").to_csv(cohort_path, index=False)
-
-    rejected = list(cohort.rejected)
+    unread: dict[int, str] = {}
     rows: dict[str, Any] = {}
     counts = {"read": 0, "rejected": 0}
-    files = _Files(table, cohort.images, transform, dtype)
+    files = _Files(table, cohort.images, transform, None if intensity_scale else dtype)
     loader = DataLoader(files, batch_size=None, num_workers=num_workers, collate_fn=_as_is)
 
+    fitted: dict[str, Any] = {}
+    if intensity_scale:
+        meta["intensity_scale"] = fitted
+
     def batches() -> Iterator[np.ndarray]:
+        return scaled() if intensity_scale else (result.pixels for _, result in results())
+
+    def scaled() -> Iterator[np.ndarray]:
+        assert intensity_scale is not None
+        with SliceSpool(path.parent) as spool:
+            for file, result in results():
+                spool.append(file, result.pixels, result.measure)
+            if not intensity_scale.is_fitted:
+                train = (table[Column.SPLIT] == Split.TRAIN).to_numpy()
+                intensity_scale.fit(spool.measures[train[spool.files]])
+            intensity_scale.save(intensity_path or path.parent / "intensity.json")
+            fitted.update(intensity_scale.describe())
+            for pixels, measure in spool:
+                yield quantised(torch.from_numpy(intensity_scale.transform(pixels, measure)), dtype)
+
+    def results() -> Iterator[tuple[int, _Result]]:
         shape: tuple[int, ...] | None = None
         # Numbers, not a dictionary a row: a table of millions of images fits.
         origin: list[int] = []
@@ -106,18 +134,17 @@ def extract(
                 own, before = list(result.pixels.shape[1:]), list(shape or ())
                 reason = f"its images are {own} (C, H, W), those before are {before}"
             if reason:
-                entry = table.iloc[file]
-                rejected.append(Rejection(str(entry[Key.IMAGE]), str(entry[Column.SUBJECT]), reason))
+                unread[file] = reason
                 continue
             shape = result.pixels.shape[1:]
             origin += [file] * len(result.slices)
             slices += result.slices
             positions += result.positions
             counts["read"] += 1
-            yield result.pixels
-        counts["rejected"] = len(rejected)
+            yield file, result
+        counts["rejected"] = len(unread) + len(cohort.rejected)
         if not origin:
-            raise ValueError(_nothing_usable(rejected))
+            raise ValueError(_nothing_usable([*unread.values(), *(entry.reason for entry in cohort.rejected)]))
         kept = table.iloc[origin]
         rows.update({str(Column.SOURCE): kept[Column.SOURCE], str(Column.SUBJECT): kept["pseudonym"]})
         rows[str(Column.SLICE)] = slices
@@ -127,7 +154,7 @@ def extract(
         rows.update({name: np.asarray(values) for name, values in rows.items()})
 
     try:
-        # Rows and counts are there when the last batch has gone; the store reads them after it.
+        # Rows, counts and the fitted scale are there when the last batch has gone; the store reads them after it.
         return ImageStore.create(
             path,
             batches(),
@@ -140,7 +167,14 @@ def extract(
             **meta,
         )
     finally:
-        write_rejected(rejected, rejected_path or path.parent / "rejected.csv")
+        write_private_tables(
+            table,
+            unread,
+            cohort.rejected,
+            pseudonyms,
+            cohort_path or path.parent / "cohort.csv",
+            rejected_path or path.parent / "rejected.csv",
+        )
 
 
 @dataclass(frozen=True)
@@ -150,13 +184,16 @@ class _Result:
     pixels: np.ndarray
     slices: list[int]
     positions: list[float]
+    measure: np.ndarray = field(default_factory=lambda: np.empty(0))
     reason: str = ""
 
 
 class _Files(Dataset):
     """The files of a cohort, each read, transformed and quantised in the worker, so that little travels."""
 
-    def __init__(self, table: pd.DataFrame, images: Sequence[Any] | None, transform: Callable, dtype: str) -> None:
+    def __init__(
+        self, table: pd.DataFrame, images: Sequence[Any] | None, transform: Callable, dtype: str | None
+    ) -> None:
         self._columns = {str(name): table[name].to_numpy() for name in table}
         self._count = len(table)
         self._images = images
@@ -172,7 +209,7 @@ class _Files(Dataset):
         try:
             return self._read({name: values[index] for name, values in self._columns.items()})
         except Exception as error:  # whatever is wrong with a file, the others are still good
-            return _Result(np.empty(0), [], [], _reason(error))
+            return _Result(np.empty(0), [], [], reason=_reason(error))
 
     def _read(self, record: dict[str, Any]) -> _Result:
         if self._images is not None:
@@ -184,14 +221,22 @@ class _Files(Dataset):
         images = torch.stack([torch.as_tensor(item[Key.IMAGE]).as_subclass(torch.Tensor) for item in items]).float()
         if not torch.isfinite(images).all():
             raise ValueError("its images have NaN or infinite pixels after the transforms")
+        slices = [int(item.get(Column.SLICE, 0)) for item in items]
+        positions = [float(item.get(Column.POSITION, np.nan)) for item in items]
+        if self._dtype is None:
+            if Key.INTENSITY not in items[0]:
+                raise ValueError("an intensity scale needs MeasureIntensityd among the transforms")
+            return _Result(images.numpy(), slices, positions, items[0][Key.INTENSITY])
         if images.abs().max() > 1 + _OVERSHOOT:
             low, high = images.aminmax()
             raise ValueError(f"its images reach from {low:g} to {high:g} after the transforms, not from -1 to 1")
-        images = images.clamp_(-1, 1)
-        pixels = images.add(1).mul(127.5).round() if self._dtype == "uint8" else images
-        slices = [int(item.get(Column.SLICE, 0)) for item in items]
-        positions = [float(item.get(Column.POSITION, np.nan)) for item in items]
-        return _Result(pixels.numpy().astype(self._dtype), slices, positions)
+        return _Result(quantised(images.clamp_(-1, 1), self._dtype), slices, positions)
+
+
+def quantised(images: torch.Tensor, dtype: str) -> np.ndarray:
+    """Images in [-1, 1] as a store of ``dtype`` keeps them."""
+    pixels = images.add(1).mul(127.5).round() if dtype == "uint8" else images
+    return pixels.numpy().astype(dtype)
 
 
 def _reason(error: BaseException) -> str:
@@ -204,11 +249,8 @@ def _reason(error: BaseException) -> str:
     return text if isinstance(error, ValueError) else f"{type(error).__name__}: {text}"
 
 
-def _nothing_usable(rejected: list[Rejection]) -> str:
-    reasons: dict[str, int] = {}
-    for entry in rejected:
-        reasons[entry.reason] = reasons.get(entry.reason, 0) + 1
-    most = sorted(reasons.items(), key=lambda item: -item[1])[:3]
+def _nothing_usable(reasons: list[str]) -> str:
+    most = Counter(reasons).most_common(3)
     return "no file of the cohort is usable: " + "; ".join(f"{reason} ({count})" for reason, count in most)
 
 

@@ -121,5 +121,5 @@ def with_labels(
     table = table.merge(labels[~twice], how="left", left_on=str(Column.SUBJECT), right_on="participant_id")
     unlabelled = table["participant_id"].isna().sum()
     if unlabelled:
-        logger.warning("%d images have no row in %s and are kept without labels", unlabelled, path.name)
+        logger.warning("%d images have no row in the table of subjects and are kept without labels", unlabelled)
     return table.drop(columns="participant_id")

@@ -40,9 +40,9 @@ class Pseudonyms:
         if len(self._key) < 16:
             raise ValueError(f"key file {path} must hold at least 32 hexadecimal digits, got {len(text)} characters")
 
-    def __call__(self, subject: str, digits: int = 10) -> str:
+    def __call__(self, subject: str, digits: int = 10, prefix: str = "sub-") -> str:
         """The pseudonym of ``subject``, of so many hexadecimal digits."""
-        return "sub-" + hmac.new(self._key, subject.encode(), hashlib.sha256).hexdigest()[:digits]
+        return prefix + hmac.new(self._key, subject.encode(), hashlib.sha256).hexdigest()[:digits]
 
 
 def is_pseudonym(text: object) -> bool:

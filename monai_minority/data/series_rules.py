@@ -4,7 +4,29 @@ import re
 from dataclasses import dataclass
 from typing import Any, Self
 
+from pydicom.sr.codedict import codes
+
 from monai_minority.data.dicom_series import PLANES, DicomSeries
+
+# Those that acquire (CID 29), and the commonest of those that do not.
+_OTHERS = [
+    "AU",
+    "CT",
+    "DOC",
+    "FID",
+    "KO",
+    "MR",
+    "OT",
+    "PR",
+    "REG",
+    "RTDOSE",
+    "RTPLAN",
+    "RTRECORD",
+    "RTSTRUCT",
+    "SEG",
+    "SR",
+]
+_MODALITIES = {getattr(codes.cid29, name).value for name in codes.cid29.dir()}.union(_OTHERS)
 
 
 @dataclass(frozen=True)
@@ -54,7 +76,7 @@ class SeriesRules:
     def refusal(self, series: DicomSeries) -> str:
         """Why a series is not used; ``""``: it is. The text holds nothing of the patient."""
         if self.modality and series.modality.upper() != self.modality.upper():
-            return f"the modality is {series.modality or 'not said'}, wanted is {self.modality}"
+            return f"the modality is {_named(series.modality)}, wanted is {self.modality}"
         if series.problem:
             return series.problem
         if self.description and not re.search(self.description, series.description, re.IGNORECASE):
@@ -66,3 +88,8 @@ class SeriesRules:
         if self.three_d_only and series.acquisition != "3D":
             return f"the acquisition is {series.acquisition or 'not said to be 3-D'}, wanted is 3D"
         return ""
+
+
+def _named(modality: str) -> str:
+    """A modality as it may be shown: what is none of DICOM's may be anything, such as a name."""
+    return (modality if modality in _MODALITIES else "none of DICOM's") if modality else "not said"

@@ -131,6 +131,8 @@ def describe(value: Any) -> Any:
         return {str(key): describe(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [describe(item) for item in value]
+    if isinstance(value, str) and os.sep in value and Path(value).exists():
+        return describe(Path(value))
     if isinstance(value, bool | int | float | str) or value is None:
         return value
     if isinstance(value, torch.dtype | np.dtype):

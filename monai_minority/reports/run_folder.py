@@ -75,7 +75,7 @@ class RunFolder:
             "classes": ("classes.json", QuantileClasses.load, "the minority classes"),
             "timesteps": ("timestep.csv", pd.read_csv, "the curve of the timestep choice"),
             "classifier": ("classifier/validation.csv", pd.read_csv, "the classifier's accuracy by noise level"),
-            "rejected": ("rejected.csv", _read_rejected, "the list of rejected files"),
+            "rejected": ("rejected.csv", pd.read_csv, "the list of rejected files"),
             "copies": ("evaluation/copies.csv", pd.read_csv, "the nearest training images (memorization stage)"),
             "copies_summary": ("evaluation/copies_summary.csv", pd.read_csv, "suspected copies by set"),
             "copies_planted": ("evaluation/copies_planted.csv", pd.read_csv, "the search for planted copies"),
@@ -135,18 +135,6 @@ def _names(table: pd.DataFrame) -> frozenset[str]:
     """Names of subjects and sources. Those too short to be told from a word or number stay."""
     columns = [column for column in (Column.SUBJECT, Column.SOURCE) if column in table]
     return frozenset(str(name) for column in columns for name in table[column].unique() if len(str(name)) > 3)
-
-
-def _read_rejected(path: Path) -> pd.DataFrame:
-    """Reasons, without the files' own names: those come from the hospital and may be a patient's."""
-    table = pd.read_csv(path, dtype=str, keep_default_na=False)
-    reasons = []
-    for file, reason in zip(table["file"], table["reason"], strict=True):
-        name = Path(file).name
-        for known in (file, name, name.split(".")[0]):
-            reason = reason.replace(known, "[file]") if len(known) > 3 else reason
-        reasons.append(reason)
-    return pd.DataFrame({"reason": pd.Series(reasons, dtype=object)})
 
 
 def _read_json(path: Path) -> dict[str, Any]:

@@ -11,6 +11,8 @@ from monai.data import MetaTensor
 from monai.transforms import MapTransform
 from torch.nn.functional import grid_sample
 
+from monai_minority.transforms.memory_order import in_memory_order, memory_order
+
 
 class AlignToAxesd(MapTransform):
     """Volumes in RAS orientation whose voxel axes run along the patient's, so that an axial slice is axial.
@@ -63,12 +65,14 @@ class AlignToAxesd(MapTransform):
 
 def reorient(voxels: torch.Tensor, affine: np.ndarray) -> tuple[torch.Tensor, np.ndarray]:
     """Flip and permute the axes of ``[C, X, Y, Z]`` to the nearest RAS orientation."""
-    axes = nib.io_orientation(affine)
+    axes, shape = nib.io_orientation(affine), voxels.shape[1:]
     flips = [1 + axis for axis, (_, direction) in enumerate(axes) if direction < 0]
     order = np.argsort(axes[:, 0])
-    turned = voxels.flip(flips) if flips else voxels
-    turned = turned.permute(0, *(1 + int(axis) for axis in order))
-    return turned, affine @ nib.orientations.inv_ornt_aff(axes, voxels.shape[1:])
+    if flips:
+        inner = memory_order(voxels)
+        voxels = voxels.permute(inner).flip([inner.index(axis) for axis in flips]).permute(*np.argsort(inner).tolist())
+    turned = voxels.permute(0, *(1 + int(axis) for axis in order))
+    return turned, affine @ nib.orientations.inv_ornt_aff(axes, shape)
 
 
 def _resampled(voxels: torch.Tensor, affine: np.ndarray, target: np.ndarray, size: np.ndarray) -> torch.Tensor:
@@ -81,8 +85,8 @@ def _resampled(voxels: torch.Tensor, affine: np.ndarray, target: np.ndarray, siz
     matrix[:, 3] -= 1
     axes = [torch.arange(int(n), dtype=torch.float32) for n in size]
     plane = axes[1][:, None, None] * matrix[:, 1] + axes[2][:, None] * matrix[:, 2] + matrix[:, 3]
-    lowest = voxels.min()
-    source = (voxels - lowest)[None]
+    lowest = in_memory_order(voxels).min()
+    source = (voxels - lowest).contiguous()[None]
     result = torch.empty((len(voxels), *map(int, size)))
     for index in range(int(size[0])):
         grid = (plane + index * matrix[:, 0])[None, None]
@@ -91,4 +95,4 @@ def _resampled(voxels: torch.Tensor, affine: np.ndarray, target: np.ndarray, siz
 
 
 def _as_meta(voxels: torch.Tensor, affine: np.ndarray) -> MetaTensor:
-    return MetaTensor(voxels.contiguous(), affine=torch.from_numpy(affine))
+    return MetaTensor(voxels, affine=torch.from_numpy(affine))

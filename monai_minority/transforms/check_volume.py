@@ -9,6 +9,8 @@ from monai.config import KeysCollection
 from monai.data import MetaTensor
 from monai.transforms import MapTransform
 
+from monai_minority.transforms.memory_order import in_memory_order
+
 
 class CheckVolumed(MapTransform):
     """Pass a sound 3-D volume on; raise for any other. Comes right after
@@ -46,7 +48,7 @@ class CheckVolumed(MapTransform):
         if len(volume) > 1:
             raise ValueError(f"the image is 4-D, a series of {len(volume)} volumes; choose one with volume_index")
         values = volume.as_tensor()
-        low, high = values.aminmax()  # they carry NaN along
+        low, high = in_memory_order(values).aminmax()  # they carry NaN along
         if not torch.isfinite(low) or not torch.isfinite(high):
             broken = int((~torch.isfinite(values)).sum())
             raise ValueError(f"{broken} of {values.numel()} voxels are NaN or infinite")

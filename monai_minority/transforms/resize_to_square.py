@@ -19,13 +19,14 @@ class ResizeToSquared(MapTransform):
     Args:
         keys: keys of images ``[C, H, W]``.
         size: sides of the result in pixels.
-        background: value of the padding; -1 is black in images in [-1, 1].
+        background: value of the padding; -1 is black in images in [-1, 1]. ``None``: each image's lowest value, for
+            images that are normalised later.
 
     Raises:
         ValueError: ``size`` below 1 or an image that is not ``[C, H, W]``.
     """
 
-    def __init__(self, keys: KeysCollection = "image", size: int = 64, background: float = -1.0) -> None:
+    def __init__(self, keys: KeysCollection = "image", size: int = 64, background: float | None = -1.0) -> None:
         super().__init__(keys)
         if size < 1:
             raise ValueError(f"size must be at least 1 pixel, got {size}")
@@ -45,7 +46,8 @@ class ResizeToSquared(MapTransform):
         side = max(height, width)
         # An odd pixel of padding goes to the bottom and the right.
         top, left = (side - height) // 2, (side - width) // 2
-        square = pad(image, (left, side - width - left, top, side - height - top), value=self.background)
+        background = float(image.min()) if self.background is None else self.background
+        square = pad(image, (left, side - width - left, top, side - height - top), value=background)
         if side == self.size:
             return square
         shape = (self.size, self.size)

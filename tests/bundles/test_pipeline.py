@@ -127,8 +127,10 @@ class TestFirstRun:
         assert not list(run_dir.rglob("*.partial")), "what was half done is cleared away"
 
     def test_bad_files_are_named_with_their_reasons(self, first_run, cohort):
-        rejected = pd.read_csv(first_run[0] / "rejected.csv").set_index("file")
-        reasons = {Path(file).name: row["reason"] for file, row in rejected.iterrows()}
+        rejected = pd.read_csv(first_run[0] / "cohort.csv").dropna(subset="rejected")
+        reasons = {
+            Path(file).name: reason for file, reason in zip(rejected["image"], rejected["rejected"], strict=True)
+        }
         assert set(reasons) == {"sub-empty.nii.gz", "sub-truncated.nii", "sub-series.nii.gz", "sub-nan.nii.gz"}
         assert "4" in reasons["sub-series.nii.gz"]
         assert "finite" in reasons["sub-nan.nii.gz"] or "NaN" in reasons["sub-nan.nii.gz"]
@@ -175,7 +177,7 @@ class TestFirstRun:
 
     def test_nothing_that_identifies_leaves_the_cohort_tables(self, first_run, cohort):
         names = [str(cohort), "sub-00", "sub-truncated"]
-        private = {"cohort.csv", "rejected.csv", "cohort.key"}
+        private = {"cohort.csv"}
         for path in first_run[0].rglob("*"):
             if path.is_file() and path.name not in private:
                 content = path.read_bytes()

@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from monai_minority.data import Cohort, Pseudonyms, write_rejected
+from monai_minority.data import Cohort, Pseudonyms, write_private_tables
 
 
 @pytest.fixture
@@ -41,15 +41,25 @@ def test_unfit_records_are_rejected_one_by_one(files, tmp_path):
     assert cohort.table["image"].tolist() == files[:2]
     assert [(r.subject, r.reason) for r in cohort.rejected] == [
         ("p1", "the subject lists the same file twice; the first entry is kept"),
-        ("p2", "the file belongs to subject p1 already"),
+        ("p2", "the file belongs to another subject already"),
         ("p3", "the file does not exist"),
         ("", "no subject is given"),
         ("p4", "no image is given"),
-        ("p5", "severity is not a number: 'mild'"),
+        ("p5", "severity is not a number"),
     ]
-    write_rejected(cohort.rejected, tmp_path / "run" / "rejected.csv")
-    table = pd.read_csv(tmp_path / "run" / "rejected.csv")
-    assert list(table) == ["file", "subject", "reason"] and table["file"][2] == str(tmp_path / "gone.nii")
+    run, key = tmp_path / "run", Pseudonyms(tmp_path / "run" / "cohort.key")
+    unread = {1: f"OSError: {files[1]} of p1 is damaged"}
+    table = cohort.pseudonymized(key)
+    write_private_tables(table, unread, cohort.rejected, key, run / "cohort.csv", run / "rejected.csv")
+    named = pd.read_csv(run / "cohort.csv", keep_default_na=False)
+    assert named["rejected"].tolist() == ["", unread[1], *(r.reason for r in cohort.rejected)]
+    assert named["image"][4] == str(tmp_path / "gone.nii") and named["subject"][4] == "p3"
+    public = pd.read_csv(run / "rejected.csv", keep_default_na=False)
+    assert list(public) == ["source", "subject", "reason"]
+    assert public["source"].tolist() == named["source"].tolist()[1:] and named["source"].is_unique
+    assert public["subject"].tolist() == [key(s) if s else "" for s in named["subject"][1:]]
+    assert public["reason"][0] == "OSError: [name] of p1 is damaged"  # two letters could be any word
+    assert str(tmp_path) not in (run / "rejected.csv").read_text()
 
 
 def test_nothing_usable_raises_with_the_reasons(tmp_path):

@@ -149,10 +149,13 @@ def _zero_sform(content):
 BAD = {
     "empty.nii": (lambda p: p.write_bytes(b""), r"the file is empty \(0 bytes\)"),
     "text.nii": (lambda p: p.write_text("hello"), "no reader recognises the file"),
-    "cut.nii": (lambda p: (_save(p, _voxels(0)), p.write_bytes(p.read_bytes()[:900])), "Expected 2048 bytes, got 548"),
+    "cut.nii": (
+        lambda p: (_save(p, _voxels(0)), p.write_bytes(p.read_bytes()[:900])),
+        "truncated: it has 548 of the 2048 bytes of its voxels",
+    ),
     "cut.nii.gz": (
         lambda p: (_save(p, _voxels(0, (16, 16, 16))), p.write_bytes(p.read_bytes()[:5000])),
-        "file ended before the end-of-stream",
+        "truncated: its compressed data ends early",
     ),
     "garbled.nii.gz": (lambda p: p.write_bytes(gzip.compress(b"x" * 999)), "no reader recognises the file"),
     "series.nii": (lambda p: _save(p, _voxels(0, (8, 8, 8, 5))), "4-D, a series of 5 volumes; choose one"),
@@ -177,8 +180,13 @@ def test_bad_volumes_are_listed_and_the_rest_goes_on(volumes, tmp_path, workers)
         make(volumes / name)
     cohort = cohort_from_folder(volumes)
     store = extract(cohort, _slices(), tmp_path / "run/store", num_workers=workers, progress=False)
-    rejected = pd.read_csv(tmp_path / "run/rejected.csv").set_index("file")["reason"]
+    named = pd.read_csv(tmp_path / "run/cohort.csv", keep_default_na=False)
+    rejected = named[named["rejected"] != ""].set_index("image")["rejected"]
     assert set(rejected.index) == {str(volumes / name) for name in BAD}
+    public = pd.read_csv(tmp_path / "run/rejected.csv")
+    assert public["source"].tolist() == named.loc[named["rejected"] != "", "source"].tolist()
+    assert "hospital" not in (tmp_path / "run/rejected.csv").read_text()
+    assert not [name for name in BAD if name in (tmp_path / "run/rejected.csv").read_text()]
     assert len(store) == 8 and store.meta["files"] == {"read": 4, "rejected": len(BAD)}
     for name, (_, reason) in BAD.items():
         text = rejected[str(volumes / name)]
@@ -284,7 +292,9 @@ def test_a_bad_image_of_many_in_a_file_is_rejected_by_its_number(tmp_path):
     store = extract(cohort, transform, tmp_path / "run/store", progress=False)
     assert len(store) == 2
     rejected = pd.read_csv(tmp_path / "run/rejected.csv")
-    assert rejected.to_numpy().tolist() == [[1, "b", "OSError: unreadable"]]
+    named = pd.read_csv(tmp_path / "run/cohort.csv", dtype=str).set_index("subject").loc["b"]
+    assert named[["image", "rejected"]].tolist() == ["1", "OSError: unreadable"]
+    assert rejected.to_numpy().tolist() == [[named["source"], named["pseudonym"], "OSError: unreadable"]]
 
 
 def test_the_whole_of_it_is_a_bundle_config(volumes, tmp_path):

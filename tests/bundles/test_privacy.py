@@ -1,0 +1,229 @@
+"""No planted name, number, date or UID is in any file that a run writes, but for ``cohort.csv``."""
+
+import base64
+import gzip
+import io
+import tarfile
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+import pydicom
+import pytest
+from nibabel.nifti1 import Nifti1Extension
+from PIL import Image
+from pydicom.datadict import DicomDictionary
+from pydicom.dataset import Dataset
+from pydicom.tag import Tag
+from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage
+
+from tests.dicom_files import new_series, write
+from tests.small_cohort import run_pipeline, volume
+
+WORD, DATE, TIME, ROOT, NUMBER = "qzplant", "19470823", "134759.271828", "1.2.826.0.1.73519028", "7351902846"
+FORMATTED = ["1947-08-23", "23.08.1947", "08/23/1947", "13:47:59"]
+PLANTED = [WORD, DATE, TIME, ROOT, NUMBER, *FORMATTED]
+TEXTS = {
+    "AE": "QZPLANTAE{}",
+    "CS": "QZPLANT{}",
+    "DA": DATE,
+    "DT": f"{DATE}134759.271828",
+    "TM": TIME,
+    "UI": ROOT + ".{}",
+    "DS": NUMBER,
+    "IS": "1947082300",
+    "PN": "Qzplant^Jane{}",
+    "UR": "http://qzplant.example/{}",
+} | dict.fromkeys(("LO", "LT", "SH", "ST", "UC", "UT"), "Qzplant{}")
+# What makes it a volume that is read at all; the planted subject has its identity in everything else.
+KEPT = {
+    "BitsAllocated", "BitsStored", "Columns", "HighBit", "ImageOrientationPatient", "ImagePositionPatient",
+    "ImagesInAcquisition", "InstanceNumber", "Modality", "NumberOfFrames", "PhotometricInterpretation", "PixelData",
+    "PixelRepresentation", "PixelSpacing", "RescaleIntercept", "RescaleSlope", "Rows", "SOPClassUID",
+    "SamplesPerPixel", "SliceThickness", "SpacingBetweenSlices", "SpecificCharacterSet", "MRAcquisitionType",
+    "EchoTime", "TemporalPositionIdentifier", "AcquisitionNumber", "SOPInstanceUID", "LossyImageCompression",
+}  # fmt: skip
+
+
+def _plant(dataset: Dataset) -> None:
+    """A value in every attribute of text in DICOM's dictionary, in private ones and within sequences."""
+    count = 0
+    for number, (vr, _, _, retired, keyword) in DicomDictionary.items():
+        tag = Tag(number)
+        if keyword in KEPT or vr not in TEXTS or tag.group in (0x0000, 0x0002, 0x0004) or not keyword or retired:
+            continue
+        if tag not in dataset:
+            dataset.add_new(tag, vr, TEXTS[vr].format(count % 10000))
+            count += 1
+    assert count > 1500
+    block = dataset.private_block(0x0099, "Qzplant block", create=True)
+    for element, vr in enumerate(("LO", "PN", "UI", "DA", "UT"), start=1):
+        block.add_new(element, vr, TEXTS[vr].format(element))
+    block.add_new(0x20, "OB", b"Qzplant bytes ")
+    inner = Dataset()
+    inner.PatientName, inner.PatientBirthDate, inner.PatientID = "Qzplant^Inner", DATE, "qzplant-inner"
+    dataset.OtherPatientIDsSequence = [inner]
+    dataset.ReferencedStudySequence = [inner]
+
+
+def _write_subject(folder: Path, number: int, voxels: np.ndarray, base: Dataset) -> list[Path]:
+    base.PatientName, base.PatientID = f"Qzplant^Jane{number}", f"QZPLANT-{number}"
+    base.PatientBirthDate = base.StudyDate = base.SeriesDate = DATE
+    base.StudyInstanceUID, base.SeriesInstanceUID = f"{ROOT}.{number}.1", f"{ROOT}.{number}.2"
+    base.SeriesDescription = f"t1 of Qzplant Jane{number}"
+    base.SOPClassUID, base.PixelSpacing, base.SliceThickness = MRImageStorage, [2, 2], 2
+    base.Rows, base.Columns = voxels.shape[1], voxels.shape[0]
+    files = []
+    for index in range(voxels.shape[2]):
+        one = pydicom.Dataset(base)
+        one.SOPInstanceUID = f"{ROOT}.{number}.3.{index}"
+        one.ImagePositionPatient, one.ImageOrientationPatient = [0, 0, 2 * index], [1, 0, 0, 0, 1, 0]
+        one.InstanceNumber = index + 1
+        one.PixelData = np.ascontiguousarray(voxels[..., index].T.clip(0)).astype("<u2").tobytes()
+        one["PixelData"].VR = "OW"
+        path = folder / f"Qzplant_Jane{number}_{DATE}" / f"{ROOT}.{number}" / f"qzplant{index:03d}"
+        files.append(write(one, path, ExplicitVRLittleEndian))
+        content = bytearray(path.read_bytes())
+        content[:128] = b"Qzplant preamble".ljust(128)
+        path.write_bytes(content)
+    return files
+
+
+def _dicom(folder: Path) -> None:
+    rng = np.random.default_rng(0)
+    for number in range(10):
+        base = new_series()
+        if number == 0:
+            _plant(base)
+        _write_subject(folder, number, volume(rng), base)
+    few = np.full((28, 32, 3), 5.0) + np.arange(3)
+    odd = new_series(Modality="QZPLANT")  # a name where a modality should be
+    _write_subject(folder, 20, few, odd)
+    _write_subject(folder, 21, few, new_series(PhotometricInterpretation="QZPLANT"))
+    _write_subject(folder, 22, few, new_series(MRAcquisitionType="QZPLANT"))
+    cut = _write_subject(folder, 23, volume(rng), new_series())[4]
+    cut.write_bytes(cut.read_bytes()[:-900])
+    (folder / "Qzplant_notes.txt").write_text("Qzplant Jane, born 1947-08-23")
+    (folder / "Qzplant_empty.dcm").write_bytes(b"")
+
+
+def _nifti(folder: Path) -> None:
+    rng = np.random.default_rng(0)
+    for number in range(12):
+        path = (
+            folder / f"sub-Qzplant{number}" / "ses-19470823" / "anat" / f"sub-Qzplant{number}_ses-19470823_T1w.nii.gz"
+        )
+        path.parent.mkdir(parents=True)
+        image = nib.Nifti1Image(volume(rng), np.diag([2, 2, 2, 1.0]))
+        for field in ("descrip", "aux_file", "intent_name", "db_name"):
+            image.header[field] = b"Qzplant Jane"
+        image.header.extensions.append(Nifti1Extension("comment", b"Qzplant Jane, 19470823"))
+        buffer = io.BytesIO()
+        with gzip.GzipFile(f"Qzplant_Jane_{DATE}.nii", "wb", fileobj=buffer) as file:  # gzip keeps the name
+            file.write(image.to_bytes())
+        path.write_bytes(buffer.getvalue() if number < 10 else buffer.getvalue()[: 400 * (number - 10)])
+    rows = "".join(f"sub-Qzplant{n}\t{'AD' if n % 3 else 'CN'}\t{DATE}\tQzplant Jane{n}\n" for n in range(14))
+    (folder / "participants.tsv").write_text("participant_id\tgroup\tbirth\tname\n" + rows)
+
+
+MAKERS = {"dicom": (_dicom, "{}"), "nifti": (_nifti, "{}")}
+
+
+@pytest.fixture(scope="module", params=MAKERS)
+def run(request, tmp_path_factory):
+    """Run folder, what was printed, and the folder of the cohort, after all stages and exports."""
+    folder = tmp_path_factory.mktemp("in") / f"Qzplant_hospital_{DATE}"
+    folder.mkdir()
+    MAKERS[request.param][0](folder)
+    run_dir = tmp_path_factory.mktemp("out") / "run"
+    outputs = []
+    for arguments in (("severity=$ventricle_to_brain_ratio",), ("pipeline=[export]",)):
+        result = run_pipeline(run_dir, "--dataset-dir", folder, *arguments)
+        assert result.exit_code == 3, result.output
+        outputs.append(result.output)
+    return run_dir, "".join(outputs), folder
+
+
+def _patterns() -> list[bytes]:
+    """What is planted as it may be written: 8-bit, both 16-bit orders, base64 at its three offsets."""
+    found = []
+    for text in PLANTED:
+        plain = text.encode()
+        found += [plain, text.encode("utf-16-le"), text.encode("utf-16-be")]
+        for variant in {text, text.capitalize(), text.upper()}:
+            for offset in range(3):
+                coded = base64.b64encode(bytes(offset) + variant.encode())
+                first, last = -(-8 * offset // 6), 8 * (offset + len(text)) // 6  # characters that no neighbour touches
+                found.append(coded[first:last].lower())
+    return [pattern for pattern in found if len(pattern) > 6]
+
+
+def _contents(name: str, content: bytes) -> Iterator[tuple[str, bytes]]:
+    """A file's bytes and whatever it holds in compressed form."""
+    yield name, content
+    if content[:2] == b"\x1f\x8b":
+        yield from _contents(f"{name} (inflated)", gzip.decompress(content))
+    elif content[:4] == b"PK\x03\x04":
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            for member in archive.namelist():
+                yield from _contents(f"{name}/{member}", archive.read(member))
+    elif content[:8] == b"\x89PNG\r\n\x1a\n":
+        with Image.open(io.BytesIO(content)) as image:
+            image.load()
+            yield f"{name} (texts)", repr(image.info).encode()
+    elif content[128:132] == b"DICM":
+        yield f"{name} (data set)", str(pydicom.dcmread(io.BytesIO(content))).encode()
+    elif content[257:262] == b"ustar":
+        with tarfile.open(fileobj=io.BytesIO(content)) as archive:
+            for member in archive.getmembers():
+                yield f"{name}/{member.name}", archive.extractfile(member).read() if member.isfile() else b""
+
+
+def _leaks(name: str, content: bytes) -> list[str]:
+    return [
+        f"{inner}: {pattern!r}"
+        for inner, found in _contents(name, content)
+        for pattern in _patterns()
+        if pattern in found.lower()
+    ]
+
+
+def test_the_search_finds_what_is_planted(run, tmp_path):
+    """A search that finds nothing proves something only if it could."""
+    _, _, folder = run
+    for path in sorted(p for p in folder.rglob("*") if p.is_file() and p.stat().st_size > 1000)[:3]:
+        assert _leaks("source", path.read_bytes())
+    np.savez_compressed(tmp_path / "a.npz", name=np.array(["Qzplant"]))
+    for content in (gzip.compress(b"see QZPLANT"), "née Qzplant".encode("utf-16"), base64.b64encode(b"a Qzplant, too")):
+        assert _leaks("x", content)
+    assert _leaks("x", (tmp_path / "a.npz").read_bytes())
+    assert not _leaks("x", b"nothing of the kind")
+
+
+def test_only_the_cohort_table_names_anybody(run):
+    run_dir, _, _ = run
+    files = [path for path in run_dir.rglob("*") if path.is_file()]
+    kinds = {path.suffix for path in files}
+    assert {".png", ".gz", ".dcm", ".npy", ".pt", ".csv", ".json", ".html"} <= kinds
+    assert any(path.name.startswith("events.out.tfevents") for path in files)
+    assert not [path for path in files if any(text in str(path.relative_to(run_dir)).lower() for text in PLANTED)]
+    leaks = {path.relative_to(run_dir).as_posix(): _leaks(path.name, path.read_bytes()) for path in files}
+    assert leaks.pop("cohort.csv")
+    assert {name: found for name, found in leaks.items() if found} == {}
+
+
+def test_nor_does_what_the_command_prints(run):
+    _, output, folder = run
+    # The command repeats the folder that its user typed.
+    assert _leaks("output", output.replace(str(folder), "").encode()) == []
+
+
+def test_rejected_files_are_known_by_the_names_that_the_cohort_table_resolves(run):
+    run_dir, _, _ = run
+    named = pd.read_csv(run_dir / "cohort.csv", keep_default_na=False)
+    rejected = pd.read_csv(run_dir / "rejected.csv", keep_default_na=False)
+    assert rejected["source"].tolist() == named.loc[named["rejected"] != "", "source"].tolist()
+    assert len(rejected) >= 4 and (named["image"].str.contains("(?i)qzplant")).all()
