@@ -173,7 +173,7 @@ def generated_table(
     table["local_outlier_factor"] = local_outlier_factor(real.index, features, real.lof_neighbours)
     table["rarity"] = np.asarray(rarity(real.index, features, real.neighbours))
     for rows in table.groupby("set", sort=False).indices.values():
-        # Some detectors (ECOD, COPOD) judge queries beside each other: a set must not depend on what other sets there are.
+        # Some detectors (ECOD, COPOD) judge queries beside each other: a set must not depend on what others there are.
         for name, detector in real.detectors.items():
             table.loc[rows, name] = detector.scores(features[rows])
     table["nearest_real"] = real.training[near.indices[:, 0]]

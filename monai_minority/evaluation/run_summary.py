@@ -156,8 +156,8 @@ class _Comparison:
     def fidelity(self, features: np.ndarray) -> dict[str, float]:
         """Distances to the reference, and how the manifolds overlap."""
         figures = self._distances(features)
-        none = np.empty(0)
-        precision = recall = coverage = density = none
+        precision = recall = coverage = np.empty(0, dtype=bool)
+        density = np.empty(0)
         if self.index is not None and len(features) > self.k:
             balls = self.index.balls(NeighbourIndex(features, k=0, ball=self.k), self.k)
             assert balls.reached is not None
