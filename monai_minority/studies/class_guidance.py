@@ -15,6 +15,8 @@ from monai_minority.studies.words import change, figure_of
 FOLDER = "class_guidance"
 VOTES = 20
 
+LABEL_CLASSIFIER = "$load_checkpoint(@label_classifier_def, @label_classifier_path).to(@device).eval()"
+
 
 class ClassGuidance(CellStudy):
     """Guidance to the groups of the data set at several scales, with minority guidance to the rarest class and without.
@@ -43,7 +45,7 @@ class ClassGuidance(CellStudy):
         for label_scale, minority_scale in _grid(plan):
             settings = {
                 "label_classifier_def": definition,
-                "label_classifier": "$load_checkpoint(@label_classifier_def, @label_classifier_path).to(@device).eval()",
+                "label_classifier": LABEL_CLASSIFIER,
                 "label_guidance_scale": float(label_scale),
                 "num_class_labels": plan.class_labels,
                 "sample_labels": list(range(plan.class_labels)),
