@@ -1,7 +1,7 @@
 """One row an image: densities, scores and nearest neighbours of real and of generated images."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -66,7 +66,7 @@ class RealImages:
     index: NeighbourIndex
     neighbours: int
     lof_neighbours: int
-    detectors: Mapping[str, PyODDetector]
+    detectors: Mapping[str, PyODDetector] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from monai_minority.evaluation.density.vectors import Tile, squared_distances
+from monai_minority.evaluation.density.vectors import Tile, near_squared_distances, squared_distances
 
 
 @dataclass(frozen=True)
@@ -83,11 +83,13 @@ def pairs_within(tile: Tile, queries: Tensor, vectors: Tensor, radii: Tensor) ->
     reach = radii.float() + (tolerance[:, None] if radii.shape[1] == 1 else tolerance.max())
     row, column = torch.nonzero(tile.squared <= reach, as_tuple=True)
     radius = radii.expand(tile.squared.shape)[row, column]
-    excess = tile.squared[row, column] - radius
-    unsure = excess <= tolerance[row] if tile.bound else excess.abs() <= tolerance[row]
-    inside = (excess < -tolerance[row]) & ~unsure
-    near = torch.nonzero(unsure).flatten()
+    squared, tolerance = tile.squared[row, column].double(), tile.tolerance[row].double()
     row, column = row + tile.rows.start, column + tile.columns.start
+    if tile.bound:
+        squared, error = near_squared_distances(queries, row, vectors, column)
+        tolerance = error * radius
+    inside = squared < radius - tolerance
+    near = torch.nonzero((squared - radius).abs() <= tolerance).flatten()
     exact = squared_distances(queries, row[near], vectors, column[near, None])[:, 0]
     inside[near] = exact <= radius[near]
     return row[inside], column[inside]

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from monai_minority.evaluation.density.vectors import Tile, squared_distances
+from monai_minority.evaluation.density.vectors import Tile, near_squared_distances, squared_distances
 
 
 class NearestWithin:
@@ -27,6 +27,9 @@ class NearestWithin:
         reach = radii.float() * (1 + torch.finfo(torch.float32).eps) + tile.tolerance
         row, column = torch.nonzero(tile.squared <= reach[:, None], as_tuple=True)
         row, column = row + tile.rows.start, column + tile.columns.start
+        near, error = near_squared_distances(self.queries, row, self.vectors, column)
+        kept = near <= self.radii[row] * (1 + error)
+        row, column = row[kept], column[kept]
         squared = squared_distances(self.queries, row, self.vectors, column[:, None])[:, 0]
         inside = squared <= self.radii[row]
         self._found.append((row[inside], column[inside], squared[inside]))
