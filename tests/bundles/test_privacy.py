@@ -148,7 +148,7 @@ def run(request, tmp_path_factory):
 
 
 def _patterns() -> list[bytes]:
-    """What is planted as it may be written: 8-bit, both 16-bit orders, 32-bit (as NumPy has it), base64 at its three offsets."""
+    """What is planted as it may be written: in 8 bits, 16 of both orders, 32 as NumPy does, in base64."""
     found = []
     for text in PLANTED:
         plain = text.encode()
