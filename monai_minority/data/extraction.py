@@ -105,6 +105,8 @@ def extract(
     fitted: dict[str, Any] = {}
     if intensity_scale:
         meta["intensity_scale"] = fitted
+    else:  # that of an earlier extraction does not belong to this store
+        Path(intensity_path or path.parent / "intensity.json").unlink(missing_ok=True)
 
     def batches() -> Iterator[np.ndarray]:
         return scaled() if intensity_scale else (result.pixels for _, result in results())

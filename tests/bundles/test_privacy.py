@@ -148,11 +148,11 @@ def run(request, tmp_path_factory):
 
 
 def _patterns() -> list[bytes]:
-    """What is planted as it may be written: 8-bit, both 16-bit orders, base64 at its three offsets."""
+    """What is planted as it may be written: in 8 bits, 16 of both orders, 32 as NumPy does, in base64."""
     found = []
     for text in PLANTED:
         plain = text.encode()
-        found += [plain, text.encode("utf-16-le"), text.encode("utf-16-be")]
+        found += [plain, *(text.encode(code) for code in ("utf-16-le", "utf-16-be", "utf-32-le"))]
         for variant in {text, text.capitalize(), text.upper()}:
             for offset in range(3):
                 coded = base64.b64encode(bytes(offset) + variant.encode())
