@@ -71,9 +71,9 @@ class CellStudy(Study):
             if shown[self.x].nunique() <= 8:
                 panel.set_xticks(sorted(shown[self.x].unique()), [f"{v:g}" for v in sorted(shown[self.x].unique())])
                 panel.minorticks_off()
-            panel.set_xlabel(self.x_label)
             panel.set_ylabel(NAMES.get(measure, measure))
         axes[0].legend()
+        figure.supxlabel(self.x_label, fontsize="medium")  # once: panels are narrower than it is long
         return figure
 
 
