@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from monai_minority.data import Cohort, check_no_leak, long_tail, split_by_subject, split_cohort
+from monai_minority.data import Cohort, check_no_leak, find_cohort, long_tail, split_by_subject, split_cohort
 
 THIRDS = {"train": 0.6, "validation": 0.1, "test": 0.3}
 
@@ -116,3 +116,18 @@ def test_cohorts_split_alike():
     cohort = split_cohort(Cohort(_table()), {"train": 0.8, "test": 0.2}, seed=1, keep_abnormal=1)
     expected = long_tail(split_by_subject(_table(), {"train": 0.8, "test": 0.2}, seed=1), 1, seed=1)
     assert cohort.table.equals(expected)
+
+
+def test_all_scans_of_a_subject_stay_together(tmp_path):
+    """Sessions and repeated runs of BIDS, as found in a folder."""
+    names = [f"sub-{s:02d}" for s in range(12)]
+    scans = [f"{n}/ses-{v}/anat/{n}_ses-{v}_run-{r}_T1w.nii" for n in names for v in "ab" for r in (1, 2)]
+    for name in scans:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "participants.tsv").write_text("participant_id\n" + "\n".join(names) + "\n")
+    table = split_cohort(find_cohort(tmp_path), THIRDS).table
+    assert len(table) == 48
+    per_subject = table.groupby("subject")["split"].agg(["size", "nunique"])
+    assert (per_subject["size"] == 4).all() and (per_subject["nunique"] == 1).all()
+    assert set(table["split"]) == {"train", "validation", "test"}
