@@ -72,7 +72,8 @@ class CellStudy(Study):
                 panel.set_xticks(sorted(shown[self.x].unique()), [f"{v:g}" for v in sorted(shown[self.x].unique())])
                 panel.minorticks_off()
             panel.set_ylabel(NAMES.get(measure, measure))
-        axes[0].legend()
+        handles, labels = axes[0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside upper center", ncols=len(labels))
         figure.supxlabel(self.x_label, fontsize="medium")  # once: panels are narrower than it is long
         return figure
 
