@@ -6,16 +6,22 @@ import os
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 import contextlib
-import difflib
 import shlex
-import sys
-import time
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+
+from monai_minority.bundle_stages import (
+    configuration,
+    job_files,
+    override,
+    override_all,
+    run_stage,
+    say,
+    stage_files,
+)
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
 
@@ -48,7 +54,7 @@ def run(
     """Run the stages of a bundle in order. What has not changed since the last run is not run again."""
     with _clear_errors(debug):
         status = _run_stages(
-            bundle, overlay or [], run_dir, dataset_dir, stage or [], dict(map(_override, values or []))
+            bundle, overlay or [], run_dir, dataset_dir, stage or [], dict(map(override, values or []))
         )
     raise typer.Exit(status)
 
@@ -66,7 +72,7 @@ def study(
     with _clear_errors(debug):
         from monai_minority.study_command import run_studies
 
-        overrides = dict(_override(name) for name in names if "=" in name)
+        overrides = dict(override(name) for name in names if "=" in name)
         run_studies(bundle, overlay or [], run_dir, [name for name in names if "=" not in name], overrides, plan)
 
 
@@ -90,7 +96,7 @@ def compare(
     The table is comparison/methods.csv in the run folder. What has not changed since the last call is not run again.
     """
     with _clear_errors(debug):
-        overrides = dict(map(_override, values or []))
+        overrides = dict(map(override, values or []))
         _compare_methods(bundle, overlay or [], run_dir, method or [], overrides)
 
 
@@ -107,13 +113,13 @@ def inspect(
     with _clear_errors(debug):
         from monai_minority.data import inspect_dicom  # here: it takes seconds, and --help should not
 
-        rules = {key: None if value == "$None" else value for key, value in map(_override, values or [])}
+        rules = {key: None if value == "$None" else value for key, value in map(override, values or [])}
         table, others = inspect_dicom(folder, names=names, **rules)
-        _say(table.to_string(index=False) if len(table) else "There is no DICOM series.")
+        say(table.to_string(index=False) if len(table) else "There is no DICOM series.")
         for reason, count in others.items():
-            _say(f"{count} other file(s): {reason}")
+            say(f"{count} other file(s): {reason}")
         used = int((table["verdict"] == "used").sum()) if len(table) else 0
-        _say(f"{used} of {len(table)} series would be used.")
+        say(f"{used} of {len(table)} series would be used.")
 
 
 @app.command()
@@ -142,16 +148,16 @@ def _list_weights(names: list[str], source: Path | None, destination: Path | Non
     wanted, copying = chosen(names), source is not None or destination is not None
     if copying:
         origin, target = source or weights_folder(), destination or weights_folder()
-        _say(f"from {origin} to {target}")
+        say(f"from {origin} to {target}")
         found = list(stage(wanted, origin, target))
     else:
-        _say(f"in {weights_folder()} (TORCH_HOME moves it)")
+        say(f"in {weights_folder()} (TORCH_HOME moves it)")
         found = list(map(check, wanted))
     for one, path, state in found:
-        _say(f"{one.name:<19} {state:<13} {one.needed_by}")
-        _say(f"{'':<19} {one.source if state is State.MISSING else path}")
+        say(f"{one.name:<19} {state:<13} {one.needed_by}")
+        say(f"{'':<19} {one.source if state is State.MISSING else path}")
     if not names and not copying:
-        _say("TunedDINO reads what the stage train_dino leaves, TorchScriptFeatures any file of yours.")
+        say("TunedDINO reads what the stage train_dino leaves, TorchScriptFeatures any file of yours.")
     bad = {State.DAMAGED} | ({State.MISSING} if names else set())
     return int(any(one.state in bad for one in found))
 
@@ -166,10 +172,10 @@ def _run_stages(
 ) -> int:
     if dataset_dir is not None:
         overrides["dataset_dir"] = str(dataset_dir.resolve())
-    layers, parser = _configuration(bundle, overlays)
+    layers, parser = configuration(bundle, overlays)
     pipeline = overrides.get("pipeline", parser["pipeline"])
-    known = [file for name in pipeline for file in _stage_files(bundle, name, layers, missing=True)]
-    folder = _override_all(parser, bundle, run_dir, overrides, known)
+    known = [file for name in pipeline for file in stage_files(bundle, name, layers, missing=True)]
+    folder = override_all(parser, bundle, run_dir, overrides, known)
     unknown = [name for name in only if name not in pipeline]
     if unknown:
         raise ValueError(f"--stage must be one of {', '.join(pipeline)}, got {', '.join(unknown)}")
@@ -184,8 +190,8 @@ def _run_stages(
             jobs.append((name, {}))
     for number, (name, settings) in enumerate(jobs, start=1):
         title = f"{name} ({settings['sample_set']})" if settings else name
-        files = _stage_files(bundle, name, layers)
-        _run_stage(f"[{number}/{len(jobs)}] {title}", files, bundle, {**overrides, **settings})
+        files = stage_files(bundle, name, layers)
+        run_stage(f"[{number}/{len(jobs)}] {title}", files, bundle, {**overrides, **settings})
     return _closing(folder)
 
 
@@ -194,89 +200,25 @@ def _compare_methods(
 ) -> None:
     from monai_minority.method_jobs import Job, all_jobs, method_jobs
 
-    layers, parser = _configuration(bundle, overlays, "compare")
-    known = [file for job in all_jobs(parser["methods"]) for file in _job_files(bundle, job, layers)]
-    folder = _override_all(parser, bundle, run_dir, overrides, known)
+    layers, parser = configuration(bundle, overlays, "compare")
+    known = [file for job in all_jobs(parser["methods"]) for file in job_files(bundle, job, layers)]
+    folder = override_all(parser, bundle, run_dir, overrides, known)
     images = parser.get_parsed_content("comparison_images")
     only = only or parser.get_parsed_content("chosen_methods") or []
     jobs, left_out = method_jobs(parser["methods"], only, parser.get_parsed_content, images)
     if (folder / "evaluation" / "unusual_images.csv").is_file():
         jobs.append(Job("report", title="report"))
     for name, need in left_out.items():
-        _say(f"{name} is left out: it needs {need}, which is null")
+        say(f"{name} is left out: it needs {need}, which is null")
     for number, job in enumerate(jobs, start=1):
-        files = _job_files(bundle, job, layers)
-        _run_stage(f"[{number}/{len(jobs)}] {job.title}", files, bundle, {**job.settings, **overrides})
+        files = job_files(bundle, job, layers)
+        run_stage(f"[{number}/{len(jobs)}] {job.title}", files, bundle, {**job.settings, **overrides})
     import pandas as pd
 
     table = pd.read_csv(folder / "comparison" / "methods.csv")
     shown = ["method", "n", "frechet_distance", "precision", "recall", "average_knn_mean", "minority_score_mean"]
-    _say("\n" + table[[*shown, "seconds_an_image"]].to_string(index=False, float_format="{:.4g}".format, na_rep="-"))
-    _say(f"\nMethods:     {folder / 'comparison' / 'methods.csv'}")
-
-
-def _configuration(bundle: Path, overlays: list[str], *stages: str) -> tuple[list[Path], Any]:
-    """What is merged over every stage's configuration, and what it says together with those of ``stages``."""
-    if not (bundle / "configs" / "common.yaml").is_file():
-        raise FileNotFoundError(f"--bundle must be a bundle's folder, {bundle} has no configs/common.yaml")
-    shared = _shared_configs(bundle)
-    layers = [_overlay(bundle, name) for name in overlays]
-    if shared != bundle / "configs":  # the bundle's own settings lie over those of the stages that it shares
-        layers.insert(0, bundle / "configs" / "common.yaml")
-
-    from monai.bundle import ConfigParser  # here: it takes seconds, and --help should not
-
-    warnings.filterwarnings("ignore", message="parsing config_file")
-    parser = ConfigParser()
-    parser.read_config([str(path) for path in (*(shared / f"{name}.yaml" for name in ("common", *stages)), *layers)])
-    return layers, parser
-
-
-def _override_all(parser: Any, bundle: Path, run_dir: Path | None, overrides: dict[str, Any], known: list[str]) -> Path:
-    """Put the overrides, which some file of ``known`` must have, into the parser; the run folder."""
-    if run_dir is not None:
-        overrides["run_dir"] = str(run_dir.resolve())
-    _check_known(overrides, known)
-    for key, value in {"bundle_root": str(bundle), **overrides}.items():
-        if key.split("::")[0] in parser.config:
-            parser[key] = value
-    return Path(parser.get_parsed_content("run_dir"))
-
-
-def _job_files(bundle: Path, job: Any, layers: list[Path]) -> list[str]:
-    """Configurations of a method's stage: its own overlays lie over those of the whole run."""
-    return _stage_files(bundle, job.stage, [*layers, *(_overlay(bundle, name) for name in job.overlays)])
-
-
-def _stage_files(bundle: Path, name: str, layers: list[Path], missing: bool = False) -> list[str]:
-    """Configurations of a stage in the order of merging; in ``train+mine`` the overlay ``mine`` is merged last.
-
-    Args:
-        missing: pass over a stage without a configuration.
-    """
-    shared = _shared_configs(bundle)
-    stage, *variants = name.split("+")
-    own = shared / f"{stage}.yaml"
-    files = [shared / "common.yaml", *([own] if own.is_file() or not missing else []), *layers]
-    return [str(path) for path in (*files, *(_overlay(bundle, variant) for variant in variants))]
-
-
-def _run_stage(title: str, files: list[str], bundle: Path, overrides: dict[str, Any]) -> None:
-    from monai.bundle import run as run_bundle
-
-    command = ["python", "-m", "monai.bundle", "run", "--config_file", str(files), "--bundle_root", str(bundle)]
-    for key, value in overrides.items():
-        command += [f"--{key}", str(value)]
-    _say(f"\n{title}\n  {shlex.join(command)}")
-    started = time.perf_counter()
-    run_bundle(
-        config_file=files,
-        meta_file=str(bundle / "configs" / "metadata.json"),
-        logging_file=str(bundle / "configs" / "logging.conf"),
-        bundle_root=str(bundle),
-        **overrides,
-    )
-    _say(f"  done in {time.perf_counter() - started:.0f} s")
+    say("\n" + table[[*shown, "seconds_an_image"]].to_string(index=False, float_format="{:.4g}".format, na_rep="-"))
+    say(f"\nMethods:     {folder / 'comparison' / 'methods.csv'}")
 
 
 def _closing(folder: Path) -> int:
@@ -284,72 +226,23 @@ def _closing(folder: Path) -> int:
     if (folder / "evaluation" / "summary.csv").is_file():
         from monai_minority.reports import findings
 
-        _say("")
+        say("")
         for line in findings(folder):
-            _say(line)
+            say(line)
     if (folder / "report.html").is_file():
-        _say(f"\nReport:      {folder / 'report.html'}")
+        say(f"\nReport:      {folder / 'report.html'}")
     if (folder / "tensorboard").is_dir():
-        _say(f"TensorBoard: tensorboard --logdir {shlex.quote(str(folder / 'tensorboard'))}")
+        say(f"TensorBoard: tensorboard --logdir {shlex.quote(str(folder / 'tensorboard'))}")
     rejected = folder / "rejected.csv"
     if rejected.is_file():
         import pandas as pd
 
         count = len(pd.read_csv(rejected))
         if count:
-            _say(f"{count} file(s) or entries were rejected; the reasons are in {rejected}")
-            _say("cohort.csv beside it says which files they are.")
+            say(f"{count} file(s) or entries were rejected; the reasons are in {rejected}")
+            say("cohort.csv beside it says which files they are.")
             return REJECTED_STATUS
     return 0
-
-
-def _shared_configs(bundle: Path) -> Path:
-    """Folder of the stages' configurations: a bundle may share another's, which its ``stage_configs`` names."""
-    from monai.bundle import ConfigParser
-
-    own = bundle / "configs"
-    folder = ConfigParser.load_config_file(own / "common.yaml").get("stage_configs")
-    if folder is None:
-        return own
-    if not (bundle / folder / "common.yaml").is_file():
-        raise FileNotFoundError(
-            f"stage_configs of {bundle} must be a folder with common.yaml, {bundle / folder} is none"
-        )
-    return bundle / folder
-
-
-def _overlay(bundle: Path, name: str) -> Path:
-    folders = dict.fromkeys((bundle / "configs", _shared_configs(bundle)))
-    for path in (*(folder / f"{name}.yaml" for folder in folders), Path(name)):
-        if path.is_file():
-            return path
-    known = sorted({path.stem for folder in folders for path in folder.glob("*.yaml")})
-    raise FileNotFoundError(f"--overlay must be a YAML file or one of {', '.join(known)}, got {name}")
-
-
-def _override(text: str) -> tuple[str, Any]:
-    import yaml
-
-    key, separator, value = text.partition("=")
-    if not separator or not key:
-        raise ValueError(f"overrides must be KEY=VALUE, got {text!r}")
-    try:
-        parsed = yaml.safe_load(value)
-    except yaml.YAMLError:
-        raise ValueError(f"the value of an override must be YAML, got {text!r}; put text in quotes") from None
-    return key, "$None" if parsed is None else parsed  # MONAI takes None for an override that was not given
-
-
-def _check_known(overrides: dict[str, Any], files: list[str]) -> None:
-    """An override that no configuration has would change nothing, silently."""
-    from monai.bundle import ConfigParser
-
-    known = {key.split("::")[0].lstrip("+") for file in files for key in ConfigParser.load_config_file(file)}
-    for key in overrides:
-        if key.split("::")[0] not in known:
-            near = difflib.get_close_matches(key, known, 3)
-            hint = f"did you mean {' or '.join(near)}?" if near else "see the bundle's configs"
-            raise ValueError(f"override {key} is in no configuration of the pipeline; {hint}")
 
 
 @contextlib.contextmanager
@@ -360,12 +253,12 @@ def _clear_errors(debug: bool) -> Iterator[None]:
     except typer.Exit:
         raise
     except KeyboardInterrupt:
-        _say("\nStopped. The same command goes on where it was.")
+        say("\nStopped. The same command goes on where it was.")
         raise typer.Exit(130) from None
     except Exception as error:
         if debug:
             raise
-        _say(f"\nError: {_root(error)}\n(--debug shows where)", error=True)
+        say(f"\nError: {_root(error)}\n(--debug shows where)", error=True)
         raise typer.Exit(1) from None
 
 
@@ -375,11 +268,6 @@ def _root(error: BaseException) -> str:
         error = error.__cause__
     text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
     return text or type(error).__name__
-
-
-def _say(text: str, error: bool = False) -> None:
-    if int(os.environ.get("RANK", 0)) == 0:
-        print(text, file=sys.stderr if error else sys.stdout, flush=True)
 
 
 def main() -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from monai_minority import cli
+from monai_minority import bundle_stages
 from monai_minority.studies import StageCall, Study, StudyPlan
 
 
@@ -31,15 +31,15 @@ def run_studies(
     Raises:
         ValueError: there is no study of a name.
     """
-    shared = cli._shared_configs(bundle)
-    layers = [cli._overlay(bundle, name) for name in overlays]
+    shared = bundle_stages.shared_configs(bundle)
+    layers = [bundle_stages.overlay(bundle, name) for name in overlays]
     if shared != bundle / "configs":
         layers.insert(0, bundle / "configs" / "common.yaml")
     if run_dir is not None:
         overrides["run_dir"] = str(run_dir.resolve())
     common, last = str(shared / "common.yaml"), str(shared / "study.yaml")
     stages = [str(shared / f"{name}.yaml") for name in ("cut", "inference", "report", "score", "train_classifier")]
-    cli._check_known(overrides, [common, last, *stages, *map(str, layers)])
+    bundle_stages.check_known(overrides, [common, last, *stages, *map(str, layers)])
 
     from monai.bundle import ConfigParser
 
@@ -62,18 +62,18 @@ def run_studies(
     for number, (name, call) in enumerate(jobs, start=1):
         where = f"[{number}/{len(jobs)}] {name}"
         if call is None:
-            cli._run_stage(where, [common, last, *map(str, layers)], bundle, {**overrides, "study": name})
+            bundle_stages.run_stage(where, [common, last, *map(str, layers)], bundle, {**overrides, "study": name})
         elif call.title not in done:
             done.add(call.title)
             files = [common, str(shared / f"{call.stage}.yaml"), *map(str, layers)]
             settings = {**overrides, **call.settings, "run_dir": str(plan.folder / call.folder)}
-            cli._run_stage(f"{where}, {call.title}", files, bundle, settings)
+            bundle_stages.run_stage(f"{where}, {call.title}", files, bundle, settings)
     for name, reason in left_out.items():
-        cli._say(f"{name} was left out: {reason}")
+        bundle_stages.say(f"{name} was left out: {reason}")
     # Of an evaluation that is whole: one of an earlier version lacks what the report shows.
     if all((plan.run_dir / "evaluation" / name).is_file() for name in ("context.json", "unusual_images.csv")):
         files = [common, str(shared / "report.yaml"), *map(str, layers)]
-        cli._run_stage("report", files, bundle, overrides)
+        bundle_stages.run_stage("report", files, bundle, overrides)
 
 
 def _chosen(
@@ -110,8 +110,8 @@ def _say_plan(chosen: dict[str, list[StageCall]]) -> None:
     for name, calls in chosen.items():
         alone = sum(call.evaluations for call in calls)
         added = sum(call.evaluations for call in calls if call.title not in seen)
-        cli._say(f"{name}: {alone:,} network evaluations, {added:,} beyond the studies above")
+        bundle_stages.say(f"{name}: {alone:,} network evaluations, {added:,} beyond the studies above")
         for call in calls:
             again = ", shared with a study above" if call.title in seen else ""
-            cli._say(f"  {call.title}: {call.evaluations:,}{again}")
+            bundle_stages.say(f"  {call.title}: {call.evaluations:,}{again}")
         seen |= {call.title for call in calls}

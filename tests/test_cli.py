@@ -167,7 +167,7 @@ def test_a_keyboard_interrupt_says_how_to_go_on(bundle, monkeypatch):
     def interrupt(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli, "_run_stage", interrupt)
+    monkeypatch.setattr(cli, "run_stage", interrupt)
     result = run("--bundle", bundle)
     assert result.exit_code == 130
     assert "The same command goes on where it was." in result.output

@@ -11,13 +11,13 @@ from monai.bundle import ConfigParser
 from monai.bundle.reference_resolver import ReferenceResolver
 from PIL import Image
 
-from monai_minority import cli
+from monai_minority.bundle_stages import shared_configs
 from monai_minority.data import ImageStore
 from tests.data.sources.test_fashion_mnist import write_set
 from tests.small_cohort import run_pipeline
 
 BUNDLE = Path(__file__).parents[2] / "bundles" / "natural_images"
-SHARED = cli._shared_configs(BUNDLE)
+SHARED = shared_configs(BUNDLE)
 OVERLAYS = sorted(path.stem for path in (BUNDLE / "configs").glob("*.yaml") if path.stem != "common")
 DATA_SETS = [name for name in OVERLAYS if "\ncohort:" in (BUNDLE / "configs" / f"{name}.yaml").read_text()]
 STAGES = ["prepare", "train", "score", "cut", "train_classifier", "inference", "evaluate", "report"]
@@ -168,4 +168,4 @@ def test_shared_stages_that_are_not_there_are_named(tmp_path):
     (tmp_path / "configs").mkdir()
     (tmp_path / "configs" / "common.yaml").write_text("stage_configs: ../elsewhere\n")
     with pytest.raises(FileNotFoundError, match="stage_configs of .* must be a folder with common.yaml"):
-        cli._shared_configs(tmp_path)
+        shared_configs(tmp_path)

@@ -17,7 +17,8 @@ from monai.bundle import ConfigParser, ConfigWorkflow, verify_metadata, verify_n
 from monai.bundle.reference_resolver import ReferenceResolver
 from packaging.version import Version
 
-from monai_minority import __version__, cli
+from monai_minority import __version__
+from monai_minority.bundle_stages import shared_configs
 from monai_minority.data import ImageStore
 from monai_minority.networks import save_weights
 
@@ -48,7 +49,7 @@ def _name(path: Path) -> str:
 def _config(bundle: Path, *names: str) -> list[str]:
     """Configurations as the command merges them: a bundle may share another's stages, under its own settings."""
     own = bundle / "configs"
-    shared = cli._shared_configs(bundle)
+    shared = shared_configs(bundle)
     files = [shared / f"{name}.yaml" for name in names]
     if shared != own:
         files.insert(sum(file in STAGES or file.stem == "common" for file in files), own / "common.yaml")
@@ -281,7 +282,7 @@ def test_references_resolve(config):
 def test_overlay_overrides_what_exists(config):
     known: set[str] = set()
     bundle = config.parent.parent
-    shared = cli._shared_configs(bundle).resolve()
+    shared = shared_configs(bundle).resolve()
     commons = [Path(path) for path in _config(bundle, "common")]
     for other in (*commons, *(stage for stage in STAGES if stage.parent == shared)):
         known |= {where for where, _ in _walk(ConfigParser.load_config_file(other))}
