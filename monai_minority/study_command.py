@@ -1,6 +1,5 @@
 """``monai-minority study``: the stages that studies share, once, and then each study."""
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -31,23 +30,13 @@ def run_studies(
     Raises:
         ValueError: there is no study of a name.
     """
-    shared = bundle_stages.shared_configs(bundle)
-    layers = [bundle_stages.overlay(bundle, name) for name in overlays]
-    if shared != bundle / "configs":
-        layers.insert(0, bundle / "configs" / "common.yaml")
-    if run_dir is not None:
-        overrides["run_dir"] = str(run_dir.resolve())
-    common, last = str(shared / "common.yaml"), str(shared / "study.yaml")
-    stages = [str(shared / f"{name}.yaml") for name in ("cut", "inference", "report", "score", "train_classifier")]
-    bundle_stages.check_known(overrides, [common, last, *stages, *map(str, layers)])
-
-    from monai.bundle import ConfigParser
-
-    warnings.filterwarnings("ignore", message="parsing config_file")
-    parser = ConfigParser()
-    parser.read_config([common, last, *map(str, layers)])
-    for key, value in {"bundle_root": str(bundle), **overrides}.items():
-        parser[key] = value
+    layers, parser = bundle_stages.configuration(bundle, list(overlays), "study")
+    files = [
+        file
+        for stage in ("study", "cut", "inference", "report", "score", "train_classifier")
+        for file in bundle_stages.stage_files(bundle, stage, layers)
+    ]
+    bundle_stages.override_all(parser, bundle, run_dir, overrides, files)
     known: dict[str, Study] = parser.get_parsed_content("studies")
     distances = parser["study_distances"]
     # The plan names the distances; the stages that score by them build them.
@@ -62,17 +51,18 @@ def run_studies(
     for number, (name, call) in enumerate(jobs, start=1):
         where = f"[{number}/{len(jobs)}] {name}"
         if call is None:
-            bundle_stages.run_stage(where, [common, last, *map(str, layers)], bundle, {**overrides, "study": name})
+            files = bundle_stages.stage_files(bundle, "study", layers)
+            bundle_stages.run_stage(where, files, bundle, {**overrides, "study": name})
         elif call.title not in done:
             done.add(call.title)
-            files = [common, str(shared / f"{call.stage}.yaml"), *map(str, layers)]
+            files = bundle_stages.stage_files(bundle, call.stage, layers)
             settings = {**overrides, **call.settings, "run_dir": str(plan.folder / call.folder)}
             bundle_stages.run_stage(f"{where}, {call.title}", files, bundle, settings)
     for name, reason in left_out.items():
         bundle_stages.say(f"{name} was left out: {reason}")
     # Of an evaluation that is whole: one of an earlier version lacks what the report shows.
     if all((plan.run_dir / "evaluation" / name).is_file() for name in ("context.json", "unusual_images.csv")):
-        files = [common, str(shared / "report.yaml"), *map(str, layers)]
+        files = bundle_stages.stage_files(bundle, "report", layers)
         bundle_stages.run_stage("report", files, bundle, overrides)
 
 

@@ -43,11 +43,10 @@ def write_cohort(folder: Path) -> None:
     write_volume(folder / "sub-nan.nii.gz", broken)
 
 
-def run_pipeline(run_dir: Path, *arguments: object, bundle: Path = BUNDLE) -> Result:
-    """``monai-minority run`` with the smoke overlay last, in this process; what it sets up is put back."""
+def invoke(*command: object) -> Result:
+    """``monai-minority`` in this process; what it sets up is put back."""
     root, ignite = logging.getLogger(), logging.getLogger("ignite")
     kept = root.level, root.handlers[:], ignite.level
-    command = ["run", "--bundle", bundle, "--run-dir", run_dir, *arguments, "--overlay", "smoke"]
     try:
         return CliRunner().invoke(app, list(map(str, command)))
     finally:
@@ -55,3 +54,8 @@ def run_pipeline(run_dir: Path, *arguments: object, bundle: Path = BUNDLE) -> Re
         root.handlers[:] = kept[1]
         ignite.setLevel(kept[2])
         set_determinism(None)
+
+
+def run_pipeline(run_dir: Path, *arguments: object, bundle: Path = BUNDLE) -> Result:
+    """``monai-minority run`` with the smoke overlay last."""
+    return invoke("run", "--bundle", bundle, "--run-dir", run_dir, *arguments, "--overlay", "smoke")

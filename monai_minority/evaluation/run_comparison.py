@@ -14,10 +14,10 @@ from torch import nn
 
 from monai_minority.data.image_store import ImageStore, evenly
 from monai_minority.evaluation.features import describe, extract
-from monai_minority.evaluation.fidelity import bootstrap, frechet_distance, spatial_frechet_distance
+from monai_minority.evaluation.fidelity import spatial_frechet_distance
 from monai_minority.evaluation.figure import library_versions
 from monai_minority.evaluation.image_tables import SEVERITY_MEASURE, Pictures, generated_table, real_table
-from monai_minority.evaluation.run_evaluation import HELD_OUT
+from monai_minority.evaluation.run_evaluation import HELD_OUT, check_shapes
 from monai_minority.evaluation.run_summary import ALL, summary_table
 from monai_minority.files import whole_file
 from monai_minority.keys import Column
@@ -68,8 +68,7 @@ def compare_methods(
     - ``seconds_an_image``, ``backbone_evaluations`` and ``classifier_evaluations`` an image.
 
     See :func:`~monai_minority.evaluation.run_summary.summary_table` for what they are. The interval of the Fréchet
-    distance has the width of the bootstrap's, centred on the distance: resampling repeats images, which makes every
-    distance too large.
+    distance is that of :func:`~monai_minority.evaluation.fidelity.distance_figures`.
 
     Args:
         store: real images with the columns ``split`` and ``minority_score``.
@@ -102,12 +101,7 @@ def compare_methods(
     """
     if not samples:
         raise ValueError("samples must name at least one store of generated images, got none")
-    for name, made in samples.items():
-        if made.image_shape != store.image_shape:
-            raise ValueError(
-                f"samples[{name!r}] must hold images of the real store's shape {store.image_shape}, got "
-                f"{made.image_shape}; import them at that size"
-            )
+    check_shapes(store, samples)
     size = min(map(len, samples.values()))
     sets = {name: _cut(made, size) for name, made in samples.items()}
     if isinstance(score.network, nn.Module) and device is not None:
@@ -130,17 +124,19 @@ def compare_methods(
         progress=progress,
     )
     summary, compared = summary_table(
-        real, generated, reference_size=reference_size, held_out=reference_split, resamples=resamples, seed=seed
+        real,
+        generated,
+        reference_size=reference_size,
+        held_out=reference_split,
+        resamples=resamples,
+        distance_resamples=distance_resamples,
+        seed=seed,
     )
-    chosen = np.asarray(compared["reference_rows"])
-    reference = real.features[chosen]
     rows = summary[summary["target_class"] == ALL].rename(columns={"set": "method"})
     rows = rows.set_index("method").drop(columns=["target_class", Column.SCALE.value, "frechet_distance_equal_n"])
-    for name, index in generated.table.groupby("set", sort=False).indices.items():
-        low, high = _distance_interval(reference, generated.features[index], distance_resamples, seed)
-        rows.loc[name, ["frechet_distance_low", "frechet_distance_high"]] = low, high
     if map_extractor is not None:
-        maps = features_of(store.subset(np.isin(np.arange(len(store)), chosen)), map_extractor)
+        chosen = np.isin(np.arange(len(store)), compared["reference_rows"])
+        maps = features_of(store.subset(chosen), map_extractor)
         for name, made in sets.items():
             rows.loc[name, "spatial_frechet_distance"] = _spatial(maps, features_of(made, map_extractor))
     for name, made in sets.items():
@@ -159,7 +155,7 @@ def compare_methods(
         "n": size,
         **{key: value for key, value in compared.items() if key != "equal_n"},
         "spatial_features": None if map_extractor is None else describe(map_extractor),
-        "distance_interval": f"95 %, {distance_resamples} bootstrap resamples of both sets, centred on the distance",
+        "distance_interval": f"95 %, {distance_resamples} bootstrap resamples of both sets, shifted to the distance",
         "intervals": f"95 %: shares Wilson's; means bootstrap, {resamples} resamples of images",
         "evaluations": "forward passes of one image; the way back of a gradient is not among them",
         "seed": seed,
@@ -190,23 +186,6 @@ def _cut(made: ImageStore, size: int) -> ImageStore:
     if len(made) == size:
         return made
     return made.subset(np.isin(np.arange(len(made)), evenly(len(made), size)))
-
-
-def _distance_interval(a: np.ndarray, b: np.ndarray, resamples: int, seed: int) -> tuple[float, float]:
-    """Interval of the Fréchet distance, of the bootstrap's width but centred on the distance."""
-    if not resamples or min(len(a), len(b)) < 2:
-        return float("nan"), float("nan")
-    drawn: list[float] = []
-
-    def distance(x: np.ndarray, y: np.ndarray) -> float:
-        drawn.append(frechet_distance(x, y))
-        return drawn[-1]
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # few images: the sets are of equal size
-        low, high = bootstrap(distance, np.asarray(a), np.asarray(b), resamples=resamples, seed=seed)
-        shift = frechet_distance(a, b) - float(np.median(drawn))
-    return max(0.0, low + shift), high + shift
 
 
 def _spatial(a: np.ndarray, b: np.ndarray) -> float:

@@ -19,7 +19,7 @@ from monai_minority.evaluation.features import describe, extract
 from monai_minority.evaluation.figure import library_versions
 from monai_minority.evaluation.image_tables import Pictures, generated_table, real_table
 from monai_minority.evaluation.run_agreement import agreement_table
-from monai_minority.evaluation.run_fidelity import fidelity_table
+from monai_minority.evaluation.run_fidelity import SeenBy, fidelity_table
 from monai_minority.evaluation.run_spaces import space_table
 from monai_minority.evaluation.run_summary import summary_table
 from monai_minority.keys import Split
@@ -174,7 +174,7 @@ def evaluate_run(
     """
     if not samples:
         raise ValueError("samples must name at least one store of generated images, got none; run the sample stage")
-    _check_shapes(store, samples)
+    check_shapes(store, samples)
     if reference_measure not in reference.MEASURES:
         raise ValueError(f"reference_measure must be one of {', '.join(reference.MEASURES)}, got {reference_measure!r}")
     made = {name: PyODDetector(name, seed, **settings) for name, settings in (detectors or {}).items()}
@@ -207,33 +207,28 @@ def evaluate_run(
         "seed": seed,
     }
     summary, compared = summary_table(real, generated, **against)
+    seen = [
+        SeenBy(describe(space), seen_by(space, store), {name: seen_by(space, made) for name, made in samples.items()})
+        for space in further_spaces
+    ]
     spaces = space_table(
         summary,
         describe(extractor),
         Pictures(store, real.features),
         generated.table,
-        [
-            (describe(other), seen_by(other, store), np.concatenate([seen_by(other, s) for s in samples.values()]))
-            for other in further_spaces
-        ],
+        seen,
         neighbours=neighbours,
         lof_neighbours=lof_neighbours,
         copy_quantile=copy_quantile,
         **against,
     )
     fidelity = fidelity_table(
-        further_spaces,
-        store,
-        samples,
+        seen,
         np.asarray(compared["reference_rows"]),
         k=neighbours,
-        feature_dir=feature_dir,
         resamples=resamples,
         distance_resamples=distance_resamples,
-        batch_size=batch_size,
-        device=device,
         seed=seed,
-        progress=progress,
     )
     agreement = agreement_table(
         real.table,
@@ -287,10 +282,11 @@ def provenance(context: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _check_shapes(store: ImageStore, samples: Mapping[str, ImageStore]) -> None:
+def check_shapes(store: ImageStore, samples: Mapping[str, ImageStore]) -> None:
+    """Refuse sets of generated images that cannot be compared with the real ones."""
     for name, pictures in samples.items():
         if pictures.image_shape != store.image_shape:
             raise ValueError(
                 f"samples[{name!r}] must hold images of the real store's shape {store.image_shape}, got "
-                f"{pictures.image_shape}; sample at the size the backbone was trained at"
+                f"{pictures.image_shape}; sample or import them at that size"
             )

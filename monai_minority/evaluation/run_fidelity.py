@@ -1,17 +1,12 @@
 """Fidelity of every set of a run in further feature spaces, such as Inception's that papers report."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-import torch
-from torch import nn
 
-from monai_minority.data.image_store import ImageStore
 from monai_minority.evaluation.comparison import CAUTION, fidelity_figures
-from monai_minority.evaluation.features import describe, extract
 from monai_minority.evaluation.fidelity import distance_figures
 from monai_minority.evaluation.figure import Figure, library_versions
 
@@ -22,36 +17,35 @@ CHANNELS = 7
 COLUMNS = ["set", "name", "value", "low", "high"]
 
 
+class SeenBy(NamedTuple):
+    """Features of a run's images in one space."""
+
+    description: Mapping[str, str]
+    """What :func:`~monai_minority.evaluation.features.describe` says of the space."""
+    real: np.ndarray
+    """Of all real images: vectors ``[N, D]``, or maps ``[N, C, h, w]``."""
+    generated: Mapping[str, np.ndarray]
+    """Of each set of generated images, by its name."""
+
+
 def fidelity_table(
-    spaces: Sequence[nn.Module],
-    store: ImageStore,
-    samples: Mapping[str, ImageStore],
+    spaces: Sequence[SeenBy],
     chosen: np.ndarray,
     *,
     k: int = 5,
-    feature_dir: str | Path | None = None,
     resamples: int = 1000,
     distance_resamples: int = 100,
-    batch_size: int = 64,
-    device: torch.device | str | None = None,
     seed: int = 0,
-    progress: bool = True,
 ) -> pd.DataFrame:
     """Every fidelity figure of each set against the same real images, in each space.
 
     Args:
-        spaces: extractors to vectors ``[B, D]``, or to maps ``[B, C, h, w]``, which give the spatial Fréchet distance.
-        store: real images.
-        samples: generated images by name.
+        spaces: features; maps give the spatial Fréchet distance, vectors all other figures.
         chosen: rows of the real images that are compared with ``[n]``.
         k: neighbour that balls reach to; fewer where a set is too small for it.
-        feature_dir: cache of features.
         resamples: bootstrap resamples of shares and means, and
         distance_resamples: of distances; 0 leaves the intervals out.
-        batch_size: images at a time.
-        device: where to compute.
         seed: of the bootstrap.
-        progress: whether to show bars.
 
     Returns:
         One row a space, set and figure: ``set``, ``name``, ``value``, ``low``, ``high``, then how it was measured:
@@ -60,14 +54,9 @@ def fidelity_table(
     """
     rows: list[dict[str, Any]] = []
     for space in spaces:
-
-        def features(pictures: ImageStore, extractor: nn.Module = space) -> np.ndarray:
-            return extract(pictures, extractor, feature_dir, batch_size, device, progress)
-
-        context = describe(space) | library_versions()
-        real = features(store)[chosen]
-        for name, pictures in samples.items():
-            generated = features(pictures)
+        context = dict(space.description) | library_versions()
+        real = space.real[chosen]
+        for name, generated in space.generated.items():
             sampling = {"distance_resamples": distance_resamples, "seed": seed}
             figures = (
                 _spatial(real, generated, context, **sampling)  # type: ignore[arg-type]

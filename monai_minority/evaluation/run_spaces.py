@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from monai_minority.evaluation.image_tables import GeneratedImages, Pictures, RealImages, place_generated, real_table
+from monai_minority.evaluation.run_fidelity import SeenBy
 from monai_minority.evaluation.run_summary import summary_table
 from monai_minority.keys import Column
 
@@ -18,7 +19,7 @@ def space_table(
     description: Mapping[str, str],
     real: Pictures,
     generated: pd.DataFrame,
-    spaces: Sequence[tuple[Mapping[str, str], np.ndarray, np.ndarray]],
+    spaces: Sequence[SeenBy],
     *,
     neighbours: int,
     lof_neighbours: int,
@@ -33,8 +34,8 @@ def space_table(
         description: of the main space, as :func:`~monai_minority.evaluation.features.describe` gives it.
         real: real images; their features are not used.
         generated: table of the generated images.
-        spaces: for each further space its description and the features of all real ``[N, D]`` and generated
-            ``[M, D]`` images.
+        spaces: features in each further space; those that are maps are passed over, for they have a spatial
+            Fréchet distance alone.
         neighbours: k of AvgkNN, precision and recall.
         lof_neighbours: k of LOF.
         copy_quantile: see :func:`~monai_minority.evaluation.memorization.audit`.
@@ -45,14 +46,15 @@ def space_table(
         space's ``extractor``, ``resizing``, ``normalisation`` and ``weights_sha256``.
     """
     parts = [_rows(summary, description)]
-    for words, real_features, features in spaces:
-        if real_features.ndim != 2:
-            continue  # maps have a spatial Fréchet distance alone
+    for space in spaces:
+        if space.real.ndim != 2:
+            continue
         there: RealImages = real_table(
-            Pictures(real.store, real_features), neighbours=neighbours, lof_neighbours=lof_neighbours
+            Pictures(real.store, space.real), neighbours=neighbours, lof_neighbours=lof_neighbours
         )
+        features = np.concatenate(list(space.generated.values()))
         placed: GeneratedImages = place_generated(_identity(generated), there, features, copy_quantile)
-        parts.append(_rows(summary_table(there, placed, **reference)[0], words))
+        parts.append(_rows(summary_table(there, placed, **reference)[0], space.description))
     return pd.concat(parts, ignore_index=True)
 
 

@@ -1,19 +1,15 @@
 """Every method of ``monai-minority compare`` on a small store: one table, and nothing run twice."""
 
 import json
-import logging
 import shutil
 
 import numpy as np
 import pandas as pd
 import pytest
-from monai.utils import set_determinism
-from typer.testing import CliRunner
 
-from monai_minority.cli import app
 from monai_minority.data import ImageStore
 from tests.bundles.test_pipeline import execute, workflow
-from tests.small_cohort import BUNDLE
+from tests.small_cohort import BUNDLE, invoke
 
 METHODS = [
     "ancestral",
@@ -29,16 +25,8 @@ METHODS = [
 
 
 def compare(run_dir, *arguments):
-    root, ignite = logging.getLogger(), logging.getLogger("ignite")
-    kept = root.level, root.handlers[:], ignite.level
     command = ["compare", "--bundle", BUNDLE, "--overlay", "smoke", "--overlay", run_dir / "mine.yaml"]
-    try:
-        return CliRunner().invoke(app, list(map(str, [*command, "--run-dir", run_dir, *arguments])))
-    finally:
-        root.setLevel(kept[0])
-        root.handlers[:] = kept[1]
-        ignite.setLevel(kept[2])
-        set_determinism(None)
+    return invoke(*command, "--run-dir", run_dir, *arguments)
 
 
 @pytest.fixture(scope="module")

@@ -1,16 +1,12 @@
 """Every study through its stages on a small cohort: shared work is done once, and done work is not done again."""
 
 import json
-import logging
 import shutil
 
 import pandas as pd
 import pytest
-from monai.utils import set_determinism
-from typer.testing import CliRunner
 
-from monai_minority.cli import app
-from tests.small_cohort import BUNDLE, SUBJECTS, run_pipeline, write_cohort
+from tests.small_cohort import BUNDLE, SUBJECTS, invoke, run_pipeline, write_cohort
 
 NEED_NO_COMPARISON = [
     "outlier_correlations",
@@ -27,16 +23,7 @@ NEED_NO_COMPARISON = [
 
 
 def study(run_dir, *arguments):
-    root, ignite = logging.getLogger(), logging.getLogger("ignite")
-    kept = root.level, root.handlers[:], ignite.level
-    command = ["study", *arguments, "--bundle", BUNDLE, "--overlay", "smoke", "--run-dir", run_dir, "resamples=20"]
-    try:
-        return CliRunner().invoke(app, list(map(str, command)))
-    finally:
-        root.setLevel(kept[0])
-        root.handlers[:] = kept[1]
-        ignite.setLevel(kept[2])
-        set_determinism(None)
+    return invoke("study", *arguments, "--bundle", BUNDLE, "--overlay", "smoke", "--run-dir", run_dir, "resamples=20")
 
 
 @pytest.fixture(scope="module")
