@@ -48,10 +48,13 @@ class BallTally:
 
     def add(self, tile: Tile) -> None:
         """Count a tile of distances in."""
-        self.note(*pairs_within(tile, self.queries, self.vectors, self.radii[tile.columns][None]))
-        if self.query_radii is not None and self.reached is not None:
-            radii = self.query_radii[tile.rows][:, None]
-            self.reached[pairs_within(tile, self.queries, self.vectors, radii)[1]] = True
+        radii = [self.radii[tile.columns][None]]
+        if self.query_radii is not None:
+            radii.append(self.query_radii[tile.rows][:, None])
+        query, ball, (held, *reached) = pairs_within(tile, self.queries, self.vectors, *radii)
+        self.note(query[held], ball[held])
+        if self.reached is not None:
+            self.reached[ball[reached[0]]] = True
 
     def note(self, query: Tensor, ball: Tensor) -> None:
         """Note pairs of a query and a ball that holds it, no pair twice."""
@@ -66,8 +69,10 @@ class BallTally:
         return Balls(smallest.cpu().numpy(), self.count.cpu().numpy(), self.occupied.cpu().numpy(), reached)
 
 
-def pairs_within(tile: Tile, queries: Tensor, vectors: Tensor, radii: Tensor) -> tuple[Tensor, Tensor]:
-    """Pairs of a tile that lie within a radius; those near it are measured in float64, of bounds all that it leaves in.
+def pairs_within(tile: Tile, queries: Tensor, vectors: Tensor, *radii: Tensor) -> tuple[Tensor, Tensor, list[Tensor]]:
+    """Pairs of a tile that may lie within a radius, each looked at once, and which do.
+
+    Those near it are measured in float64, of lower bounds all that they leave in.
 
     Args:
         tile: float32 squared distances, or lower bounds of them.
@@ -76,20 +81,32 @@ def pairs_within(tile: Tile, queries: Tensor, vectors: Tensor, radii: Tensor) ->
         radii: squared radii, float64, one a column ``[1, C]`` or one a row ``[R, 1]``.
 
     Returns:
-        indices into ``queries`` and into ``vectors``, int64 ``[P]`` each.
+        indices into ``queries`` and into ``vectors``, int64 ``[P]`` each, and for each of ``radii`` whether the pair
+        lies within it, bool ``[P]``.
     """
-    # One comparison finds what may be inside; float32 rounds the radii too.
-    tolerance = tile.tolerance + torch.finfo(torch.float32).eps * radii.max().float()
-    reach = radii.float() + (tolerance[:, None] if radii.shape[1] == 1 else tolerance.max())
-    row, column = torch.nonzero(tile.squared <= reach, as_tuple=True)
-    radius = radii.expand(tile.squared.shape)[row, column]
+    row, column = tile.pairs_below(*radii)
+    reaches = [radius.expand(tile.squared.shape)[row, column] for radius in radii]
     squared, tolerance = tile.squared[row, column].double(), tile.tolerance[row].double()
     row, column = row + tile.rows.start, column + tile.columns.start
+    relative = 0.0
     if tile.bound:
-        squared, error = near_squared_distances(queries, row, vectors, column)
-        tolerance = error * radius
-    inside = squared < radius - tolerance
-    near = torch.nonzero((squared - radius).abs() <= tolerance).flatten()
+        squared, relative = near_squared_distances(queries, row, vectors, column)
+    return (
+        row,
+        column,
+        [
+            _inside(reach, squared, relative * reach if tile.bound else tolerance, queries, row, vectors, column)
+            for reach in reaches
+        ],
+    )
+
+
+def _inside(
+    radii: Tensor, squared: Tensor, tolerance: Tensor, queries: Tensor, row: Tensor, vectors: Tensor, column: Tensor
+) -> Tensor:
+    """Whether pairs lie within their radii, where rounding leaves it open by exact distances."""
+    inside = squared < radii - tolerance
+    near = torch.nonzero((squared - radii).abs() <= tolerance).flatten()
     exact = squared_distances(queries, row[near], vectors, column[near, None])[:, 0]
-    inside[near] = exact <= radius[near]
-    return row[inside], column[inside]
+    inside[near] = exact <= radii[near]
+    return inside

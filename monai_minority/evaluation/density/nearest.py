@@ -22,12 +22,13 @@ class NearestCandidates:
         vectors: what to search ``[N, D]``.
         k: neighbours wanted.
         own: whether the queries are the vectors themselves, none of which is its own neighbour.
+        spare: candidates beyond k, which ``result`` needs to see what rounding may have decided.
     """
 
-    def __init__(self, queries: Tensor, vectors: Tensor, k: int, *, own: bool) -> None:
+    def __init__(self, queries: Tensor, vectors: Tensor, k: int, *, own: bool, spare: int = SPARE) -> None:
         self.queries, self.vectors, self.k, self.own = queries, vectors, k, own
         self.others = len(vectors) - own
-        shape = (len(queries), min(k + SPARE, self.others))
+        shape = (len(queries), min(k + spare, self.others))
         self.squared = torch.full(shape, torch.inf, device=queries.device)
         self.indices = torch.zeros(shape, dtype=torch.int64, device=queries.device)
 

@@ -20,19 +20,19 @@ class NearestWithin:
         self.queries, self.vectors, self.k, self.radii = queries, vectors, k, radii
         self._found: list[tuple[Tensor, Tensor, Tensor]] = []
 
-    def add(self, tile: Tile) -> None:
-        """Measure what the bounds of a tile leave in."""
-        radii = self.radii[tile.rows]
-        # float32 rounds the radii too.
-        reach = radii.float() * (1 + torch.finfo(torch.float32).eps) + tile.tolerance
-        row, column = torch.nonzero(tile.squared <= reach[:, None], as_tuple=True)
+    def add(self, tile: Tile, *, mirrored: bool = False) -> None:
+        """Measure what the bounds of a tile leave in; ``mirrored``, of vectors with each other, for both of a pair."""
+        radii = [self.radii[tile.rows][:, None]] + ([self.radii[tile.columns][None]] if mirrored else [])
+        row, column = tile.pairs_below(*radii)
         row, column = row + tile.rows.start, column + tile.columns.start
         near, error = near_squared_distances(self.queries, row, self.vectors, column)
-        kept = near <= self.radii[row] * (1 + error)
+        reach = torch.maximum(self.radii[row], self.radii[column]) if mirrored else self.radii[row]
+        kept = near <= reach * (1 + error)
         row, column = row[kept], column[kept]
         squared = squared_distances(self.queries, row, self.vectors, column[:, None])[:, 0]
-        inside = squared <= self.radii[row]
-        self._found.append((row[inside], column[inside], squared[inside]))
+        for query, vector in ((row, column), (column, row))[: 1 + mirrored]:
+            inside = squared <= self.radii[query]
+            self._found.append((query[inside], vector[inside], squared[inside]))
 
     def result(self) -> tuple[Tensor, Tensor]:
         """Squared distances, float64, and indices, ``[Q, k]`` each, nearest first; equal ones in order of index."""

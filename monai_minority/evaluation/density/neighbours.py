@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from monai_minority.evaluation.density.ball_tally import Balls, BallTally, pairs_within
-from monai_minority.evaluation.density.nearest import NearestCandidates
+from monai_minority.evaluation.density.nearest import SPARE, NearestCandidates
 from monai_minority.evaluation.density.nearest_within import NearestWithin
 from monai_minority.evaluation.density.sketch import worthwhile_sketch
 from monai_minority.evaluation.density.vectors import (
@@ -17,7 +17,7 @@ from monai_minority.evaluation.density.vectors import (
     Tile,
     as_vectors,
     full_float32,
-    squared_distances,
+    near_squared_distances,
     squared_norms,
 )
 
@@ -120,13 +120,13 @@ class NeighbourIndex:
         if self._own is None:
             # One beyond the ball shows whether another vector lies on its surface.
             kept = min(max(self.k, self.ball + 1), len(self) - 1)
-            nearest = NearestCandidates(self.vectors, self.vectors, kept, own=True)
+            nearest = self._candidates(self.vectors, kept, own=True)
             for tile in self._own_tiles():
                 nearest.add(tile.rows, tile.columns, tile.squared)
             within = self._within(nearest)
             if within is not None:
-                for tile in self._own_tiles():
-                    within.add(tile)
+                for tile in self._tiles(self.vectors, own=True):
+                    within.add(tile, mirrored=tile.rows != tile.columns)
             self._own = self._neighbours(within or nearest, self._norms)
         return self._own
 
@@ -193,7 +193,7 @@ class NeighbourIndex:
                 f"query must have the index's dimension {self.dimension}, got {queries.shape[1]}; "
                 "use the same feature extractor for both"
             )
-        nearest = NearestCandidates(queries, self.vectors, self.k, own=False) if self.k else None
+        nearest = self._candidates(queries, self.k, own=False) if self.k else None
         balls = BallTally(queries, self.vectors, self.squared_radii(), radii) if self.ball else None
         norms = torch.empty(len(queries), device=device)
         for tile in self._tiles(queries, norms=norms):
@@ -224,10 +224,15 @@ class NeighbourIndex:
         if len(rows):
             centres = self.vectors[rows]
             for tile in self._tiles(centres):
-                ball, member = pairs_within(tile, centres, self.vectors, radii[rows][tile.rows][:, None])
-                other = rows[ball] != member
+                ball, member, (held,) = pairs_within(tile, centres, self.vectors, radii[rows][tile.rows][:, None])
+                other = held & (rows[ball] != member)
                 tally.note(member[other], rows[ball[other]])
         return tally.result()
+
+    def _candidates(self, queries: Tensor, k: int, *, own: bool) -> NearestCandidates:
+        # Those of sketches need no spare ones: they are only a radius to search within.
+        spare = SPARE if self._sketch is None else 0
+        return NearestCandidates(queries, self.vectors, k, own=own, spare=spare)
 
     def _within(self, nearest: NearestCandidates) -> NearestWithin | None:
         """Of sketches, a second search within the distance of the k that lie nearest by them; else none is needed."""
@@ -235,7 +240,9 @@ class NeighbourIndex:
             return None
         candidates = nearest.indices[:, : nearest.k]
         everyone = torch.arange(len(nearest.queries), device=candidates.device)
-        radii = squared_distances(nearest.queries, everyone, self.vectors, candidates).amax(dim=1)
+        queries = everyone.repeat_interleave(nearest.k)
+        near, error = near_squared_distances(nearest.queries, queries, self.vectors, candidates.flatten())
+        radii = near.view_as(candidates).amax(dim=1) * (1 + error)
         return NearestWithin(nearest.queries, self.vectors, nearest.k, radii)
 
     def _own_tiles(self) -> Iterator[Tile]:

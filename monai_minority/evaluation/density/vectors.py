@@ -30,6 +30,21 @@ class Tile(NamedTuple):
     tolerance: Tensor
     bound: bool = False
 
+    def pairs_below(self, *radii: Tensor) -> tuple[Tensor, Tensor]:
+        """Places ``[P]`` in the tile, rows and columns, of all pairs that may lie within one of the squared radii.
+
+        Args:
+            radii: float64, one a column ``[1, C]`` or one a row ``[R, 1]``.
+        """
+        found = None
+        for radius in radii:
+            # float32 rounds the radii too.
+            tolerance = self.tolerance + torch.finfo(torch.float32).eps * radius.max().float()
+            below = self.squared <= radius.float() + (tolerance[:, None] if radius.shape[1] == 1 else tolerance.max())
+            found = below if found is None else found.logical_or_(below)
+        row, column = torch.nonzero(found, as_tuple=True)
+        return row, column
+
 
 def as_vectors(features: Features, name: str) -> Tensor:
     """``features`` as a floating tensor ``[N, D]``.
