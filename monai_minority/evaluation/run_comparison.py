@@ -133,7 +133,7 @@ def compare_methods(
         seed=seed,
     )
     rows = summary[summary["target_class"] == ALL].rename(columns={"set": "method"})
-    rows = rows.set_index("method").drop(columns=["target_class", Column.SCALE.value, "frechet_distance_equal_n"])
+    rows = rows.set_index("method").drop(columns=["target_class", Column.SCALE.value])
     if map_extractor is not None:
         chosen = np.isin(np.arange(len(store)), compared["reference_rows"])
         maps = features_of(store.subset(chosen), map_extractor)

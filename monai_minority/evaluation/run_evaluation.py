@@ -25,8 +25,11 @@ from monai_minority.evaluation.run_summary import summary_table
 from monai_minority.keys import Split
 from monai_minority.scoring import MinorityScore, QuantileClasses
 
-PROVENANCE = ("extractor", "resizing", "weights_sha256", "k", "k_lof", "intervals", "seed", "libraries")
-"""Columns of the summary and of the agreement that say how all of it was measured; the same in every row."""
+DENSITY = ("extractor", "resizing", "normalisation", "weights_sha256", "k", "k_lof")
+"""Columns of the tables of images that say how densities were measured."""
+
+PROVENANCE = (*DENSITY, "reference", "reference_size", "intervals", "seed", "libraries")
+"""Columns of the tables of figures that say how all of it was measured; of one space, the same in every row."""
 
 _TABLES = ("real", "generated", "summary", "fidelity", "agreement", "unusual_images", "unusual_subjects", "spaces")
 HELD_OUT = (Split.VALIDATION.value, Split.TEST.value, Split.REFERENCE.value)
@@ -261,8 +264,16 @@ def evaluate_run(
     }
     review = unusual_images(real, store, review_size), unusual_subjects(real, store)
     how = provenance(context)
+    densities = {name: how[name] for name in DENSITY}
     evaluation = RunEvaluation(
-        real.table, generated.table, summary.assign(**how), fidelity, agreement.assign(**how), *review, spaces, context
+        real.table.assign(**densities),
+        generated.table.assign(**densities),
+        summary.assign(**how),
+        fidelity,
+        agreement.assign(**how),
+        *review,
+        spaces.assign(**{name: value for name, value in how.items() if name not in spaces}),
+        context,
     )
     evaluation.save(output_dir)
     return evaluation
@@ -273,9 +284,12 @@ def provenance(context: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "extractor": context["extractor"],
         "resizing": context["resizing"],
+        "normalisation": context["normalisation"],
         "weights_sha256": context["weights_sha256"],
         "k": context["neighbours"],
         "k_lof": context["lof_neighbours"],
+        "reference": context["reference"],
+        "reference_size": context["reference_size"],
         "intervals": context["intervals"],
         "seed": context["seed"],
         "libraries": "; ".join(f"{name} {version}" for name, version in context["libraries"].items()),

@@ -1,6 +1,5 @@
 """One row a set and target class: the figures that a report's tables and findings are made of."""
 
-import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -9,7 +8,7 @@ import pandas as pd
 from scipy.stats import binomtest
 
 from monai_minority.evaluation.density import NeighbourIndex
-from monai_minority.evaluation.fidelity import bootstrap, distance_figures, frechet_distance
+from monai_minority.evaluation.fidelity import UNKNOWN, DistanceFigures, bootstrap, distance_figures
 from monai_minority.evaluation.image_tables import SEVERITY_MEASURE, GeneratedImages, RealImages
 from monai_minority.evaluation.reference import choose_reference
 from monai_minority.keys import Column
@@ -54,7 +53,7 @@ def summary_table(
     - ``rarity_valid``: share inside some ball of training images, hence with a rarity;
     - ``frechet_distance`` to the most unique real images, from all ``n``, with its interval;
       ``frechet_distance_equal_n`` from the first ``equal_n`` images of each row (the fewest that a row of generated
-      images has), for rows of different ``n`` have distances of different bias;
+      images has), with its interval, for rows of different ``n`` have distances of different bias;
     - ``kernel_distance`` to them (KID, unbiased), with its interval;
     - ``precision``, ``recall`` and ``coverage`` against the same, with Wilson intervals, and ``density`` with a
       bootstrap interval; NaN for rows of too few images;
@@ -166,23 +165,23 @@ class _Comparison:
         return figures | shares | self._mean("density", density)
 
     def _distances(self, features: np.ndarray) -> dict[str, float]:
-        names = ("frechet_distance", "kernel_distance")
-        if min(len(features), len(self.reference)) < 2:
-            return dict.fromkeys([*names, "frechet_distance_equal_n"], np.nan)
-        found = distance_figures(self.reference, features, resamples=self.distance_resamples, seed=self.seed)
+        found = self._between(features)
+        equal = UNKNOWN
+        if len(features) >= self.equal_n:
+            equal = found if len(features) == self.equal_n else self._between(features[: self.equal_n])
         figures: dict[str, float] = {}
-        values = (found.frechet, found.frechet_interval), (found.kernel, found.kernel_interval)
-        for name, (value, (low, high)) in zip(names, values, strict=True):
+        for name, value, (low, high) in (
+            ("frechet_distance", found.frechet, found.frechet_interval),
+            ("kernel_distance", found.kernel, found.kernel_interval),
+            ("frechet_distance_equal_n", equal.frechet, equal.frechet_interval),
+        ):
             figures |= {name: value, f"{name}_low": low, f"{name}_high": high}
-        return figures | {"frechet_distance_equal_n": self._equal_n(features, found.frechet)}
+        return figures
 
-    def _equal_n(self, features: np.ndarray, of_all: float) -> float:
-        if len(features) <= self.equal_n:
-            return of_all if len(features) == self.equal_n else float("nan")
-        with warnings.catch_warnings():
-            # The bias that it warns of is why there is a column of equal N.
-            warnings.simplefilter("ignore", UserWarning)
-            return frechet_distance(self.reference, features[: self.equal_n])
+    def _between(self, features: np.ndarray) -> DistanceFigures:
+        if min(len(features), len(self.reference)) < 2:
+            return UNKNOWN
+        return distance_figures(self.reference, features, resamples=self.distance_resamples, seed=self.seed)
 
     def _mean(self, name: str, values: np.ndarray, stem: str | None = None) -> dict[str, float]:
         low = high = np.nan

@@ -101,22 +101,30 @@ def _guidance(summary: pd.DataFrame, spaces: pd.DataFrame) -> str:
         f"{row['above_p90']:.0%} of samples lie above the real 90th percentile of AvgkNN, {verdict} the "
         f"{unguided['above_p90']:.0%} of unguided ones"
     )
-    ours, theirs = row["frechet_distance_equal_n"], unguided["frechet_distance_equal_n"]
-    if not math.isnan(ours) and not math.isnan(theirs):
-        line += f"; their Fréchet distance to the most unique real images is {_nearer(ours, theirs)}"
+    if (near := _nearer(row, unguided)) is not None:
+        line += f"; their Fréchet distance to the most unique real images is {near}"
         further = spaces[spaces["extractor"] != spaces["extractor"].iloc[0]] if len(spaces) else spaces
         for name, part in further.groupby("extractor", sort=False):
             there, plain_there = _same_row(part, row), _same_row(part, unguided)
-            if there is None or plain_there is None:
-                continue
-            distances = there["frechet_distance_equal_n"], plain_there["frechet_distance_equal_n"]
-            line += f", seen by {name} {_nearer(*distances)}"
+            near = None if there is None or plain_there is None else _nearer(there, plain_there)
+            if near is not None:
+                line += f", seen by {name} {near}"
     copies = max(row["suspected_copies"], unguided["suspected_copies"])
     return line + (f". Up to {copies:.0%} are suspected copies of training images." if copies > 0.05 else ".")
 
 
-def _nearer(ours: float, theirs: float) -> str:
-    return f"{ours:.3g} to {theirs:.3g} ({'nearer' if ours < theirs else 'farther'})"
+def _nearer(row: pd.Series, plain: pd.Series) -> str | None:
+    """The distances of two rows at equal numbers of images; nearer or farther only where the intervals lie apart."""
+    names = ("frechet_distance_equal_n", "frechet_distance_equal_n_low", "frechet_distance_equal_n_high")
+    (ours, low, high), (theirs, plain_low, plain_high) = ([there[name] for name in names] for there in (row, plain))
+    if math.isnan(ours) or math.isnan(theirs):
+        return None
+    verdict = "nearer" if ours < theirs else "farther"
+    if math.isnan(low) or math.isnan(plain_low):
+        return f"{ours:.3g} to {theirs:.3g} ({verdict})"
+    if low <= plain_high and plain_low <= high:
+        verdict = "not measurably nearer or farther"
+    return f"{ours:.3g} [{low:.3g}, {high:.3g}] to {theirs:.3g} [{plain_low:.3g}, {plain_high:.3g}] ({verdict})"
 
 
 def _same_row(table: pd.DataFrame, row: pd.Series) -> pd.Series | None:

@@ -147,6 +147,7 @@ def test_summary_equals_direct_calls(run, evaluation):
         assert row["frechet_distance"] == pytest.approx(frechet_distance(real[reference], query[rows]), rel=1e-9)
         equal = frechet_distance(real[reference], query[rows][:12])
         assert row["frechet_distance_equal_n"] == pytest.approx(equal, rel=1e-9)
+        assert row["frechet_distance_equal_n_low"] < equal < row["frechet_distance_equal_n_high"]
         expected = precision_recall(real[reference], query[rows])
         assert (row["precision"], row["recall"]) == pytest.approx(expected)
         expected = density_coverage(real[reference], query[rows])
@@ -221,9 +222,15 @@ def test_further_spaces_give_their_own_figures(run, evaluation):
 
 def test_every_row_says_how_it_was_measured(evaluation):
     for table in (evaluation.summary, evaluation.agreement):
-        assert table["extractor"].eq("means of 4 x 4 pixels").all() and table["k"].eq(5).all()
+        assert table["extractor"].eq("means of 4 x 4 pixels").all()
+    for table in (evaluation.summary, evaluation.agreement, evaluation.spaces):
+        assert table["k"].eq(5).all()
         assert table["libraries"].str.contains(f"numpy {np.__version__}").all()
         assert {"resizing", "weights_sha256", "intervals", "seed", "n"} <= set(table)
+        assert (table["reference_size"] == evaluation.context["reference_size"]).all()
+    for table in (evaluation.real, evaluation.generated):
+        assert (table["k"] == 5).all()
+        assert (table["weights_sha256"] == evaluation.context["weights_sha256"]).all()
     rows = evaluation.fidelity
     carried = {
         "extractor",

@@ -61,4 +61,4 @@ def test_findings_tell_each_further_space(run, evaluation):
     pd.testing.assert_frame_equal(loaded.spaces, evaluation.spaces, check_dtype=False)
     line = findings_of(loaded)[2]
     assert "seen by thumbnail of 2 x 2 pixels" in line
-    assert line.count("nearer") + line.count("farther") == 3
+    assert line.count("nearer)") + line.count("farther)") == 3

@@ -135,14 +135,26 @@ def test_a_disappointing_result_is_said(run, tmp_path):
     classes = summary["target_class"] != "all"
     summary.loc[classes, ["above_p90", "above_p90_low", "above_p90_high"]] = [0.0, 0.0, 0.0]
     summary.loc[~classes, ["above_p90", "above_p90_low", "above_p90_high"]] = [0.2, 0.1, 0.3]
-    summary.loc[classes, "frechet_distance_equal_n"] = 1e6
+    distance = ["frechet_distance_equal_n", "frechet_distance_equal_n_low", "frechet_distance_equal_n_high"]
+    summary.loc[classes, distance] = [1e6, 0.9e6, 1.1e6]
     agreement[["value", "low", "high"]] = [0.5, -0.1, 0.6]
     evaluation.save(tmp_path / "evaluation")
     first, second, third = findings(tmp_path)
     assert "does not rank" in first
     assert "does not move the score" in second
     assert "less than the 20% of unguided ones" in third
-    assert "farther" in third
+    assert "1e+06 [9e+05, 1.1e+06] to " in third
+    assert "(farther)" in third
+
+
+def test_distances_whose_intervals_overlap_get_no_verdict(run, tmp_path):
+    evaluation = RunEvaluation.load(run / "evaluation")
+    distance = ["frechet_distance_equal_n", "frechet_distance_equal_n_low", "frechet_distance_equal_n_high"]
+    guided = evaluation.summary["target_class"] != "all"
+    evaluation.summary.loc[guided, distance] = [5.0, 4.0, 6.0]
+    evaluation.summary.loc[~guided, distance] = [6.5, 5.5, 7.5]
+    evaluation.save(tmp_path / "evaluation")
+    assert "5 [4, 6] to 6.5 [5.5, 7.5] (not measurably nearer or farther)" in findings(tmp_path)[2]
 
 
 def test_missing_parts_are_left_out_and_named(run, tmp_path):

@@ -2,7 +2,7 @@
 
 from monai_minority.evaluation.fidelity.bootstrap import Interval, bootstrap
 from monai_minority.evaluation.fidelity.density_coverage_metric import DensityCoverageMetric
-from monai_minority.evaluation.fidelity.distance_figures import DistanceFigures, distance_figures
+from monai_minority.evaluation.fidelity.distance_figures import UNKNOWN, DistanceFigures, distance_figures
 from monai_minority.evaluation.fidelity.feature_metric import FeatureMetric
 from monai_minority.evaluation.fidelity.frechet import (
     frechet_distance,
@@ -25,6 +25,7 @@ __all__ = [
     "CleanResize",
     "DensityCoverage",
     "DensityCoverageMetric",
+    "UNKNOWN",
     "DistanceFigures",
     "FeatureMetric",
     "FrechetMetric",

@@ -14,7 +14,7 @@ from monai_minority.evaluation.fidelity.kernel_distance import kernel_distance
 SMALL = 4096
 """Sets of no more images together are resampled by their products, which take 8 * 4096^2 bytes."""
 
-_UNKNOWN = Interval(float("nan"), float("nan"))
+_NONE = Interval(float("nan"), float("nan"))
 
 
 class DistanceFigures(NamedTuple):
@@ -24,6 +24,10 @@ class DistanceFigures(NamedTuple):
     frechet_interval: Interval
     kernel: float
     kernel_interval: Interval
+
+
+UNKNOWN = DistanceFigures(float("nan"), _NONE, float("nan"), _NONE)
+"""Of sets too small to have any."""
 
 
 def distance_figures(
@@ -51,7 +55,7 @@ def distance_figures(
         warnings.simplefilter("ignore", UserWarning)
         frechet, kernel = frechet_distance(a, b), kernel_distance(a, b)
         if not resamples:
-            return DistanceFigures(frechet, _UNKNOWN, kernel, _UNKNOWN)
+            return DistanceFigures(frechet, _NONE, kernel, _NONE)
         settings = {"resamples": resamples, "level": level, "seed": seed}
         if len(a) + len(b) <= SMALL:
             products = _Products(a, b)
