@@ -15,9 +15,10 @@ from monai_minority.evaluation import (
     utility,
 )
 from monai_minority.evaluation.comparison import fidelity_figures
+from monai_minority.evaluation.evaluation_tables import RunEvaluation
 from monai_minority.evaluation.figure import Figure, library_versions
 from monai_minority.evaluation.run_comparison import compare_methods
-from monai_minority.evaluation.run_evaluation import RunEvaluation, evaluate_run
+from monai_minority.evaluation.run_evaluation import evaluate_run
 from monai_minority.evaluation.run_feature_spaces import judge_feature_spaces
 from monai_minority.evaluation.run_utility import measure_utility
 

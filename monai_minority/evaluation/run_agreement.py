@@ -125,15 +125,26 @@ def _pairs(real: pd.DataFrame) -> Iterator[tuple[str, str]]:
         yield SEVERITY_MEASURE, Column.SEVERITY.value
 
 
+def normal_groups(real: pd.DataFrame, normal: str | Sequence[str] | None) -> list[str]:
+    """The groups that all others are compared with: those named, or the commonest in training.
+
+    Raises:
+        ValueError: one of them is no group of the table.
+    """
+    group = real[Column.GROUP]
+    trained = group[real[Column.SPLIT] == Split.TRAIN].dropna()
+    if normal is None:
+        normal = (trained if len(trained) else group).mode()[0]
+    names = [normal] if isinstance(normal, str) else list(normal)
+    if not set(names) <= set(group):
+        raise ValueError(f"normal_group must be one of {sorted(group.dropna().unique())}, got {normal!r}")
+    return names
+
+
 def _contrasts(real: pd.DataFrame, normal: str | Sequence[str] | None) -> Iterator[_Contrast]:
     group = real.get(Column.GROUP)
     if group is not None and group.notna().any():
-        trained = group[real[Column.SPLIT] == Split.TRAIN].dropna()
-        if normal is None:
-            normal = (trained if len(trained) else group).mode()[0]
-        names = [normal] if isinstance(normal, str) else list(normal)
-        if not set(names) <= set(group):
-            raise ValueError(f"normal_group must be one of {sorted(group.dropna().unique())}, got {normal!r}")
+        names = normal_groups(real, normal)
         normal = names[0] if len(names) == 1 else f"{len(names)} normal groups"
         known, usual = group.notna().to_numpy(), group.isin(names).to_numpy()
         others = sorted(group[known & ~usual].unique())

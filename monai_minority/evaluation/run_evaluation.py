@@ -1,13 +1,10 @@
 """The evaluate stage: every figure of a run, from its stores to its tables."""
 
-import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import torch
 from torch import nn
 
@@ -15,80 +12,19 @@ from monai_minority.data.image_store import ImageStore
 from monai_minority.evaluation import reference
 from monai_minority.evaluation.cohort_review import unusual_images, unusual_subjects
 from monai_minority.evaluation.density import PyODDetector
+from monai_minority.evaluation.evaluation_tables import DENSITY, RunEvaluation
 from monai_minority.evaluation.features import describe, extract
 from monai_minority.evaluation.figure import library_versions
 from monai_minority.evaluation.image_tables import Pictures, generated_table, real_table
 from monai_minority.evaluation.run_agreement import agreement_table
 from monai_minority.evaluation.run_fidelity import SeenBy, fidelity_table
+from monai_minority.evaluation.run_groups import group_table
 from monai_minority.evaluation.run_spaces import space_table
 from monai_minority.evaluation.run_summary import summary_table
 from monai_minority.keys import Split
 from monai_minority.scoring import MinorityScore, QuantileClasses
 
-DENSITY = ("extractor", "resizing", "normalisation", "weights_sha256", "k", "k_lof")
-"""Columns of the tables of images that say how densities were measured."""
-
-PROVENANCE = (*DENSITY, "reference", "reference_size", "intervals", "seed", "libraries")
-"""Columns of the tables of figures that say how all of it was measured; of one space, the same in every row."""
-
-_TABLES = ("real", "generated", "summary", "fidelity", "agreement", "unusual_images", "unusual_subjects", "spaces")
 HELD_OUT = (Split.VALIDATION.value, Split.TEST.value, Split.REFERENCE.value)
-
-
-@dataclass(frozen=True)
-class RunEvaluation:
-    """What :func:`evaluate_run` measured, and wrote under the same names.
-
-    Attributes:
-        real: one row a real image; see :func:`~monai_minority.evaluation.image_tables.real_table`.
-        generated: one row a generated image; see
-            :func:`~monai_minority.evaluation.image_tables.generated_table`.
-        summary: one row a set and target class; see
-            :func:`~monai_minority.evaluation.run_summary.summary_table`.
-        fidelity: one row a set, feature space and figure; see
-            :func:`~monai_minority.evaluation.run_fidelity.fidelity_table`. Empty where no further space was asked for.
-        agreement: one row a figure; see :func:`~monai_minority.evaluation.run_agreement.agreement_table`.
-        unusual_images: the images of the highest scores, with their neighbours; see
-            :func:`~monai_minority.evaluation.cohort_review.unusual_images`.
-        unusual_subjects: every subject by its scores; see
-            :func:`~monai_minority.evaluation.cohort_review.unusual_subjects`.
-        spaces: density and fidelity in every feature space; see
-            :func:`~monai_minority.evaluation.run_spaces.space_table`.
-        context: how all of it was measured.
-    """
-
-    real: pd.DataFrame
-    generated: pd.DataFrame
-    summary: pd.DataFrame
-    fidelity: pd.DataFrame
-    agreement: pd.DataFrame
-    unusual_images: pd.DataFrame
-    unusual_subjects: pd.DataFrame
-    spaces: pd.DataFrame
-    context: dict[str, Any]
-
-    def save(self, folder: str | Path) -> None:
-        """Write a CSV file a table, under its name, and, last, ``context.json``."""
-        folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        for name in _TABLES:
-            getattr(self, name).to_csv(folder / f"{name}.csv", index=False)
-        (folder / "context.json").write_text(json.dumps(self.context, indent=2) + "\n", encoding="utf-8")
-
-    @classmethod
-    def load(cls, folder: str | Path) -> "RunEvaluation":
-        """Read what :meth:`save` wrote.
-
-        Raises:
-            FileNotFoundError: the folder holds no whole evaluation.
-        """
-        folder = Path(folder)
-        if not (folder / "context.json").is_file():
-            raise FileNotFoundError(f"{folder} holds no evaluation (context.json is missing); run the evaluate stage")
-        text = {"summary": {"target_class": str}, "spaces": {"target_class": str}}
-        tables = {name: pd.read_csv(folder / f"{name}.csv", dtype=text.get(name)) for name in _TABLES}
-        context = json.loads((folder / "context.json").read_text(encoding="utf-8"))
-        return cls(**tables, context=context)
 
 
 def open_samples(folder: str | Path) -> dict[str, ImageStore]:
@@ -242,6 +178,7 @@ def evaluate_run(
         resamples=resamples,
         seed=seed,
     )
+    groups = group_table(real, generated, held_out=reference_split, normal_group=normal_group)
     context = {
         **describe(extractor),
         "dimension": int(real.index.dimension),
@@ -273,6 +210,7 @@ def evaluate_run(
         agreement.assign(**how),
         *review,
         spaces.assign(**{name: value for name, value in how.items() if name not in spaces}),
+        groups.assign(**how),
         context,
     )
     evaluation.save(output_dir)

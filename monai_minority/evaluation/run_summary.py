@@ -83,7 +83,7 @@ def summary_table(
     reference = choose_reference(real.table, reference_size, held_out, reference_measure)
     chosen, unseen = reference.rows, reference.never_trained_on
     threshold = float(np.percentile(knn[real.training], PERCENTILE))
-    groups = list(_groups(generated.table))
+    groups = list(sets_and_classes(generated.table))
     equal_n = min(len(rows) for _, rows in groups)
     compare = _Comparison(real, chosen, threshold, equal_n, resamples, distance_resamples, seed)
 
@@ -150,7 +150,7 @@ class _Comparison:
 
     def above(self, part: pd.DataFrame) -> dict[str, float]:
         """Share above the real percentile of AvgkNN."""
-        return _share("above_p90", (part["average_knn"] > self.threshold).to_numpy())
+        return share("above_p90", (part["average_knn"] > self.threshold).to_numpy())
 
     def fidelity(self, features: np.ndarray) -> dict[str, float]:
         """Distances to the reference, and how the manifolds overlap."""
@@ -161,7 +161,7 @@ class _Comparison:
             balls = self.index.balls(NeighbourIndex(features, k=0, ball=self.k), self.k)
             assert balls.reached is not None
             precision, recall, coverage, density = balls.count > 0, balls.reached, balls.occupied, balls.count / self.k
-        shares = _share("precision", precision) | _share("recall", recall) | _share("coverage", coverage)
+        shares = share("precision", precision) | share("recall", recall) | share("coverage", coverage)
         return figures | shares | self._mean("density", density)
 
     def _distances(self, features: np.ndarray) -> dict[str, float]:
@@ -191,7 +191,7 @@ class _Comparison:
         return {name: mean, f"{stem}_low": low, f"{stem}_high": high}
 
 
-def _share(name: str, hits: np.ndarray) -> dict[str, float]:
+def share(name: str, hits: np.ndarray) -> dict[str, float]:
     """A share and its Wilson interval: that of resampling has no width where all or none are hits."""
     if not len(hits):
         return dict.fromkeys((name, f"{name}_low", f"{name}_high"), float("nan"))
@@ -199,7 +199,7 @@ def _share(name: str, hits: np.ndarray) -> dict[str, float]:
     return {name: float(hits.mean()), f"{name}_low": float(low), f"{name}_high": float(high)}
 
 
-def _groups(table: pd.DataFrame) -> Iterator[tuple[dict[str, Any], np.ndarray]]:
+def sets_and_classes(table: pd.DataFrame) -> Iterator[tuple[dict[str, Any], np.ndarray]]:
     """Rows of each set: all of them, then each guided target class at each scale."""
     for name, rows in table.groupby("set", sort=False).indices.items():
         part = table.iloc[rows]

@@ -1,19 +1,20 @@
-"""What was found, in three sentences computed from the figures, whichever way they fall."""
+"""What was found, in a few sentences computed from the figures, whichever way they fall."""
 
 import math
 from pathlib import Path
 
 import pandas as pd
 
+from monai_minority.evaluation.evaluation_tables import RunEvaluation
 from monai_minority.evaluation.run_agreement import AUC, EVERY, RANKS, TOP_TENTH, UNSEEN
-from monai_minority.evaluation.run_evaluation import RunEvaluation
+from monai_minority.evaluation.run_groups import NORMAL, RARE, TAKEN
 from monai_minority.evaluation.run_summary import ALL
 from monai_minority.keys import Column
 
 
 def findings(run_dir: str | Path) -> list[str]:
     """Three lines: does the score rank what is rare, does a higher class give rarer images, does guidance
-    reach rare images better than none.
+    reach rare images better than none. A fourth where groups are known: does it make the rare group.
 
     Args:
         run_dir: a run folder with its ``evaluation/``.
@@ -26,7 +27,8 @@ def findings(run_dir: str | Path) -> list[str]:
 
 def findings_of(evaluation: RunEvaluation) -> list[str]:
     """The same of an evaluation at hand."""
-    return [_ranking(evaluation.agreement), _class_shift(evaluation), _guidance(evaluation.summary, evaluation.spaces)]
+    lines = [_ranking(evaluation.agreement), _class_shift(evaluation), _guidance(evaluation.summary, evaluation.spaces)]
+    return lines + _groups(evaluation.groups)
 
 
 def _ranking(agreement: pd.DataFrame) -> str:
@@ -111,6 +113,28 @@ def _guidance(summary: pd.DataFrame, spaces: pd.DataFrame) -> str:
                 line += f", seen by {name} {near}"
     copies = max(row["suspected_copies"], unguided["suspected_copies"])
     return line + (f". Up to {copies:.0%} are suspected copies of training images." if copies > 0.05 else ".")
+
+
+def _groups(groups: pd.DataFrame) -> list[str]:
+    guided = groups[(groups["target_class"] != ALL) & (groups[Column.SCALE] > 0)]
+    plain = groups[(groups["target_class"] == ALL) & (groups[Column.SCALE] == 0)]
+    if not len(guided) or not len(plain):
+        return []
+    highest = guided[guided["target_class"].astype(float) == guided["target_class"].astype(float).max()]
+    ours, theirs = (part.loc[part["n"].idxmax()] for part in (highest, plain))
+    low, high = f"{TAKEN}_low", f"{TAKEN}_high"
+    more = "more" if ours[low] > theirs[high] else "less" if ours[high] < theirs[low] else "not measurably more or less"
+    line = (
+        f"{ours[TAKEN]:.0%} [{ours[low]:.0%}, {ours[high]:.0%}] of the images guided to class {ours['target_class']} "
+        f"look like the rare group by their nearest training images, {more} than of unguided ones "
+        f"({theirs[TAKEN]:.0%} [{theirs[low]:.0%}, {theirs[high]:.0%}])"
+    )
+    known = groups.set_index("known")[TAKEN]
+    if {RARE, NORMAL} <= set(known.index):
+        line += (
+            f"; of real images never trained on, {known[RARE]:.0%} of the rare and {known[NORMAL]:.0%} of the others"
+        )
+    return [line + "."]
 
 
 def _nearer(row: pd.Series, plain: pd.Series) -> str | None:

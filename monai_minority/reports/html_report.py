@@ -12,8 +12,8 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from matplotlib.figure import Figure
 
+from monai_minority.evaluation.evaluation_tables import PROVENANCE
 from monai_minority.evaluation.run_comparison import COSTS
-from monai_minority.evaluation.run_evaluation import PROVENANCE
 from monai_minority.evaluation.run_summary import REAL
 from monai_minority.files import whole_file
 from monai_minority.keys import Column, Split
@@ -81,6 +81,7 @@ def write_report(run_dir: str | Path, path: str | Path | None = None, *, title: 
         classifier=None if run.classifier is None else charts.classifier_curve(run.classifier, _classes(run)),
         shift_table=_shift_table(run.evaluation.summary),
         spaces=_records(run.evaluation.spaces),
+        groups=_records(run.evaluation.groups),
         agreement=_records(run.evaluation.agreement),
         comparison=_comparison(run),
         fidelity=_records(run.evaluation.fidelity),

@@ -9,7 +9,8 @@ from typing import Any
 import pandas as pd
 
 from monai_minority.data.image_store import ImageStore
-from monai_minority.evaluation.run_evaluation import RunEvaluation, open_samples
+from monai_minority.evaluation.evaluation_tables import RunEvaluation
+from monai_minority.evaluation.run_evaluation import open_samples
 from monai_minority.keys import Column
 from monai_minority.scoring import QuantileClasses
 

@@ -7,6 +7,7 @@ import torch
 
 from monai_minority.data import ImageStore
 from monai_minority.evaluation.density import average_knn, local_outlier_factor, pyod_detector, rarity
+from monai_minority.evaluation.evaluation_tables import RunEvaluation
 from monai_minority.evaluation.fidelity import (
     density_coverage,
     frechet_distance,
@@ -15,7 +16,7 @@ from monai_minority.evaluation.fidelity import (
     spatial_frechet_distance,
 )
 from monai_minority.evaluation.memorization import audit
-from monai_minority.evaluation.run_evaluation import RunEvaluation, evaluate_run, open_samples
+from monai_minority.evaluation.run_evaluation import evaluate_run, open_samples
 from monai_minority.evaluation.run_summary import HELD_OUT, REAL, UNIQUE
 from monai_minority.scoring import QuantileClasses
 from tests.run_folder import CLASSES, HELD, RARE, SUBJECT, TRAIN, Pooled, exact_score, make_run

@@ -5,10 +5,11 @@ import pandas as pd
 import pytest
 
 from monai_minority.data import ImageStore
+from monai_minority.evaluation.evaluation_tables import RunEvaluation
 from monai_minority.evaluation.features import Thumbnail
 from monai_minority.evaluation.fidelity import frechet_distance
 from monai_minority.evaluation.reference import most_unique
-from monai_minority.evaluation.run_evaluation import RunEvaluation, evaluate_run, open_samples
+from monai_minority.evaluation.run_evaluation import evaluate_run, open_samples
 from monai_minority.reports.findings import findings_of
 from monai_minority.scoring import QuantileClasses
 from tests.run_folder import Pooled, exact_score, make_run

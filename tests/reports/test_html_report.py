@@ -10,8 +10,9 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from monai_minority.data import ImageStore
 from monai_minority.evaluation import compare_methods
+from monai_minority.evaluation.evaluation_tables import RunEvaluation
 from monai_minority.evaluation.run_copies import measure_copies
-from monai_minority.evaluation.run_evaluation import RunEvaluation, evaluate_run, open_samples
+from monai_minority.evaluation.run_evaluation import evaluate_run, open_samples
 from monai_minority.reports import RunFolder, findings, write_report, write_tensorboard
 from monai_minority.reports.html_report import number
 from monai_minority.reports.run_folder import without_names
@@ -119,7 +120,7 @@ def test_copies_and_usefulness_are_told_in_numbers(run, html):
 
 def test_findings_are_in_the_report_and_true(run, html):
     lines = findings(run)
-    assert len(lines) == 3
+    assert len(lines) == 4
     assert "ranks the rare group (bright against plain): AUC 1.00 [1.00, 1.00] on images never trained on" in lines[0]
     assert "100% of the top tenth of all images, 13% of them overall" in lines[0]
     assert "raises the score of generated images (set guided)" in lines[1]
@@ -138,13 +139,18 @@ def test_a_disappointing_result_is_said(run, tmp_path):
     distance = ["frechet_distance_equal_n", "frechet_distance_equal_n_low", "frechet_distance_equal_n_high"]
     summary.loc[classes, distance] = [1e6, 0.9e6, 1.1e6]
     agreement[["value", "low", "high"]] = [0.5, -0.1, 0.6]
+    taken = ["taken_for_rare", "taken_for_rare_low", "taken_for_rare_high"]
+    evaluation.groups.loc[evaluation.groups["target_class"] != "all", taken] = [0.1, 0.05, 0.2]
+    evaluation.groups.loc[evaluation.groups["set"] == "plain", taken] = [0.4, 0.3, 0.5]
     evaluation.save(tmp_path / "evaluation")
-    first, second, third = findings(tmp_path)
+    first, second, third, fourth = findings(tmp_path)
     assert "does not rank" in first
     assert "does not move the score" in second
     assert "less than the 20% of unguided ones" in third
     assert "1e+06 [9e+05, 1.1e+06] to " in third
     assert "(farther)" in third
+    assert fourth.startswith("10% [5%, 20%] of the images guided to class 2 look like the rare group")
+    assert "less than of unguided ones (40% [30%, 50%]); of real images never trained on, 100% of the rare" in fourth
 
 
 def test_distances_whose_intervals_overlap_get_no_verdict(run, tmp_path):
