@@ -59,6 +59,9 @@ def stage_files(bundle: Path, name: str, layers: list[Path], missing: bool = Fal
 def run_stage(title: str, files: list[str], bundle: Path, overrides: dict[str, Any]) -> None:
     from monai.bundle import run as run_bundle
 
+    # A part of what only another stage has cannot be set here.
+    roots = _roots(files)
+    overrides = {key: value for key, value in overrides.items() if "::" not in key or key.split("::")[0] in roots}
     command = ["python", "-m", "monai.bundle", "run", "--config_file", str(files), "--bundle_root", str(bundle)]
     for key, value in overrides.items():
         command += [f"--{key}", str(value)]
@@ -113,14 +116,19 @@ def override(text: str) -> tuple[str, Any]:
 
 def check_known(overrides: dict[str, Any], files: list[str]) -> None:
     """An override that no configuration has would change nothing, silently."""
-    from monai.bundle import ConfigParser
-
-    known = {key.split("::")[0].lstrip("+") for file in files for key in ConfigParser.load_config_file(file)}
+    known = _roots(files)
     for key in overrides:
         if key.split("::")[0] not in known:
             near = difflib.get_close_matches(key, known, 3)
             hint = f"did you mean {' or '.join(near)}?" if near else "see the bundle's configs"
             raise ValueError(f"override {key} is in no configuration of the pipeline; {hint}")
+
+
+def _roots(files: list[str]) -> set[str]:
+    """Names at the top of some configurations."""
+    from monai.bundle import ConfigParser
+
+    return {key.split("::")[0].lstrip("+") for file in files for key in ConfigParser.load_config_file(file)}
 
 
 def say(text: str, error: bool = False) -> None:

@@ -85,6 +85,16 @@ def test_stages_run_in_order_with_their_overrides(bundle):
     assert "python -m monai.bundle run --config_file" in result.stdout
 
 
+def test_a_part_of_what_one_stage_alone_has_can_be_set_in_the_whole_pipeline(bundle):
+    """MONAI refuses an override inside of what a configuration does not have."""
+    with (bundle / "configs" / "first.yaml").open("a") as stage:
+        stage.write("crops: {jitter: 0.4}\nvalue: \"$@crops['jitter']\"\n")
+    result = run("--bundle", bundle, "crops::jitter=0.1")
+    assert result.exit_code == 0, result.output
+    assert printed(result)[:2] == ["first: 0.1 5 None", "inference: 1 5 []"]
+    assert result.stdout.count("--crops::jitter") == 1
+
+
 def test_one_stage_alone_with_an_overlay_of_the_bundle_and_one_of_the_user(bundle, tmp_path):
     (tmp_path / "mine.yaml").write_text("nothing: 6\n")
     result = run("--bundle", bundle, "--stage", "first", "--overlay", "small", "--overlay", tmp_path / "mine.yaml")
