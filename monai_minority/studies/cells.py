@@ -28,12 +28,14 @@ class CellStudy(Study):
         x_label: of the axis.
         by: column of the other setting, ``None`` for none.
         logarithmic: whether the axis is.
+        also: measures of the study's own that are drawn too.
     """
 
     x = "target"
     x_label = "minority class sampled (0: commonest)"
     by: str | None = None
     logarithmic = False
+    also: tuple[str, ...] = ()
 
     @abstractmethod
     def cells(self, plan: StudyPlan) -> list[Cell]:
@@ -50,7 +52,7 @@ class CellStudy(Study):
 
     def draw(self, tables: Tables, run: StudyRun) -> Figure:
         table = tables["figures"]
-        measures = [m for m in (*run.measures, *FIDELITY) if _known(table, m)]
+        measures = [m for m in (*run.measures, *self.also, *FIDELITY) if _known(table, m)]
         figure, axes = panels(len(measures))
         cells = table[table["cell"] != REAL]
         plain = cells[cells[self.x].isna()]

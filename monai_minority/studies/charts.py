@@ -38,6 +38,7 @@ NAMES = {
     "precision": "precision",
     "recall": "recall",
     "frechet_distance_equal_n": "Fréchet distance (equal n)",
+    "label_accuracy": "share of the group aimed at",
 }
 
 

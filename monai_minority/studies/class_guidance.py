@@ -10,7 +10,7 @@ from monai_minority.studies.cells import Cell, CellStudy
 from monai_minority.studies.plan import StageCall, StudyPlan
 from monai_minority.studies.study import Tables
 from monai_minority.studies.study_run import StudyRun
-from monai_minority.studies.words import change, figure_of
+from monai_minority.studies.words import change
 
 FOLDER = "class_guidance"
 VOTES = 20
@@ -30,6 +30,7 @@ class ClassGuidance(CellStudy):
     x = "label_scale"
     x_label = "scale of the class guidance"
     by = "minority_scale"
+    also = ("label_accuracy",)
 
     def calls(self, plan: StudyPlan) -> list[StageCall]:
         if plan.class_labels < 2:
@@ -93,10 +94,7 @@ class ClassGuidance(CellStudy):
             first, last = part.iloc[0], part.iloc[-1]
             ends = "; ".join(change(first, last, m) for m in ("label_accuracy", "minority_score", "average_knn"))
             which = "Without minority guidance" if not scale else f"With minority guidance at scale {scale:g}"
-            each = ", ".join(f"{r['label_scale']:g}: {figure_of(r, 'label_accuracy')}" for _, r in part.iterrows())
-            parts.append(
-                f"{which}, from class scale {first['label_scale']:g} to {last['label_scale']:g}: {ends} ({each})."
-            )
+            parts.append(f"{which}, from class scale {first['label_scale']:g} to {last['label_scale']:g}: {ends}.")
         return " ".join(parts)
 
 
