@@ -6,10 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from monai_minority.data import ImageStore, SamplePlan
 from monai_minority.data.export import save_nifti, save_png_grid
 from monai_minority.evaluation.run_evaluation import open_samples
+
+GRID_COLUMNS = 16
+"""Images of a class in the grid; of a single class a square of so many rows."""
 
 
 def write_samples(
@@ -25,8 +29,8 @@ def write_samples(
     Args:
         images: batches ``[B, C, H, W]`` in about [-1, 1], in the order of the plan; values beyond are clamped.
         plan: seeds and target classes.
-        path: folder of the store; one that is there is replaced. The grid, a row a class, is ``<path>.png``; the
-            volume, of images of one channel, ``<path>.nii.gz``.
+        path: folder of the store; one that is there is replaced. The grid ``<path>.png`` has a row of the first images
+            of each class; the volume ``<path>.nii.gz``, where they have one channel, has all.
         scale: of the guidance, 0 for none.
         settings: how they were made, kept in the store.
         geometry: what the pixels measure.
@@ -48,7 +52,11 @@ def write_samples(
         synthetic=True,
         **settings,
     )
-    save_png_grid(store, f"{path}.png", rows=max(1, len(plan.targets.unique())))
+    targets = plan.targets.numpy()
+    classes = len(np.unique(targets))
+    place = pd.Series(targets).groupby(targets).cumcount().to_numpy()  # of each image in its class
+    shown = store.subset(place < GRID_COLUMNS * (1 if classes > 1 else GRID_COLUMNS))
+    save_png_grid(shown, f"{path}.png", rows=classes if classes > 1 else None)
     if store.image_shape[0] == 1:
         save_nifti(store, f"{path}.nii.gz")
     return store

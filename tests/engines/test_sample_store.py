@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from monai_minority.data import ImageStore, SamplePlan
 from monai_minority.engines import read_samples, write_samples
@@ -25,6 +26,22 @@ def test_pixels_are_rounded_to_bytes_and_clamped(tmp_path):
     assert (table["synthetic"] == 1).all()
     assert store.meta["synthetic"] is True
     assert store.meta["steps"] == 25
+
+
+def test_the_grid_has_a_row_of_the_first_images_of_each_class(tmp_path):
+    """Two pixels of white lie between images and around them."""
+    levels = np.linspace(-1, 1, 40, dtype=np.float32)
+    for name, plan, size in (
+        ("guided", SamplePlan(20, [0, 5]), (16 * 4 + 2, 2 * 4 + 2)),
+        ("all", SamplePlan(40), None),
+    ):
+        write(tmp_path, name, plan, [np.broadcast_to(levels[:, None, None, None], (40, 1, 2, 2))])
+        picture = Image.open(tmp_path / "samples" / f"{name}.png")
+        assert size is None or picture.size == size
+        first = np.asarray(picture)[2, 2::4]
+        np.testing.assert_allclose(first, (levels[: len(first)] + 1) * 127.5, atol=1)
+    second = np.asarray(Image.open(tmp_path / "samples" / "guided.png"))[6, 2]
+    assert abs(second - (levels[20] + 1) * 127.5) <= 1
 
 
 def test_a_set_is_replaced(tmp_path):
