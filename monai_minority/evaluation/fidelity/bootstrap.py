@@ -61,13 +61,32 @@ def bootstrap(
         ],
         dtype=np.float64,
     )
+    return percentile_interval(values, level, estimate)
+
+
+def percentile_interval(values: np.ndarray, level: float = 0.95, estimate: float | None = None) -> Interval:
+    """The interval that resamples give, as :func:`bootstrap` says, from their values ``[R]``."""
     values = values[~np.isnan(values)]
     if not values.size:
         return Interval(float("nan"), float("nan"))
     if estimate is not None:
-        values += estimate - values.mean()
+        values = values + (estimate - values.mean())
     low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
     return Interval(float(low), float(high))
+
+
+def resample_counts(lengths: Sequence[int], resamples: int, seed: int = 0) -> list[np.ndarray]:
+    """How often each row is in each resample that :func:`bootstrap` draws of samples of these lengths.
+
+    Returns:
+        int64 ``[resamples, N]`` for each length.
+    """
+    rng = np.random.default_rng(seed)
+    counts = [np.empty((resamples, length), np.int64) for length in lengths]
+    for resample in range(resamples):
+        for length, count in zip(lengths, counts, strict=True):
+            count[resample] = np.bincount(_draw(rng, length), minlength=length)
+    return counts
 
 
 def _members(length: int, groups: np.ndarray | None) -> int | list[np.ndarray]:

@@ -7,12 +7,20 @@ import numpy as np
 import torch
 
 from monai_minority.evaluation.density.neighbours import Features
-from monai_minority.evaluation.fidelity.bootstrap import Interval, bootstrap
+from monai_minority.evaluation.fidelity.bootstrap import (
+    Interval,
+    bootstrap,
+    percentile_interval,
+    resample_counts,
+)
 from monai_minority.evaluation.fidelity.frechet import frechet_distance
-from monai_minority.evaluation.fidelity.kernel_distance import kernel_distance
+from monai_minority.evaluation.fidelity.kernel_distance import kernel_distance, resampled_kernel_distances
 
 SMALL = 4096
 """Sets of no more images together are resampled by their products, which take 8 * 4096^2 bytes."""
+
+FEW = 1024
+"""Of no more images against many the products are kept, which take 8 * 1024 bytes an image of the many."""
 
 _NONE = Interval(float("nan"), float("nan"))
 
@@ -37,8 +45,10 @@ def distance_figures(
 
     Both depend on the images through their inner products alone. These are computed once, and a resample takes its rows
     and columns of them: of two hundred images against a hundred that is a thousand times as fast as the distances anew.
-    Larger sets are measured anew for each resample. The mean of the resamples is shifted to the estimate, for repeated
-    images alone enlarge both distances. The interval is of the estimate's spread, not of its bias by few images.
+    Of larger sets the kernels are computed once for all resamples, and of a small set against a large one the products
+    between them; Fréchet distances of two large sets are measured anew for each. The mean of the resamples is shifted
+    to the estimate, for repeated images alone enlarge both distances. The interval is of the estimate's spread, not of
+    its bias by few images.
 
     Args:
         a: feature vectors ``[N, D]``, N at least 2.
@@ -64,8 +74,13 @@ def distance_figures(
             kernels = bootstrap(products.kernel, *rows, estimate=kernel, **settings)  # type: ignore[arg-type]
         else:
             sets = _array(a), _array(b)
-            frechets = bootstrap(frechet_distance, *sets, estimate=frechet, **settings)  # type: ignore[arg-type]
-            kernels = bootstrap(kernel_distance, *sets, estimate=kernel, **settings)  # type: ignore[arg-type]
+            if min(len(a), len(b)) <= FEW:
+                indices = (np.arange(len(x)) for x in sets)
+                frechets = bootstrap(_FewAndMany(a, b), *indices, estimate=frechet, **settings)  # type: ignore[arg-type]
+            else:
+                frechets = bootstrap(frechet_distance, *sets, estimate=frechet, **settings)  # type: ignore[arg-type]
+            counts = resample_counts((len(sets[0]), len(sets[1])), resamples, seed)
+            kernels = percentile_interval(resampled_kernel_distances(a, b, *counts), level, kernel)
     return DistanceFigures(frechet, frechets, kernel, kernels)
 
 
@@ -92,6 +107,39 @@ class _Products:
         aa, ab, bb = self.kernels.take(rows, columns)
         within = [(k.sum() - k.trace()) / (len(k) * (len(k) - 1)) for k in (aa, bb)]
         return float(within[0] + within[1] - 2 * ab.mean())
+
+
+class _FewAndMany:
+    """Fréchet distance of chosen rows of two sets, of which one is small, from the products between them.
+
+    The singular values come from eigenvalues of their squares, which rounds them at 1e-8 of the largest: enough for an
+    interval.
+    """
+
+    def __init__(self, a: Features, b: Features) -> None:
+        self.swapped = len(a) > len(b)
+        few, many = (torch.as_tensor(x).detach().double() for x in ((b, a) if self.swapped else (a, b)))
+        centre = many.mean(dim=0)
+        self.few, self.many = few - centre, many - centre
+        self.products = self.few @ self.many.T
+        self.squares = self.many.square().sum(dim=1)
+
+    def __call__(self, rows: np.ndarray, columns: np.ndarray) -> float:
+        if self.swapped:
+            rows, columns = columns, rows
+        n, m = len(rows), len(columns)
+        i = torch.from_numpy(rows).to(self.many.device)
+        counts = torch.from_numpy(np.bincount(columns, minlength=m)).to(self.many)
+        few = self.few[i]
+        mean_few, mean_many = few.mean(dim=0), counts @ self.many / m
+        spread = (few - mean_few).square().sum() / (n - 1)
+        spread += (counts @ self.squares - m * mean_many.square().sum()) / (m - 1)
+        products = self.products[i]
+        products -= products.mean(dim=0)
+        products -= (products @ counts / m)[:, None]
+        squared = torch.linalg.eigvalsh((products * counts) @ products.T)
+        overlap = squared.clamp(min=0).sqrt().sum() / ((n - 1) * (m - 1)) ** 0.5
+        return float(((mean_few - mean_many).square().sum() + spread - 2 * overlap).clamp(min=0))
 
 
 class _Blocks(NamedTuple):

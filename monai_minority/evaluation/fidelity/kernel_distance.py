@@ -49,20 +49,47 @@ def kernel_distance(
     return float(np.mean(draws))
 
 
+def resampled_kernel_distances(a: Features, b: Features, counts_a: np.ndarray, counts_b: np.ndarray) -> np.ndarray:
+    """Kernel distances of many resamples, for which each kernel is computed once.
+
+    Args:
+        a: feature vectors ``[N, D]``.
+        b: feature vectors ``[M, D]``.
+        counts_a: how often a resample has each of ``a``, ``[R, N]``, summing to N.
+        counts_b: the same of ``b``, ``[R, M]``.
+
+    Returns:
+        ``[R]``, float64.
+    """
+    a, b = torch.as_tensor(a).detach(), torch.as_tensor(b).detach()
+    u, v = (torch.as_tensor(counts).to(a.device, torch.float64) for counts in (counts_a, counts_b))
+    return _distances(a, b, u, v).cpu().numpy()
+
+
 def _discrepancy(a: Tensor, b: Tensor) -> float:
+    once = (torch.ones(1, len(x), dtype=torch.float64, device=x.device) for x in (a, b))
+    return float(_distances(a, b, *once))
+
+
+def _distances(a: Tensor, b: Tensor, u: Tensor, v: Tensor) -> Tensor:
     n, m = len(a), len(b)
-    within_a = (_kernel_sum(a, a) - _diagonal_sum(a)) / (n * (n - 1))
-    within_b = (_kernel_sum(b, b) - _diagonal_sum(b)) / (m * (m - 1))
-    return float(within_a + within_b - 2 * _kernel_sum(a, b) / (n * m))
+    within_a = (_kernel_sums(a, a, u, u) - u @ _diagonal(a)) / (n * (n - 1))
+    within_b = (_kernel_sums(b, b, v, v) - v @ _diagonal(b)) / (m * (m - 1))
+    return within_a + within_b - 2 * _kernel_sums(a, b, u, v) / (n * m)
 
 
-def _kernel_sum(a: Tensor, b: Tensor) -> float:
-    return sum(
-        float((x.double() @ y.double().T / a.shape[1] + 1).pow_(3).sum())
-        for x in a.split(_ROWS)
-        for y in b.split(_ROWS)
-    )
+def _kernel_sums(a: Tensor, b: Tensor, u: Tensor, v: Tensor) -> Tensor:
+    """Sums ``[R]`` of all kernels, each counted as often as its two vectors; of a set with itself half are computed."""
+    sums = torch.zeros(len(u), dtype=torch.float64, device=a.device)
+    for i, x in enumerate(a.split(_ROWS)):
+        for j, y in enumerate(b.split(_ROWS)):
+            if a is b and j < i:
+                continue
+            kernel = (x.double() @ y.double().T / a.shape[1] + 1).pow_(3)
+            part = (u[:, i * _ROWS : i * _ROWS + len(x)] @ kernel * v[:, j * _ROWS : j * _ROWS + len(y)]).sum(dim=1)
+            sums += 2 * part if a is b and j > i else part
+    return sums
 
 
-def _diagonal_sum(a: Tensor) -> float:
-    return sum(float((x.double().square().sum(dim=1) / a.shape[1] + 1).pow_(3).sum()) for x in a.split(_ROWS))
+def _diagonal(a: Tensor) -> Tensor:
+    return torch.cat([(x.double().square().sum(dim=1) / a.shape[1] + 1).pow_(3) for x in a.split(_ROWS)])

@@ -25,12 +25,21 @@ def test_intervals_equal_those_of_distances_computed_anew(dimension):
         assert interval.low < value < interval.high
 
 
-def test_large_sets_are_measured_anew(monkeypatch):
+@pytest.mark.filterwarnings("ignore:Fréchet distance from")
+def test_large_sets_give_the_same(monkeypatch):
     rng = np.random.default_rng(1)
     a, b = rng.standard_normal((50, 4)), rng.standard_normal((40, 4))
     small = distance_figures(a, b, resamples=5)
     monkeypatch.setattr(sys.modules[distance_figures.__module__], "SMALL", 10)
-    np.testing.assert_allclose(np.hstack(distance_figures(a, b, resamples=5)), np.hstack(small), rtol=1e-9)
+    for few, tolerance in ((1, 1e-9), (45, 1e-6)):  # neither set is small, the second is
+        monkeypatch.setattr(sys.modules[distance_figures.__module__], "FEW", few)
+        np.testing.assert_allclose(np.hstack(distance_figures(a, b, resamples=5)), np.hstack(small), rtol=tolerance)
+    turned = distance_figures(b, a, resamples=5)
+    np.testing.assert_allclose(turned.frechet, small.frechet, rtol=1e-9)
+    few, many = rng.standard_normal((12, 20)), rng.standard_normal((60, 20))  # fewer images than dimensions
+    settings = {"resamples": 5, "seed": 3}
+    anew = bootstrap(frechet_distance, few, many, estimate=frechet_distance(few, many), **settings)
+    np.testing.assert_allclose(distance_figures(few, many, **settings).frechet_interval, anew, rtol=1e-6)
 
 
 def test_the_interval_covers_what_a_known_spread_says():
