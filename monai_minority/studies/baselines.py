@@ -1,14 +1,16 @@
 """Tables 1, 7 and 8: minority guidance beside other methods."""
 
+import math
 from pathlib import Path
 
 import pandas as pd
 from matplotlib.figure import Figure
 
-from monai_minority.studies.charts import COLOURS, panels
+from monai_minority.studies.charts import COLOURS, panels, value
 from monai_minority.studies.plan import StageCall, StudyPlan
 from monai_minority.studies.study import Study, Tables
 from monai_minority.studies.study_run import StudyRun
+from monai_minority.studies.words import figure_of
 
 TABLE = "comparison/methods.csv"
 
@@ -44,4 +46,32 @@ class Baselines(Study):
         return figure
 
     def tell(self, tables: Tables) -> str:
-        return f"{len(tables['figures'])} rows of methods, as measured by the comparison; see {TABLE}."
+        table = tables["figures"]
+        made = table[~table["method"].str.startswith("real")]
+        parts = [
+            _best(made, measure, name, lowest)
+            for measure, name, lowest in (
+                ("frechet_distance", "is the nearest to the most unique real images (Fréchet distance)", True),
+                ("recall", "has the highest recall of them", False),
+                ("average_knn", "lies the furthest out (AvgkNN)", False),
+                ("minority_score", "has the highest minority score", False),
+            )
+        ]
+        return f"Of {len(made)} methods {'; '.join(part for part in parts if part)}. All figures: {TABLE}."
+
+
+def _best(table: pd.DataFrame, measure: str, name: str, lowest: bool) -> str:
+    """Which method has most or least of a measure, and which ones cannot be told from it."""
+    known = [row for _, row in table.iterrows() if measure in row or f"{measure}_mean" in row]
+    known = [row for row in known if not math.isnan(value(row, measure)[0])]
+    if not known:
+        return ""
+    best = (min if lowest else max)(known, key=lambda row: value(row, measure)[0])
+    _, low, high = value(best, measure)
+    alike = [
+        row["method"]
+        for row in known
+        if row["method"] != best["method"] and value(row, measure)[1] <= high and low <= value(row, measure)[2]
+    ]
+    text = f"{best['method'].replace('_', ' ')} {name}, {figure_of(best, measure)}"
+    return text + (f", not measurably apart from {', '.join(alike).replace('_', ' ')}" if alike else "")
