@@ -16,8 +16,8 @@ from monai_minority.evaluation.fidelity.bootstrap import (
 from monai_minority.evaluation.fidelity.frechet import frechet_distance
 from monai_minority.evaluation.fidelity.kernel_distance import kernel_distance, resampled_kernel_distances
 
-SMALL = 4096
-"""Sets of no more images together are resampled by their products, which take 8 * 4096^2 bytes."""
+SMALL = 1024
+"""Sets of no more images together are resampled by their products, which are exact to the last digits."""
 
 FEW = 1024
 """Of no more images against many the products are kept, which take 8 * 1024 bytes an image of the many."""
