@@ -79,6 +79,9 @@ class RunEvaluation:
         folder = Path(folder)
         if not (folder / "context.json").is_file():
             raise FileNotFoundError(f"{folder} holds no evaluation (context.json is missing); run the evaluate stage")
+        missing = [name for name in _TABLES if not (folder / f"{name}.csv").is_file()]
+        if missing:
+            raise FileNotFoundError(f"{folder} has no {missing[0]}.csv; run the evaluate stage again, which writes it")
         text = {"summary": {"target_class": str}, "spaces": {"target_class": str}, "groups": {"target_class": str}}
         tables = {name: pd.read_csv(folder / f"{name}.csv", dtype=text.get(name)) for name in _TABLES}
         context = json.loads((folder / "context.json").read_text(encoding="utf-8"))

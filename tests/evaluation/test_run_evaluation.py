@@ -362,3 +362,10 @@ def test_missing_columns_and_shapes_are_named(run, tmp_path):
     store = ImageStore.open(run / "store")
     with pytest.raises(ValueError, match="shape"):
         evaluate_run(store, {"other": other}, Pooled(), exact_score(), output_dir=tmp_path, progress=False)
+
+
+def test_a_table_that_is_missing_is_named(run, evaluation, tmp_path):
+    evaluation.save(tmp_path)
+    (tmp_path / "groups.csv").unlink()
+    with pytest.raises(FileNotFoundError, match=r"has no groups\.csv; run the evaluate stage again"):
+        RunEvaluation.load(tmp_path)
