@@ -1,5 +1,6 @@
 """Feature vectors and their exact distances: what the parts of the neighbour search share."""
 
+import functools
 from typing import NamedTuple
 
 import numpy as np
@@ -36,14 +37,13 @@ class Tile(NamedTuple):
         Args:
             radii: float64, one a column ``[1, C]`` or one a row ``[R, 1]``.
         """
-        found = None
-        for radius in radii:
-            # float32 rounds the radii too.
-            tolerance = self.tolerance + torch.finfo(torch.float32).eps * radius.max().float()
-            below = self.squared <= radius.float() + (tolerance[:, None] if radius.shape[1] == 1 else tolerance.max())
-            found = below if found is None else found.logical_or_(below)
-        row, column = torch.nonzero(found, as_tuple=True)
+        row, column = torch.nonzero(functools.reduce(torch.logical_or, map(self._below, radii)), as_tuple=True)
         return row, column
+
+    def _below(self, radii: Tensor) -> Tensor:
+        # float32 rounds the radii too.
+        tolerance = self.tolerance + torch.finfo(torch.float32).eps * radii.max().float()
+        return self.squared <= radii.float() + (tolerance[:, None] if radii.shape[1] == 1 else tolerance.max())
 
 
 def as_vectors(features: Features, name: str) -> Tensor:
