@@ -16,11 +16,11 @@ from monai_minority.evaluation.fidelity.bootstrap import (
 from monai_minority.evaluation.fidelity.frechet import frechet_distance
 from monai_minority.evaluation.fidelity.kernel_distance import kernel_distance, resampled_kernel_distances
 
-SMALL = 1024
-"""Sets of no more images together are resampled by their products, which are exact to the last digits."""
-
 FEW = 1024
-"""Of no more images against many the products are kept, which take 8 * 1024 bytes an image of the many."""
+"""Of no more images against others the products are kept, which take 8 * 1024 bytes an image of the others."""
+
+SMALL = 512
+"""Of no more images on the larger side the singular values are taken themselves, exact to the last digits."""
 
 _NONE = Interval(float("nan"), float("nan"))
 
@@ -43,12 +43,10 @@ def distance_figures(
 ) -> DistanceFigures:
     """Fréchet and kernel distance and how much they vary with the images.
 
-    Both depend on the images through their inner products alone. These are computed once, and a resample takes its rows
-    and columns of them: of two hundred images against a hundred that is a thousand times as fast as the distances anew.
-    Of larger sets the kernels are computed once for all resamples, and of a small set against a large one the products
-    between them; Fréchet distances of two large sets are measured anew for each. The mean of the resamples is shifted
-    to the estimate, for repeated images alone enlarge both distances. The interval is of the estimate's spread, not of
-    its bias by few images.
+    Both depend on the images through their inner products alone. The kernels are computed once for all resamples, and
+    so are the products between a small set and any other; Fréchet distances of two large sets are measured anew for
+    each. The mean of the resamples is shifted to the estimate, for repeated images alone enlarge both distances. The
+    interval is of the estimate's spread, not of its bias by few images.
 
     Args:
         a: feature vectors ``[N, D]``, N at least 2.
@@ -67,53 +65,22 @@ def distance_figures(
         if not resamples:
             return DistanceFigures(frechet, _NONE, kernel, _NONE)
         settings = {"resamples": resamples, "level": level, "seed": seed}
-        if len(a) + len(b) <= SMALL:
-            products = _Products(a, b)
-            rows = np.arange(len(a)), np.arange(len(b))
-            frechets = bootstrap(products.frechet, *rows, estimate=frechet, **settings)  # type: ignore[arg-type]
-            kernels = bootstrap(products.kernel, *rows, estimate=kernel, **settings)  # type: ignore[arg-type]
+        sets = _array(a), _array(b)
+        if min(len(a), len(b)) <= FEW:
+            rows = (np.arange(len(x)) for x in sets)
+            frechets = bootstrap(_Products(a, b), *rows, estimate=frechet, **settings)  # type: ignore[arg-type]
         else:
-            sets = _array(a), _array(b)
-            if min(len(a), len(b)) <= FEW:
-                indices = (np.arange(len(x)) for x in sets)
-                frechets = bootstrap(_FewAndMany(a, b), *indices, estimate=frechet, **settings)  # type: ignore[arg-type]
-            else:
-                frechets = bootstrap(frechet_distance, *sets, estimate=frechet, **settings)  # type: ignore[arg-type]
-            counts = resample_counts((len(sets[0]), len(sets[1])), resamples, seed)
-            kernels = percentile_interval(resampled_kernel_distances(a, b, *counts), level, kernel)
+            frechets = bootstrap(frechet_distance, *sets, estimate=frechet, **settings)  # type: ignore[arg-type]
+        counts = resample_counts((len(a), len(b)), resamples, seed)
+        kernels = percentile_interval(resampled_kernel_distances(a, b, *counts), level, kernel)
     return DistanceFigures(frechet, frechets, kernel, kernels)
 
 
 class _Products:
-    """Both distances of chosen rows, from inner products of all rows in float64."""
-
-    def __init__(self, a: Features, b: Features) -> None:
-        both = torch.cat([torch.as_tensor(a).detach().double(), torch.as_tensor(b).detach().double()])
-        kernel = (both @ both.T / both.shape[1] + 1) ** 3
-        # Distances of Gaussians do not change with the origin, and products about the middle keep their digits.
-        both = both - both.mean(dim=0)
-        self.kernels, self.products = _Blocks.of(kernel, len(a)), _Blocks.of(both @ both.T, len(a))
-
-    def frechet(self, rows: np.ndarray, columns: np.ndarray) -> float:
-        aa, ab, bb = self.products.take(rows, columns)
-        n, m = ab.shape
-        mean_a, mean_b, mean = aa.mean(), bb.mean(), ab.mean()
-        spread = (aa.trace() - n * mean_a) / (n - 1) + (bb.trace() - m * mean_b) / (m - 1)
-        centred = ab - ab.mean(dim=0) - ab.mean(dim=1, keepdim=True) + mean
-        overlap = torch.linalg.svdvals(centred).sum() / ((n - 1) * (m - 1)) ** 0.5
-        return float((mean_a - 2 * mean + mean_b + spread - 2 * overlap).clamp(min=0))
-
-    def kernel(self, rows: np.ndarray, columns: np.ndarray) -> float:
-        aa, ab, bb = self.kernels.take(rows, columns)
-        within = [(k.sum() - k.trace()) / (len(k) * (len(k) - 1)) for k in (aa, bb)]
-        return float(within[0] + within[1] - 2 * ab.mean())
-
-
-class _FewAndMany:
     """Fréchet distance of chosen rows of two sets, of which one is small, from the products between them.
 
-    The singular values come from eigenvalues of their squares, which rounds them at 1e-8 of the largest: enough for an
-    interval.
+    Of many images the singular values come from the eigenvalues of their squares, which rounds them at 1e-8 of the
+    largest: enough for an interval.
     """
 
     def __init__(self, a: Features, b: Features) -> None:
@@ -137,25 +104,12 @@ class _FewAndMany:
         products = self.products[i]
         products -= products.mean(dim=0)
         products -= (products @ counts / m)[:, None]
-        squared = torch.linalg.eigvalsh((products * counts) @ products.T)
-        overlap = squared.clamp(min=0).sqrt().sum() / ((n - 1) * (m - 1)) ** 0.5
+        if m <= SMALL:
+            singular = torch.linalg.svdvals(products * counts.sqrt())
+        else:
+            singular = torch.linalg.eigvalsh((products * counts) @ products.T).clamp(min=0).sqrt()
+        overlap = singular.sum() / ((n - 1) * (m - 1)) ** 0.5
         return float(((mean_few - mean_many).square().sum() + spread - 2 * overlap).clamp(min=0))
-
-
-class _Blocks(NamedTuple):
-    """Of a symmetric matrix over two sets: each set with itself, and the one with the other."""
-
-    aa: torch.Tensor
-    ab: torch.Tensor
-    bb: torch.Tensor
-
-    @classmethod
-    def of(cls, matrix: torch.Tensor, n: int) -> "_Blocks":
-        return cls(matrix[:n, :n], matrix[:n, n:], matrix[n:, n:])
-
-    def take(self, rows: np.ndarray, columns: np.ndarray) -> "_Blocks":
-        i, j = torch.from_numpy(rows).to(self.ab.device), torch.from_numpy(columns).to(self.ab.device)
-        return _Blocks(self.aa[i[:, None], i], self.ab[i[:, None], j], self.bb[j[:, None], j])
 
 
 def _array(features: Features) -> np.ndarray:
