@@ -3,16 +3,22 @@
 import math
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullLocator
 
-from monai_minority.studies.charts import COLOURS, panels, value
+from monai_minority.studies.charts import COLOURS, NAMES, panels, value
 from monai_minority.studies.plan import StageCall, StudyPlan
 from monai_minority.studies.study import Study, Tables
 from monai_minority.studies.study_run import StudyRun
 from monai_minority.studies.words import figure_of
 
 TABLE = "comparison/methods.csv"
+MEASURES = ("frechet_distance", "precision", "recall", "average_knn", "local_outlier_factor", "minority_score")
+SHARES = ("precision", "recall")
+ACROSS = 3
+"""Panels in a row; the first of them names the methods."""
 
 
 class Baselines(Study):
@@ -35,14 +41,30 @@ class Baselines(Study):
 
     def draw(self, tables: Tables, run: StudyRun) -> Figure:
         table = tables["figures"]
-        names = table.iloc[:, 0].astype(str)
-        columns = [c for c in table.select_dtypes("number") if not c.endswith(("_low", "_high"))][:8]
-        figure, axes = panels(max(1, len(columns)))
-        for panel, column in zip(axes, columns, strict=False):
-            panel.barh(range(len(names)), table[column], color=COLOURS[0])
-            panel.set_yticks(range(len(names)), names if panel is axes[0] else [""] * len(names))
-            panel.invert_yaxis()
-            panel.set_xlabel(column.replace("_", " "))
+        names = table["method"].str.replace("_", " ")
+        shown = [measure for measure in MEASURES if {measure, f"{measure}_mean"} & set(table)]
+        figure, axes = panels(len(shown), height=0.8 + 0.17 * len(table), columns=ACROSS)
+        for place, (panel, measure) in enumerate(zip(axes, shown, strict=True)):
+            middle, low, high = np.array([value(row, measure) for _, row in table.iterrows()]).T
+            errors = np.nan_to_num([middle - low, high - middle])
+            panel.errorbar(
+                middle,
+                range(len(names)),
+                xerr=errors,
+                fmt="o",
+                color=COLOURS[0],
+                markersize=3,
+                capsize=2,
+                elinewidth=0.8,
+            )
+            panel.set_yticks(range(len(names)), names if place % ACROSS == 0 else [""] * len(names))
+            panel.set_ylim(len(names) - 0.5, -0.5)
+            if measure not in SHARES and np.nanmin(middle) > 0 and np.nanmax(middle) > 3 * np.nanmin(middle):
+                panel.set_xscale("log")  # one method that breaks the images would press the others together
+                panel.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+                panel.xaxis.set_major_formatter("{x:g}")
+                panel.xaxis.set_minor_locator(NullLocator())
+            panel.set_xlabel(NAMES.get(measure, measure))
         return figure
 
     def tell(self, tables: Tables) -> str:

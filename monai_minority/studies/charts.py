@@ -37,6 +37,7 @@ NAMES = {
     "above_p90": "share above real P90 of AvgkNN",
     "precision": "precision",
     "recall": "recall",
+    "frechet_distance": "Fréchet distance",
     "frechet_distance_equal_n": "Fréchet distance (equal n)",
     "label_accuracy": "share of the group aimed at",
 }
