@@ -30,12 +30,12 @@ def write_volume(path: Path, voxels: np.ndarray) -> None:
 
 
 def write_cohort(folder: Path) -> None:
-    """Good volumes ``sub-00 …`` and four bad ones."""
+    """Good volumes ``sub-P00 …``, named as no hexadecimal pseudonym can be, and four bad ones."""
     rng = np.random.default_rng(0)
     for i in range(SUBJECTS):
-        write_volume(folder / f"sub-{i:02d}.nii.gz", volume(rng))
+        write_volume(folder / f"sub-P{i:02d}.nii.gz", volume(rng))
     (folder / "sub-empty.nii.gz").write_bytes(b"")
-    whole = gzip.decompress((folder / "sub-00.nii.gz").read_bytes())
+    whole = gzip.decompress((folder / "sub-P00.nii.gz").read_bytes())
     (folder / "sub-truncated.nii").write_bytes(whole[: len(whole) // 2])
     write_volume(folder / "sub-series.nii.gz", np.stack([volume(rng)] * 2, axis=-1))
     broken = volume(rng)

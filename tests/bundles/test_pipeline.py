@@ -176,7 +176,7 @@ class TestFirstRun:
             assert image.height == 2 * rows * (16 + 4 + 1) + 1
 
     def test_nothing_that_identifies_leaves_the_cohort_tables(self, first_run, cohort):
-        names = [str(cohort), "sub-00", "sub-truncated"]
+        names = [str(cohort), "sub-P", "sub-truncated"]
         private = {"cohort.csv"}
         for path in first_run[0].rglob("*"):
             if path.is_file() and path.name not in private:

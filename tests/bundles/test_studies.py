@@ -33,7 +33,7 @@ def run_dir(tmp_path_factory):
     cohort.mkdir()
     write_cohort(cohort)
     groups = ["ill" if i % 3 == 0 else "healthy" for i in range(SUBJECTS)]
-    names = [f"sub-{i:02d}" for i in range(SUBJECTS)]
+    names = [f"sub-P{i:02d}" for i in range(SUBJECTS)]
     images = [str(cohort / f"{name}.nii.gz") for name in names]
     pd.DataFrame({"image": images, "subject": names, "group": groups}).to_csv(cohort / "list.csv", index=False)
     result = run_pipeline(
