@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from monai_minority.evaluation.density.vectors import Tile, near_squared_distances, squared_distances
+from monai_minority.evaluation.density.vectors import Tile, squared_distances
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class BallTally:
 def pairs_within(tile: Tile, queries: Tensor, vectors: Tensor, *radii: Tensor) -> tuple[Tensor, Tensor, list[Tensor]]:
     """Pairs of a tile that may lie within a radius, each looked at once, and which do.
 
-    Those near it are measured in float64, of lower bounds all that they leave in.
+    Those near it are measured in float64.
 
     Args:
         tile: float32 squared distances, or lower bounds of them.
@@ -86,19 +86,9 @@ def pairs_within(tile: Tile, queries: Tensor, vectors: Tensor, *radii: Tensor) -
     """
     row, column = tile.pairs_below(*radii)
     reaches = [radius.expand(tile.squared.shape)[row, column] for radius in radii]
-    squared, tolerance = tile.squared[row, column].double(), tile.tolerance[row].double()
+    squared, tolerance = tile.measured(row, column), tile.tolerance[row].double()
     row, column = row + tile.rows.start, column + tile.columns.start
-    relative = 0.0
-    if tile.bound:
-        squared, relative = near_squared_distances(queries, row, vectors, column)
-    return (
-        row,
-        column,
-        [
-            _inside(reach, squared, relative * reach if tile.bound else tolerance, queries, row, vectors, column)
-            for reach in reaches
-        ],
-    )
+    return row, column, [_inside(reach, squared, tolerance, queries, row, vectors, column) for reach in reaches]
 
 
 def _inside(

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from monai_minority.evaluation.density.vectors import Tile, near_squared_distances, squared_distances
+from monai_minority.evaluation.density.vectors import Tile, squared_distances
 
 
 class NearestWithin:
@@ -24,10 +24,10 @@ class NearestWithin:
         """Measure what the bounds of a tile leave in; ``mirrored``, of vectors with each other, for both of a pair."""
         radii = [self.radii[tile.rows][:, None]] + ([self.radii[tile.columns][None]] if mirrored else [])
         row, column = tile.pairs_below(*radii)
+        near, tolerance = tile.measured(row, column), tile.tolerance[row].double()
         row, column = row + tile.rows.start, column + tile.columns.start
-        near, error = near_squared_distances(self.queries, row, self.vectors, column)
         reach = torch.maximum(self.radii[row], self.radii[column]) if mirrored else self.radii[row]
-        kept = near <= reach * (1 + error)
+        kept = near <= reach + tolerance
         row, column = row[kept], column[kept]
         squared = squared_distances(self.queries, row, self.vectors, column[:, None])[:, 0]
         for query, vector in ((row, column), (column, row))[: 1 + mirrored]:

@@ -17,7 +17,7 @@ from monai_minority.evaluation.density.vectors import (
     Tile,
     as_vectors,
     full_float32,
-    near_squared_distances,
+    pairwise_squared_distances,
     squared_norms,
 )
 
@@ -59,7 +59,7 @@ class NeighbourIndex:
     rows whose k-th place is not certain are searched again in float64, and so is each pair that lies on the
     surface of a ball. The result is that of a float64 search; peak memory is that of the vectors, their
     centred copy and two tiles of distances. Long vectors whose variance lies in few directions are compared by their
-    :class:`~monai_minority.evaluation.density.sketch.Sketch` first, and measured in float64 where it leaves a pair in.
+    :class:`~monai_minority.evaluation.density.sketch.Sketch` first, and only pairs that it leaves in are multiplied.
 
     The measures of this package take an index in place of an array and then share its work: with two indices,
     one of real and one of generated images, AvgkNN, LOF, Rarity, precision, recall, density and coverage
@@ -99,9 +99,11 @@ class NeighbourIndex:
                 f"{max(k, ball)} neighbours beside itself need at least {max(k, ball) + 1} vectors, got "
                 f"{len(self)}; choose a smaller k or give more images"
             )
-        self._centre = self.vectors.mean(dim=0, dtype=torch.float64).float()
+        self._side = max(16, isqrt(self.block_bytes // 4))
+        self._centre = self.vectors.mean(dim=0).float()
         self._sketch = worthwhile_sketch(self.vectors, self._centre)
         self._points = self._points_of(self.vectors)
+        self._sketches = self._points if self._sketch is None else self._sketch(self.vectors)
         self._norms = squared_norms(self._points)
         self._own: Neighbours | None = None
         self._compared: list[tuple[object, tuple[Neighbours | None, Balls | None]]] = []
@@ -123,7 +125,7 @@ class NeighbourIndex:
             nearest = self._candidates(self.vectors, kept, own=True)
             for tile in self._own_tiles():
                 nearest.add(tile.rows, tile.columns, tile.squared)
-            within = self._within(nearest)
+            within = self._within(nearest, self._norms)
             if within is not None:
                 for tile in self._tiles(self.vectors, own=True):
                     within.add(tile, mirrored=tile.rows != tile.columns)
@@ -201,7 +203,7 @@ class NeighbourIndex:
                 nearest.add(tile.rows, tile.columns, tile.squared)
             if balls is not None:
                 balls.add(tile)
-        within = None if nearest is None else self._within(nearest)
+        within = None if nearest is None else self._within(nearest, norms)
         if within is not None:
             for tile in self._tiles(queries):
                 within.add(tile)
@@ -234,15 +236,20 @@ class NeighbourIndex:
         spare = SPARE if self._sketch is None else 0
         return NearestCandidates(queries, self.vectors, k, own=own, spare=spare)
 
-    def _within(self, nearest: NearestCandidates) -> NearestWithin | None:
+    def _within(self, nearest: NearestCandidates, norms: Tensor) -> NearestWithin | None:
         """Of sketches, a second search within the distance of the k that lie nearest by them; else none is needed."""
         if self._sketch is None:
             return None
-        candidates = nearest.indices[:, : nearest.k]
-        everyone = torch.arange(len(nearest.queries), device=candidates.device)
-        queries = everyone.repeat_interleave(nearest.k)
-        near, error = near_squared_distances(nearest.queries, queries, self.vectors, candidates.flatten())
-        radii = near.view_as(candidates).amax(dim=1) * (1 + error)
+        radii = torch.empty(len(norms), dtype=torch.float64, device=norms.device)
+        for rows in self._blocks(nearest.queries):
+            points = self._points[rows] if nearest.own else self._points_of(nearest.queries[rows])
+            candidates = nearest.indices[rows, : nearest.k]
+            places = torch.arange(len(points), device=norms.device).repeat_interleave(nearest.k)
+            near = pairwise_squared_distances(
+                (points, self._points), (norms[rows], self._norms), places, candidates.flatten()
+            )
+            radii[rows] = near.view_as(candidates).amax(dim=1)
+        radii += self._tolerance(norms, self._norms.max().sqrt())
         return NearestWithin(nearest.queries, self.vectors, nearest.k, radii)
 
     def _own_tiles(self) -> Iterator[Tile]:
@@ -251,32 +258,42 @@ class NeighbourIndex:
             yield tile
             if tile.rows != tile.columns:
                 tolerance = self._tolerance(self._norms[tile.columns], self._norms.max().sqrt())
-                yield Tile(tile.columns, tile.rows, tile.squared.T.contiguous(), tolerance, tile.bound)
+                yield Tile(tile.columns, tile.rows, tile.squared.T.contiguous(), tolerance)
 
     def _tiles(self, queries: Tensor, *, own: bool = False, norms: Tensor | None = None) -> Iterator[Tile]:
         """Yield tiles of distances, each valid until the next; of these vectors' own, one of each mirrored two.
 
         ``norms`` ``[Q]`` is filled with the squared lengths of the centred queries.
         """
-        side = max(16, isqrt(self.block_bytes // 4))
-        buffer = torch.empty(min(side, len(queries)) * min(side, len(self)), device=self.vectors.device)
+        buffer = torch.empty(min(self._side, len(queries)) * min(self._side, len(self)), device=self.vectors.device)
         longest = self._norms.max().sqrt()
         with full_float32(self.vectors.device.type):
-            for top in range(0, len(queries), side):
-                rows = slice(top, min(top + side, len(queries)))
+            for rows in self._blocks(queries):
                 points = self._points[rows] if own else self._points_of(queries[rows])
                 lengths = self._norms[rows] if own else squared_norms(points)
+                sketches = points
+                if self._sketch is not None:
+                    sketches = self._sketches[rows] if own else self._sketch(queries[rows])
                 if norms is not None:
                     norms[rows] = lengths
-                for left in range(top if own else 0, len(self), side):
-                    columns = slice(left, min(left + side, len(self)))
-                    shape = (len(points), columns.stop - left)
+                tolerance = self._tolerance(lengths, longest)
+                for columns in self._blocks(self.vectors, rows.start if own else 0):
+                    shape = (len(points), columns.stop - columns.start)
                     squared = buffer[: shape[0] * shape[1]].view(shape)
                     torch.add(lengths[:, None], self._norms[columns], out=squared)
-                    squared.addmm_(points, self._points[columns].T, alpha=-2)
+                    squared.addmm_(sketches, self._sketches[columns].T, alpha=-2)
                     if own and rows == columns:
                         squared.fill_diagonal_(torch.inf)
-                    yield Tile(rows, columns, squared, self._tolerance(lengths, longest), self._sketch is not None)
+                    if self._sketch is None:
+                        yield Tile(rows, columns, squared, tolerance)
+                    else:
+                        pair = (points, self._points[columns]), (lengths, self._norms[columns])
+                        yield Tile(rows, columns, squared, tolerance, *pair)
+
+    def _blocks(self, vectors: Tensor, start: int = 0) -> Iterator[slice]:
+        """Rows of a tile each, from ``start`` on, which is a multiple of their number."""
+        for top in range(start, len(vectors), self._side):
+            yield slice(top, min(top + self._side, len(vectors)))
 
     def _tolerance(self, norms: Tensor, longest: Tensor) -> Tensor:
         """The error that float32 distances of queries with these squared lengths may have ``[R]``."""
@@ -293,9 +310,9 @@ class NeighbourIndex:
         return Neighbours(squared.cpu().numpy(), indices.cpu().numpy())
 
     def _points_of(self, vectors: Tensor) -> Tensor:
-        """What is compared: sketches of the vectors, or they themselves about the centre, in float32."""
+        """The vectors about the centre, in float32."""
         # Centring takes away the common part of the vectors, which is where float32 would lose its digits.
-        return (vectors - self._centre).float() if self._sketch is None else self._sketch(vectors)
+        return (vectors - self._centre).float()
 
 
 def as_index(features: Features | NeighbourIndex, *, k: int = 0, ball: int = 0) -> NeighbourIndex:

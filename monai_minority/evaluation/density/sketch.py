@@ -17,7 +17,7 @@ SAMPLE = 512
 WORTHWHILE = 8.0
 """Pairs measured for each pair wanted, up to which sketching saves time."""
 
-_PIECE = 512  # rows in float64 at a time
+_PIECE = 64  # rows in float64 at a time: what a processor's cache holds
 
 
 class Sketch:
