@@ -14,6 +14,7 @@ from monai_minority.networks.projection_head import ProjectionHead
 from monai_minority.networks.self_distillation import SelfDistillationNetwork
 from monai_minority.networks.space_to_depth import SpaceToDepth
 from monai_minority.networks.start_weights import start_weights
+from monai_minority.networks.tunable_efficientnet import tunable_efficientnet
 from monai_minority.networks.vision_transformer import vision_transformer
 
 __all__ = [
@@ -33,5 +34,6 @@ __all__ = [
     "read_state_dict",
     "save_weights",
     "start_weights",
+    "tunable_efficientnet",
     "vision_transformer",
 ]

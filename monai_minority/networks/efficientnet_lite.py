@@ -49,7 +49,7 @@ class EfficientNetLite0(nn.Module):
 
         with torch.device("meta"):
             self.backbone: Any = timm.create_model("tf_efficientnet_lite0", pretrained=False)
-        self.backbone.load_state_dict(_renamed(path, self.backbone), assign=True)
+        self.backbone.load_state_dict(renamed_weights(path, self.backbone), assign=True)
         self.requires_grad_(False)
         self.eval()
 
@@ -96,7 +96,7 @@ class EfficientNetLite0(nn.Module):
         return maps
 
 
-def _renamed(path: Path, backbone: Any) -> dict[str, Tensor]:
+def renamed_weights(path: Path, backbone: Any) -> dict[str, Tensor]:
     """The file's tensors under timm's names: blocks are numbered through there, by stage and place here."""
     stored = torch.load(path, map_location="cpu", weights_only=True)
     names = {

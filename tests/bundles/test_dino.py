@@ -58,7 +58,7 @@ def test_training_goes_on_to_the_same_bits_and_its_features_are_judged(images):
     judged = {"neighbours": 5, "resamples": 10, "dino_def::drop_path_rate": 0.3}
     execute(workflow("judge_features", whole, **judged))
     table = pd.read_csv(whole / "evaluation" / "feature_spaces.csv")
-    names = ["pixels", "EfficientNetLite0", "untrained vision transformer (seed 0)", "DINO tuned on the cohort"]
+    names = ["pixels", "EfficientNetLite0", "the network untrained (seed 0)", "DINO tuned on the cohort"]
     assert table["extractor"].unique().tolist() == names
     assert table["N bank"].tolist() == [30] * 8 and table["value"].between(0, 1).all()
 

@@ -279,6 +279,15 @@ def test_references_resolve(config):
 
 
 @pytest.mark.parametrize("config", OVERLAYS, ids=_name)
+def test_overlay_can_lie_over_every_stage(config):
+    files = [shared_configs(config.parents[1]) / "common.yaml", config.with_name("common.yaml"), config]
+    parts = {key for key in ConfigParser.load_config_file(config) if "::" in key}
+    merged = ConfigParser()
+    merged.read_config(list(map(str, files)))  # a part of what one stage alone has cannot be merged into the others
+    assert all(key in merged for key in parts)
+
+
+@pytest.mark.parametrize("config", OVERLAYS, ids=_name)
 def test_overlay_overrides_what_exists(config):
     known: set[str] = set()
     bundle = config.parent.parent

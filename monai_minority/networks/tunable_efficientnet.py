@@ -1,0 +1,36 @@
+"""EfficientNet-Lite0 to go on training: a backbone whose ImageNet weights need no download."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from monai_minority.networks.efficientnet_lite import renamed_weights
+from monai_minority.weights import EFFICIENTNET_LITE0
+
+
+def tunable_efficientnet(weights: str | Path | None = None) -> nn.Module:
+    """EfficientNet-Lite0 from its ImageNet weights to be trained further, from normalised images ``[B, 3, H, W]`` (mean
+    127 / 255 and standard deviation 128 / 255 of each channel, on the scale of [0, 1]) to pooled features ``[B, 1280]``.
+
+    Its batch normalisation keeps the statistics and scales of ImageNet: those of a few crops are no better, and of
+    crops of two sizes there would be two.
+
+    Args:
+        weights: as :class:`EfficientNetLite0` takes them.
+
+    Raises:
+        FileNotFoundError: the weights are not there.
+        ValueError: the file does not hold this network's weights.
+    """
+    import timm  # here: it takes seconds to import, and few who import the room build this network
+    from timm.utils.model import freeze_batch_norm_2d
+
+    path = EFFICIENTNET_LITE0.find(weights)
+    with torch.device("meta"):
+        network: Any = timm.create_model("tf_efficientnet_lite0", pretrained=False)
+    network.load_state_dict(renamed_weights(path, network), assign=True)
+    network.reset_classifier(0)
+    frozen: nn.Module = freeze_batch_norm_2d(network)
+    return frozen
