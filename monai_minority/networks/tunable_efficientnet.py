@@ -11,8 +11,10 @@ from monai_minority.weights import EFFICIENTNET_LITE0
 
 
 def tunable_efficientnet(weights: str | Path | None = None) -> nn.Module:
-    """EfficientNet-Lite0 from its ImageNet weights to be trained further, from normalised images ``[B, 3, H, W]`` (mean
-    127 / 255 and standard deviation 128 / 255 of each channel, on the scale of [0, 1]) to pooled features ``[B, 1280]``.
+    """EfficientNet-Lite0 with its ImageNet weights, to be trained further.
+
+    It takes normalised images ``[B, 3, H, W]`` (mean 127 / 255 and standard deviation 128 / 255 of each channel, on the
+    scale of [0, 1]) and gives pooled features ``[B, 1280]``.
 
     Its batch normalisation keeps the statistics and scales of ImageNet: those of a few crops are no better, and of
     crops of two sizes there would be two.

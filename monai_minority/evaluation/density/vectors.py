@@ -45,7 +45,7 @@ class Tile(NamedTuple):
         return row, column
 
     def measured(self, row: Tensor, column: Tensor) -> Tensor:
-        """Squared distances, float64 ``[P]``, of pairs at these places, up to the tolerance; places in order of rows."""
+        """Squared distances, float64 ``[P]``, up to the tolerance, of pairs at these places, in order of rows."""
         if self.points is None or self.norms is None:
             return self.squared[row, column].double()
         return pairwise_squared_distances(self.points, self.norms, row, column)
