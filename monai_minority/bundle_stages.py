@@ -1,6 +1,8 @@
 """Stages of a bundle from the command line: which configurations make one, what overrides them, and running it."""
 
 import difflib
+import json
+import logging
 import os
 import shlex
 import sys
@@ -62,10 +64,12 @@ def run_stage(title: str, files: list[str], bundle: Path, overrides: dict[str, A
     # A part of what only another stage has cannot be set here.
     roots = _roots(files)
     overrides = {key: value for key, value in overrides.items() if "::" not in key or key.split("::")[0] in roots}
-    command = ["python", "-m", "monai.bundle", "run", "--config_file", str(files), "--bundle_root", str(bundle)]
+    command = ["python", "-m", "monai.bundle", "run", "--config_file", json.dumps(files), "--bundle_root", str(bundle)]
     for key, value in overrides.items():
         command += [f"--{key}", str(value)]
     say(f"\n{title}\n  {shlex.join(command)}")
+    # MONAI warns of a default that the metadata and logging files given here replace.
+    logging.getLogger("monai.bundle.workflows").addFilter(_is_no_warning_of_folders)
     started = time.perf_counter()
     run_bundle(
         config_file=files,
@@ -75,6 +79,10 @@ def run_stage(title: str, files: list[str], bundle: Path, overrides: dict[str, A
         **overrides,
     )
     say(f"  done in {time.perf_counter() - started:.0f} s")
+
+
+def _is_no_warning_of_folders(record: logging.LogRecord) -> bool:
+    return not record.getMessage().startswith("Not all config files are in")
 
 
 def shared_configs(bundle: Path) -> Path:
