@@ -104,7 +104,7 @@ class NeighbourIndex:
         self._sketch = worthwhile_sketch(self.vectors, self._centre)
         self._points = self._points_of(self.vectors)
         self._sketches = self._points if self._sketch is None else self._sketch(self.vectors)
-        self._norms = squared_norms(self._points)
+        self._norms = squared_norms(self._sketches)  # those of the vectors: a sketch is as long
         self._own: Neighbours | None = None
         self._compared: list[tuple[object, tuple[Neighbours | None, Balls | None]]] = []
 
@@ -270,10 +270,10 @@ class NeighbourIndex:
         with full_float32(self.vectors.device.type):
             for rows in self._blocks(queries):
                 points = self._points[rows] if own else self._points_of(queries[rows])
-                lengths = self._norms[rows] if own else squared_norms(points)
                 sketches = points
                 if self._sketch is not None:
                     sketches = self._sketches[rows] if own else self._sketch(queries[rows])
+                lengths = self._norms[rows] if own else squared_norms(sketches)
                 if norms is not None:
                     norms[rows] = lengths
                 tolerance = self._tolerance(lengths, longest)
