@@ -1,7 +1,9 @@
 """The k nearest of many, gathered tile by tile and then put into exact order."""
 
+from dataclasses import dataclass
 from math import isqrt
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -12,6 +14,28 @@ SPARE = 4
 
 REPAIR_BYTES = 64 * 2**20
 """Memory for the float64 search of what float32 leaves open."""
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """The k nearest rows of an index, nearest first. Which of several equally far rows comes last is open.
+
+    Attributes:
+        squared: squared Euclidean distances ``[Q, k]``, float64.
+        indices: rows of the index ``[Q, k]``, int64.
+    """
+
+    squared: np.ndarray
+    indices: np.ndarray
+
+    @property
+    def distances(self) -> np.ndarray:
+        """Euclidean distances ``[Q, k]``, float64."""
+        return np.sqrt(self.squared)
+
+    def first(self, k: int) -> "Neighbours":
+        """The ``k`` nearest of these."""
+        return Neighbours(self.squared[:, :k], self.indices[:, :k])
 
 
 class NearestCandidates:

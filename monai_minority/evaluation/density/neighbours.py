@@ -1,15 +1,13 @@
 """Exact nearest neighbours and ball membership among feature vectors, in one search for every measure."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from math import isqrt
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from monai_minority.evaluation.density.ball_tally import Balls, BallTally, pairs_within
-from monai_minority.evaluation.density.nearest import SPARE, NearestCandidates
+from monai_minority.evaluation.density.nearest import SPARE, NearestCandidates, Neighbours
 from monai_minority.evaluation.density.nearest_within import NearestWithin
 from monai_minority.evaluation.density.sketch import worthwhile_sketch
 from monai_minority.evaluation.density.vectors import (
@@ -27,28 +25,6 @@ BLOCK_BYTES = 4 * 768**2
 """Size of one tile of squared distances on a processor, 16 times as much on a GPU. It, and not N squared, decides the
 memory of a search. Small tiles stay in the cache, and of the distances among the same vectors fewer are computed twice:
 those in the tiles on the diagonal. Smaller ones yet slow the products."""
-
-
-@dataclass(frozen=True)
-class Neighbours:
-    """The k nearest rows of an index, nearest first. Which of several equally far rows comes last is open.
-
-    Attributes:
-        squared: squared Euclidean distances ``[Q, k]``, float64.
-        indices: rows of the index ``[Q, k]``, int64.
-    """
-
-    squared: np.ndarray
-    indices: np.ndarray
-
-    @property
-    def distances(self) -> np.ndarray:
-        """Euclidean distances ``[Q, k]``, float64."""
-        return np.sqrt(self.squared)
-
-    def first(self, k: int) -> "Neighbours":
-        """The ``k`` nearest of these."""
-        return Neighbours(self.squared[:, :k], self.indices[:, :k])
 
 
 class NeighbourIndex:
