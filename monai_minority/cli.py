@@ -173,7 +173,9 @@ def _run_stages(
     if dataset_dir is not None:
         overrides["dataset_dir"] = str(dataset_dir.resolve())
     layers, parser = configuration(bundle, overlays)
-    pipeline = overrides.get("pipeline", parser["pipeline"])
+    for key in set(overrides) & set(parser.config):  # the pipeline is put together from some of them
+        parser[key] = overrides[key]
+    pipeline = parser.get_parsed_content("pipeline")
     known = [file for name in pipeline for file in stage_files(bundle, name, layers, missing=True)]
     folder = override_all(parser, bundle, run_dir, overrides, known)
     unknown = [name for name in only if name not in pipeline]

@@ -18,7 +18,7 @@ from monai_minority.engines.sample_store import method_samples, read_samples, wr
 from monai_minority.engines.score_timestep import read_timestep, settle_timestep
 from monai_minority.engines.self_distillation_loss import SelfDistillationLoss
 from monai_minority.engines.stage import Stage
-from monai_minority.engines.start import barrier, parallel, start
+from monai_minority.engines.start import barrier, check_read, parallel, start
 from monai_minority.engines.tables import cut_classes, record_scores
 
 __all__ = [
@@ -38,6 +38,7 @@ __all__ = [
     "SelfDistillationLoss",
     "Stage",
     "barrier",
+    "check_read",
     "cut_classes",
     "fast_dtype",
     "measure_scale",

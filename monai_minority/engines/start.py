@@ -1,7 +1,8 @@
-"""What every stage does first."""
+"""What stages do first."""
 
 import os
 from datetime import timedelta
+from pathlib import Path
 
 import torch
 from monai.utils import set_determinism
@@ -21,6 +22,23 @@ def start(seed: int) -> None:
         # The others wait while the first process does alone what is not shared, which may take hours.
         backend = "nccl" if torch.cuda.is_available() else "gloo"
         torch.distributed.init_process_group(backend, timeout=timedelta(days=7))
+
+
+def check_read(backbone_path: str | os.PathLike[str], trained_path: str | os.PathLike[str]) -> None:
+    """See that the stages after training read what it writes, not a published file.
+
+    Args:
+        backbone_path: what they read.
+        trained_path: what training writes.
+
+    Raises:
+        ValueError: it is another file.
+    """
+    if Path(backbone_path).resolve() != Path(trained_path).resolve():
+        raise ValueError(
+            f"backbone_path must be {trained_path}, which the stage train writes, got {backbone_path}; set it so, or leave "
+            "the stage train out (backbone_stages: []) to use the file there"
+        )
 
 
 def barrier() -> None:

@@ -5,14 +5,16 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from monai.bundle import ConfigParser
 
 from monai_minority.data import ImageStore
 from monai_minority.networks import LatentAutoencoder, load_checkpoint
+from monai_minority.scoring import EncodedScore
 from tests.bundles import test_pipeline
-from tests.small_cohort import BUNDLE, SUBJECTS, run_pipeline, write_cohort
+from tests.small_cohort import BUNDLE, SUBJECTS, invoke, run_pipeline, write_cohort
 
 STAGES = [
     "prepare",
@@ -159,6 +161,24 @@ def test_networks_fit_the_latents(overlays):
         assert discriminator(torch.empty(2, channels, size, size))[-1].shape[:2] == (2, 1)
     if overlays[-1] == "latent_full":
         assert shape == (3, 64, 64)
+
+
+def test_methods_are_compared_and_studied_in_latents(run_dir):
+    """Images are scored by their latents; samplers whose discriminator compares images are left out."""
+    settings = ["--bundle", BUNDLE, "--run-dir", run_dir, "--overlay", "latent", "--overlay", "smoke"]
+    settings += ["extractor={_target_: tests.run_folder.Pooled}"]
+    compared = invoke("compare", *settings, "--method", "ancestral", "--method", "minority_guidance")
+    assert compared.exit_code == 0, compared.output
+    table = pd.read_csv(run_dir / "comparison" / "methods.csv").set_index("method")
+    config = parser("compare", "latent", "smoke", run_dir=str(run_dir))
+    score = EncodedScore(config.get_parsed_content("score"), config.get_parsed_content("autoencoder").encode)
+    images = ImageStore.open(run_dir / "comparison" / "samples" / "ancestral")
+    expected = score(images.batch(slice(None)), seeds=range(len(images))).mean.mean().item()
+    assert table.loc["ancestral", "minority_score_mean"] == pytest.approx(expected, rel=1e-4)
+    refused = invoke("compare", *settings, "--method", "low_density_unlabelled")
+    assert refused.exit_code == 1 and "needs pixel_space, which is null" in refused.output
+    studied = invoke("study", "outlier_correlations", *settings)
+    assert studied.exit_code == 0, studied.output
 
 
 def test_missing_weights_name_the_file(run_dir):

@@ -56,20 +56,26 @@ def test_data_set_exists_and_takes_its_options(overlay, tmp_path):
         cohort(**parser.get_parsed_content("dataset_options"))
 
 
+@pytest.mark.parametrize("conditional", [(), ("conditional",)], ids=["as it is", "conditional"])
 @pytest.mark.parametrize("overlay", DATA_SETS)
-def test_networks_can_be_built_and_fit_the_images(overlay):
+def test_networks_can_be_built_and_fit_the_images(overlay, conditional):
     """On the meta device, so that the paper's sizes cost nothing."""
-    parser = _parser("score", overlay, feature_classifier_path="")
+    parser = _parser("score", overlay, *conditional, feature_classifier_path="")
+    if conditional and not parser["num_class_labels"]:
+        pytest.skip("the data set has no class labels")
     if "CascadedClassifier" in str(parser["classifier_def"]):
         parser["classifier_def::extractor"] = "@feature_classifier_def"
     with torch.device("meta"):
         network, classifier = (parser.get_parsed_content(name) for name in ("network_def", "classifier_def"))
         shape = parser.get_parsed_content("image_shape")
         labels = torch.zeros(2, dtype=torch.int64) if parser["class_conditional"] else None
+        assert bool(conditional) <= (labels is not None)
         x, timesteps = torch.zeros(2, *shape), torch.zeros(2)
         output = network(x, timesteps, class_labels=labels)
         assert output.shape[0] == 2 and output.shape[1] in (shape[0], 2 * shape[0]) and output.shape[2:] == shape[1:]
         assert classifier(x, timesteps, class_labels=labels).shape == (2, parser["num_classes"])
+        discriminator = parser.get_parsed_content("discriminator_def")
+        assert discriminator(x, timesteps).shape == (2, 2), "labels are nothing to it"
 
 
 def test_settings_of_the_paper():

@@ -279,6 +279,26 @@ def test_references_resolve(config):
 
 
 @pytest.mark.parametrize("config", OVERLAYS, ids=_name)
+def test_overlay_changes_parts_of_the_pipeline(config):
+    """One that set the whole of it would undo the parts that another, merged before it, has changed."""
+    assert "pipeline" not in ConfigParser.load_config_file(config)
+
+
+def test_overlays_put_the_pipeline_together():
+    folder = Path(__file__).parents[2] / "bundles" / "brain_mri" / "configs"
+    for overlays, start in (
+        (["phantom"], ["phantom_cohort", "prepare", "score"]),
+        (["phantom", "from_scratch"], ["phantom_cohort", "prepare", "train", "score"]),
+        (["phantom", "latent"], ["phantom_cohort", "prepare", "train_autoencoder", "encode", "train", "score"]),
+        (["latent", "dino"], ["prepare", "train_autoencoder", "encode", "train_dino", "train", "score"]),
+    ):
+        parser = ConfigParser()
+        parser.read_config([str(folder / f"{name}.yaml") for name in ("common", *overlays)])
+        rest = ["cut", "train_classifier", "inference", "memorization", "evaluate", "review", "report"]
+        assert parser.get_parsed_content("pipeline") == [*start, *rest]
+
+
+@pytest.mark.parametrize("config", OVERLAYS, ids=_name)
 def test_overlay_can_lie_over_every_stage(config):
     files = [shared_configs(config.parents[1]) / "common.yaml", config.with_name("common.yaml"), config]
     parts = {key for key in ConfigParser.load_config_file(config) if "::" in key}
