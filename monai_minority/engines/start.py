@@ -36,8 +36,8 @@ def check_read(backbone_path: str | os.PathLike[str], trained_path: str | os.Pat
     """
     if Path(backbone_path).resolve() != Path(trained_path).resolve():
         raise ValueError(
-            f"backbone_path must be {trained_path}, which the stage train writes, got {backbone_path}; set it so, or leave "
-            "the stage train out (backbone_stages: []) to use the file there"
+            f"backbone_path must be {trained_path}, which `train` writes, got {backbone_path}; set it so, or leave the "
+            "stage out (backbone_stages: []) to use the file there"
         )
 
 
