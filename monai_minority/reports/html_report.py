@@ -12,7 +12,7 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from matplotlib.figure import Figure
 
-from monai_minority.evaluation.evaluation_tables import PROVENANCE
+from monai_minority.evaluation.provenance import PROVENANCE
 from monai_minority.evaluation.run_comparison import COSTS
 from monai_minority.evaluation.run_summary import REAL
 from monai_minority.files import whole_file
