@@ -244,7 +244,7 @@ def _comparison(run: RunFolder) -> dict[str, Any] | None:
         return None
     table = run.comparison
     blocks = {
-        "fidelity": [c for c in table if c.startswith(("frechet", "spatial", "precision", "recall"))],
+        "fidelity": [c for c in table if c.startswith(("frechet", "spatial_frechet", "precision", "recall"))],
         "rarity": [
             c
             for c in table
