@@ -7,12 +7,6 @@ from typing import Any
 
 import pandas as pd
 
-DENSITY = ("extractor", "resizing", "normalisation", "weights_sha256", "k", "k_lof")
-"""Columns of the tables of images that say how densities were measured."""
-
-PROVENANCE = (*DENSITY, "reference", "reference_size", "intervals", "seed", "libraries")
-"""Columns of the tables of figures that say how all of it was measured; of one space, the same in every row."""
-
 _TABLES = (
     "real",
     "generated",

@@ -1,7 +1,6 @@
 """The compare stage: samplers side by side, in one table and one picture."""
 
 import json
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from functools import reduce
 from pathlib import Path
@@ -14,10 +13,12 @@ from torch import nn
 
 from monai_minority.data.image_store import ImageStore, evenly
 from monai_minority.evaluation.features import describe, extract
-from monai_minority.evaluation.fidelity import spatial_frechet_distance
+from monai_minority.evaluation.fidelity import distance_figures
 from monai_minority.evaluation.figure import library_versions
 from monai_minority.evaluation.image_tables import SEVERITY_MEASURE, Pictures, generated_table, real_table
+from monai_minority.evaluation.provenance import with_provenance
 from monai_minority.evaluation.run_evaluation import HELD_OUT, check_shapes
+from monai_minority.evaluation.run_fidelity import as_vectors
 from monai_minority.evaluation.run_summary import ALL, summary_table
 from monai_minority.files import whole_file
 from monai_minority.keys import Column
@@ -26,7 +27,7 @@ from monai_minority.scoring import MinorityScore, QuantileClasses
 COSTS = ("seconds_an_image", "backbone_evaluations", "classifier_evaluations")
 """What a sample store's provenance says of its cost, an image; sets made elsewhere say nothing."""
 
-_WITH_INTERVAL = ("above_p90", "precision", "recall")
+_WITH_INTERVAL = ("frechet_distance", "spatial_frechet_distance", "above_p90", "precision", "recall")
 _MEANS = ("average_knn", "local_outlier_factor", "rarity", Column.SCORE.value, SEVERITY_MEASURE)
 
 
@@ -60,15 +61,17 @@ def compare_methods(
     method, then rows of real images, with the columns
 
     - ``method`` (the set's name), ``sampler`` (what its provenance calls it), ``n``, ``steps``;
-    - ``frechet_distance`` to the most unique real images with its interval, and ``spatial_frechet_distance`` to the
-      same where there is a ``map_extractor``;
+    - ``frechet_distance`` to the most unique real images, and ``spatial_frechet_distance`` to the same where there is
+      a ``map_extractor``, with intervals;
     - ``precision``, ``recall`` against the same, and ``above_p90``, with Wilson intervals;
     - of AvgkNN, LOF, rarity, minority score and measured severity ``_mean`` with interval and ``_q50``, ``_q90``;
     - ``rarity_valid``, ``suspected_copies``, ``duplicates``;
-    - ``seconds_an_image``, ``backbone_evaluations`` and ``classifier_evaluations`` an image.
+    - ``seconds_an_image``, ``backbone_evaluations`` and ``classifier_evaluations`` an image;
+    - how it was measured: the ``map_extractor``, each column after ``spatial_``, and
+      :data:`~monai_minority.evaluation.provenance.PROVENANCE`.
 
-    See :func:`~monai_minority.evaluation.run_summary.summary_table` for what they are. The interval of the Fréchet
-    distance is that of :func:`~monai_minority.evaluation.fidelity.distance_figures`.
+    See :func:`~monai_minority.evaluation.run_summary.summary_table` for what they are. The intervals of the
+    distances are those of :func:`~monai_minority.evaluation.fidelity.distance_figures`.
 
     Args:
         store: real images with the columns ``split`` and ``minority_score``.
@@ -86,7 +89,7 @@ def compare_methods(
         neighbours: k of AvgkNN, Rarity, precision and recall.
         lof_neighbours: k of LOF.
         resamples: of the intervals of means; 0 leaves them out.
-        distance_resamples: of the interval of the Fréchet distance; 0 leaves it out.
+        distance_resamples: of those of distances; 0 leaves them out.
         columns: images of each method in the picture, of the same seeds where the sets share enough of them.
         batch_size: images at a time.
         device: where to compute.
@@ -136,9 +139,11 @@ def compare_methods(
     rows = rows.set_index("method").drop(columns=["target_class", Column.SCALE.value])
     if map_extractor is not None:
         chosen = np.isin(np.arange(len(store)), compared["reference_rows"])
-        maps = features_of(store.subset(chosen), map_extractor)
+        maps = as_vectors(features_of(store.subset(chosen), map_extractor))
         for name, made in sets.items():
-            rows.loc[name, "spatial_frechet_distance"] = _spatial(maps, features_of(made, map_extractor))
+            own = as_vectors(features_of(made, map_extractor))
+            found = distance_figures(maps, own, resamples=distance_resamples, seed=seed)
+            rows.loc[name, _with_interval("spatial_frechet_distance")] = [found.frechet, *found.frechet_interval]
     for name, made in sets.items():
         meta = made.meta
         rows.loc[name, "sampler"] = str(meta.get("method", name))
@@ -155,13 +160,16 @@ def compare_methods(
         "n": size,
         **{key: value for key, value in compared.items() if key != "equal_n"},
         "spatial_features": None if map_extractor is None else describe(map_extractor),
-        "distance_interval": f"95 %, {distance_resamples} bootstrap resamples of both sets, shifted to the distance",
-        "intervals": f"95 %: shares Wilson's; means bootstrap, {resamples} resamples of images",
+        "intervals": f"95 %: shares Wilson's; means bootstrap, {resamples} resamples of images; of distances "
+        f"{distance_resamples} resamples of both sets, shifted to the distance",
         "evaluations": "forward passes of one image; the way back of a gradient is not among them",
         "seed": seed,
         "stores": {"real": store.content_hash, **{name: made.content_hash for name, made in samples.items()}},
         "libraries": library_versions(),
     }
+    if map_extractor is not None:
+        table = table.assign(**{f"spatial_{name}": value for name, value in describe(map_extractor).items()})
+    table = with_provenance(table, context)
     output_dir = Path(output_dir)
     _picture(sets, columns, output_dir / "methods.png")
     with whole_file(output_dir / "methods.csv") as partial:
@@ -174,9 +182,8 @@ def compare_methods(
 def _columns() -> list[str]:
     """Columns of the table in their order."""
     columns = ["method", "sampler", "n", "steps"]
-    columns += ["frechet_distance", "frechet_distance_low", "frechet_distance_high", "spatial_frechet_distance"]
-    for share in _WITH_INTERVAL:
-        columns += [share, f"{share}_low", f"{share}_high"]
+    for name in _WITH_INTERVAL:
+        columns += _with_interval(name)
     for mean in _MEANS:
         columns += [f"{mean}_{ending}" for ending in ("mean", "low", "high", "q50", "q90")]
     return [*columns, "rarity_valid", "suspected_copies", "duplicates", *COSTS]
@@ -188,10 +195,8 @@ def _cut(made: ImageStore, size: int) -> ImageStore:
     return made.subset(np.isin(np.arange(len(made)), evenly(len(made), size)))
 
 
-def _spatial(a: np.ndarray, b: np.ndarray) -> float:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)
-        return spatial_frechet_distance(a, b, channels=min(7, a.shape[1]))
+def _with_interval(name: str) -> list[str]:
+    return [name, f"{name}_low", f"{name}_high"]
 
 
 def _picture(sets: Mapping[str, ImageStore], columns: int, path: Path) -> None:

@@ -12,7 +12,10 @@ from torch import nn
 from monai_minority.data.image_store import ImageStore
 from monai_minority.data.store_copy import copy_store
 from monai_minority.evaluation.copies import SPACES, CopyDetector
+from monai_minority.evaluation.features import describe
+from monai_minority.evaluation.figure import library_versions
 from monai_minority.evaluation.planted_copies import planted_copies
+from monai_minority.evaluation.provenance import DENSITY, with_provenance
 from monai_minority.files import whole_file
 
 UNSEEN = "real, never trained on"
@@ -25,6 +28,7 @@ def measure_copies(
     extractor: nn.Module,
     output_dir: str | Path,
     planted: int = 50,
+    seed: int = 0,
     **options: Any,
 ) -> pd.DataFrame:
     """Look for copies in every sample set, and among real images never trained on as a control.
@@ -38,11 +42,13 @@ def measure_copies(
             ``copies_planted.csv``, whether copies would be found, of
             :func:`~monai_minority.evaluation.planted_copies.planted_copies`.
         planted: number of training images to plant.
+        seed: of their noise and moves.
         options: of :class:`~monai_minority.evaluation.copies.CopyDetector`.
 
     Returns:
         The summary, a row a set (:data:`UNSEEN` first, if any): ``n``; of each of :data:`SHARES` the share and its 95 %
-        Wilson interval (``_low``, ``_high``); medians of distances and ratios; the detector's thresholds and numbers.
+        Wilson interval (``_low``, ``_high``); medians of distances and ratios; the detector's thresholds and numbers;
+        :data:`~monai_minority.evaluation.provenance.PROVENANCE`, which the other tables have too.
 
     Raises:
         ValueError: there are too few subjects, or images differ in shape.
@@ -52,10 +58,18 @@ def measure_copies(
     parts |= {name: detector.table(images) for name, images in samples.items()}
     images = pd.concat([part.assign(set=name) for name, part in parts.items()], ignore_index=True)
     summary = pd.DataFrame([{"set": name, **_summary(part), **detector.context} for name, part in parts.items()])
+    context = {
+        **describe(extractor),
+        "neighbours": 1,  # every figure is about the nearest training image
+        "intervals": "95 %: Wilson's",
+        "seed": seed,
+        "libraries": library_versions(),
+    }
+    summary = with_provenance(summary, context)
     # The summary last: the stage that has it is done.
     for name, table in (
-        ("copies", images),
-        ("copies_planted", planted_copies(detector, planted)),
+        ("copies", with_provenance(images, context, DENSITY)),
+        ("copies_planted", with_provenance(planted_copies(detector, planted, seed=seed), context)),
         ("copies_summary", summary),
     ):
         with whole_file(Path(output_dir) / f"{name}.csv") as partial:

@@ -12,10 +12,11 @@ from monai_minority.data.image_store import ImageStore
 from monai_minority.evaluation import reference
 from monai_minority.evaluation.cohort_review import unusual_images, unusual_subjects
 from monai_minority.evaluation.density import PyODDetector
-from monai_minority.evaluation.evaluation_tables import DENSITY, RunEvaluation
+from monai_minority.evaluation.evaluation_tables import RunEvaluation
 from monai_minority.evaluation.features import describe, extract
 from monai_minority.evaluation.figure import library_versions
 from monai_minority.evaluation.image_tables import Pictures, generated_table, real_table
+from monai_minority.evaluation.provenance import DENSITY, NO_EXTRACTOR, with_provenance
 from monai_minority.evaluation.run_agreement import agreement_table
 from monai_minority.evaluation.run_fidelity import SeenBy, fidelity_table
 from monai_minority.evaluation.run_groups import group_table
@@ -199,39 +200,20 @@ def evaluate_run(
         "stores": {"real": store.content_hash, **{name: s.content_hash for name, s in samples.items()}},
         "libraries": library_versions(),
     }
-    review = unusual_images(real, store, review_size), unusual_subjects(real, store)
-    how = provenance(context)
-    densities = {name: how[name] for name in DENSITY}
     evaluation = RunEvaluation(
-        real.table.assign(**densities),
-        generated.table.assign(**densities),
-        summary.assign(**how),
+        with_provenance(real.table, context, DENSITY),
+        with_provenance(generated.table, context, DENSITY),
+        with_provenance(summary, context),
         fidelity,
-        agreement.assign(**how),
-        *review,
-        spaces.assign(**{name: value for name, value in how.items() if name not in spaces}),
-        groups.assign(**how),
+        with_provenance(agreement, context),
+        with_provenance(unusual_images(real, store, review_size), context, DENSITY),
+        with_provenance(unusual_subjects(real, store), context | NO_EXTRACTOR, (*NO_EXTRACTOR, "seed", "libraries")),
+        with_provenance(spaces, context),
+        with_provenance(groups, context),
         context,
     )
     evaluation.save(output_dir)
     return evaluation
-
-
-def provenance(context: Mapping[str, Any]) -> dict[str, Any]:
-    """What the rows of a table carry of how they were measured: columns that all have the same value."""
-    return {
-        "extractor": context["extractor"],
-        "resizing": context["resizing"],
-        "normalisation": context["normalisation"],
-        "weights_sha256": context["weights_sha256"],
-        "k": context["neighbours"],
-        "k_lof": context["lof_neighbours"],
-        "reference": context["reference"],
-        "reference_size": context["reference_size"],
-        "intervals": context["intervals"],
-        "seed": context["seed"],
-        "libraries": "; ".join(f"{name} {version}" for name, version in context["libraries"].items()),
-    }
 
 
 def check_shapes(store: ImageStore, samples: Mapping[str, ImageStore]) -> None:

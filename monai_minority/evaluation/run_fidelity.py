@@ -74,11 +74,16 @@ def fidelity_table(
     return pd.DataFrame(rows, columns=None if rows else COLUMNS)
 
 
+def as_vectors(maps: np.ndarray) -> np.ndarray:
+    """The first maps ``[N, C, h, w]`` as vectors, whose Fréchet distance is the spatial one."""
+    return maps[:, :CHANNELS].reshape(len(maps), -1)
+
+
 def _spatial(
     real: np.ndarray, generated: np.ndarray, context: Mapping[str, Any], distance_resamples: int, seed: int
 ) -> list[Figure]:
     """The spatial Fréchet distance is that of the first maps as vectors, and so are its intervals."""
-    real, generated = (maps[:, :CHANNELS].reshape(len(maps), -1) for maps in (real, generated))
+    real, generated = as_vectors(real), as_vectors(generated)
     found = distance_figures(real, generated, resamples=distance_resamples, seed=seed)
     noted = dict(context) | {"N real": len(real), "N generated": len(generated), "dimension": real.shape[1]}
     if distance_resamples:

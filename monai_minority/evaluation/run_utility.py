@@ -64,7 +64,7 @@ def measure_utility(
         {name: _spread(samples[name], chosen, size) for name, chosen in rows.items()},
         **options,
     )
-    result["generated_a_set"] = size
+    result.insert(result.columns.get_loc("test_others") + 1, "generated_a_set", size)  # to the other numbers of images
     with whole_file(output_path) as partial:
         result.to_csv(partial, index=False)
     return result

@@ -10,6 +10,8 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from monai_minority.evaluation.fidelity import Interval
+from monai_minority.evaluation.figure import library_versions
+from monai_minority.evaluation.provenance import NO_EXTRACTOR, with_provenance
 from monai_minority.evaluation.rare_classifier import Predict, RareClassifier
 from monai_minority.evaluation.weighted_bootstrap import (
     Statistic,
@@ -84,8 +86,8 @@ def augmentation_gain(
         One row an arm and figure (``AUC``, ``balanced accuracy``, ``sensitivity at … specificity``): ``arm``,
         ``figure``, ``value``, ``low`` and ``high`` (mean over seeds; bootstrap over subjects), ``seed_std`` (between
         trainings), ``gain`` over the real images alone with ``gain_low`` and ``gain_high`` (paired by test image and
-        seed), and the numbers of images. Balanced accuracy is at the threshold that is best on the real training
-        images.
+        seed), the numbers of images, and how it was measured. Balanced accuracy is at the threshold that is best on
+        the real training images.
 
     Raises:
         ValueError: shapes differ, a group is empty, a subject is in both parts, or labels do not fit.
@@ -150,7 +152,12 @@ def augmentation_gain(
                     "test_others": int((~test.rare).sum()),
                 }
             )
-    return pd.DataFrame(rows)
+    context = NO_EXTRACTOR | {
+        "intervals": f"{100 * level:g} %: bootstrap over subjects, {resamples} resamples, seed 0",
+        "seed": ", ".join(map(str, seeds)),
+        "libraries": library_versions(),
+    }
+    return with_provenance(pd.DataFrame(rows), context)
 
 
 def mirror_and_shift(images: Tensor, shift: float = 0.06, brightness: float = 0.1) -> Tensor:

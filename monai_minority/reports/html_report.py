@@ -12,7 +12,7 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from matplotlib.figure import Figure
 
-from monai_minority.evaluation.evaluation_tables import PROVENANCE
+from monai_minority.evaluation.provenance import PROVENANCE
 from monai_minority.evaluation.run_comparison import COSTS
 from monai_minority.evaluation.run_summary import REAL
 from monai_minority.files import whole_file
@@ -244,7 +244,7 @@ def _comparison(run: RunFolder) -> dict[str, Any] | None:
         return None
     table = run.comparison
     blocks = {
-        "fidelity": [c for c in table if c.startswith(("frechet", "spatial", "precision", "recall"))],
+        "fidelity": [c for c in table if c.startswith(("frechet", "spatial_frechet", "precision", "recall"))],
         "rarity": [
             c
             for c in table

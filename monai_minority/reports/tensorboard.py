@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torchvision.utils import make_grid
 
-from monai_minority.evaluation.evaluation_tables import PROVENANCE
+from monai_minority.evaluation.provenance import PROVENANCE
 from monai_minority.handlers import summary_writer
 from monai_minority.keys import Column
 from monai_minority.reports.charts import MEASURES

@@ -2,6 +2,7 @@
 
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -32,6 +33,9 @@ class Baselines(Study):
 
     def reads(self, plan: StudyPlan) -> list[Path]:
         return [plan.run_dir / TABLE]
+
+    def context(self, run: StudyRun) -> dict[str, Any]:
+        return {}  # the table says itself how it was measured, which was not with the study's settings
 
     def measure(self, run: StudyRun) -> Tables:
         path = run.plan.run_dir / TABLE

@@ -9,10 +9,12 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from monai_minority.data.image_store import ImageStore
+from monai_minority.evaluation.reference import choose_reference
+from monai_minority.evaluation.run_evaluation import HELD_OUT
 from monai_minority.studies.charts import NAMES, intervals, level, panels
 from monai_minority.studies.plan import SHARED, StageCall, StudyPlan
 from monai_minority.studies.study import Study, Tables
-from monai_minority.studies.study_run import StudyRun
+from monai_minority.studies.study_run import DISTANCE_RESAMPLES, StudyRun
 
 FIDELITY = ("above_p90", "precision", "recall", "frechet_distance_equal_n")
 REAL = "real, training"
@@ -36,6 +38,15 @@ class CellStudy(Study):
     by: str | None = None
     logarithmic = False
     also: tuple[str, ...] = ()
+
+    def context(self, run: StudyRun) -> dict[str, Any]:
+        reference = choose_reference(run.real.table, run.reference_size, HELD_OUT)
+        return run.context | {
+            "reference": reference.description,
+            "reference_size": len(reference.rows),
+            "intervals": f"95 %: shares Wilson's; else bootstrap, {run.resamples} resamples of images; of distances "
+            f"{DISTANCE_RESAMPLES} resamples",
+        }
 
     @abstractmethod
     def cells(self, plan: StudyPlan) -> list[Cell]:

@@ -31,6 +31,12 @@ class Distribution(Study):
     def calls(self, plan: StudyPlan) -> list[StageCall]:
         return [plan.sampling(None, 0.0), *(plan.sampling(c) for c in range(plan.num_classes))]
 
+    def context(self, run: StudyRun) -> dict[str, Any]:
+        return run.context | {
+            "intervals": f"95 %: shares Wilson's; of the kernel distance 1.96 standard deviations of {SUBSETS} halves",
+            "seed": f"0 to {SUBSETS - 1}, one a half",
+        }
+
     def measure(self, run: StudyRun) -> Tables:
         plan = run.plan
         plain = run.samples(SHARED, plan.set_name(None, 0.0))

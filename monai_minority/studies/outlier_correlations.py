@@ -36,7 +36,8 @@ class OutlierCorrelations(Study):
         for extractor in run.spaces:
             features = run.features(run.store, extractor)
             index = NeighbourIndex(features[training], k=max(run.neighbours, run.lof_neighbours), ball=0)
-            space = describe(extractor)["extractor"]
+            how = describe(extractor)
+            space = how["extractor"]
             for name, measure, k in (
                 ("average_knn", average_knn, run.neighbours),
                 ("local_outlier_factor", local_outlier_factor, run.lof_neighbours),
@@ -45,12 +46,12 @@ class OutlierCorrelations(Study):
                 values[training] = measure(index, None, k)
                 if len(rest):
                     values[rest] = measure(index, features[rest], k)
-                images.append(pd.DataFrame({"space": space, "measure": name, "score": scores, "value": values}))
+                images.append(pd.DataFrame({"space": space, "measure": name, "score": scores, "value": values, **how}))
                 for scope, rows in (("training images", training), ("images never trained on", rest)):
                     if len(rows) >= 3:
                         statistic = weighted_rank_correlation(scores[rows], values[rows])
                         labels = {"space": space, "measure": name, "images": scope}
-                        figures.append(interval_row(run, statistic, run.real.subjects[rows], **labels))
+                        figures.append(interval_row(run, statistic, run.real.subjects[rows], **labels) | how)
         return {"figures": pd.DataFrame(figures), "images": pd.concat(images, ignore_index=True)}
 
     def draw(self, tables: Tables, run: StudyRun) -> Figure:

@@ -4,6 +4,7 @@ import json
 
 import matplotlib
 
+from monai_minority.evaluation.provenance import DENSITY, PROVENANCE, with_provenance
 from monai_minority.files import whole_file
 from monai_minority.studies.charts import STYLE
 from monai_minority.studies.study import Study
@@ -15,7 +16,8 @@ DPI = 200
 def run_study(name: str, study: Study, run: StudyRun) -> None:
     """Measure a study whose stages have run, and write what it found to ``studies/`` of the run folder.
 
-    ``<name>.csv`` are its numbers, ``<name>_<table>.csv`` what else its figure is drawn from, ``<name>.pdf`` and
+    ``<name>.csv`` are its numbers, ``<name>_<table>.csv`` what else its figure is drawn from, each
+    with how it was measured in its last columns, ``<name>.pdf`` and
     ``<name>.png`` the figure, and ``<name>.json``, written last, its title, source and paragraph.
 
     Args:
@@ -24,10 +26,11 @@ def run_study(name: str, study: Study, run: StudyRun) -> None:
         run: what to measure with.
     """
     folder = run.plan.folder
-    tables = study.measure(run)
+    tables, context = study.measure(run), study.context(run)
     for part, table in tables.items():
         with whole_file(folder / (f"{name}.csv" if part == "figures" else f"{name}_{part}.csv")) as partial:
-            table.to_csv(partial, index=False)
+            columns = DENSITY if part == "images" else PROVENANCE
+            with_provenance(table, context, columns).to_csv(partial, index=False)
     with matplotlib.rc_context(STYLE):
         figure = study.draw(tables, run)
         for ending in ("pdf", "png"):

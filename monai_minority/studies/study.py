@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -35,6 +36,10 @@ class Study(ABC):
     def reads(self, plan: StudyPlan) -> list[Path]:
         """Files and folders that :meth:`measure` reads beside the run's own."""
         return [plan.folder / call.leaves for call in self.calls(plan) if call.leaves]
+
+    def context(self, run: StudyRun) -> dict[str, Any]:
+        """How its tables were measured; see :func:`~monai_minority.evaluation.provenance.with_provenance`."""
+        return run.context
 
     @abstractmethod
     def measure(self, run: StudyRun) -> Tables:

@@ -14,6 +14,7 @@ from torch import nn
 from monai_minority.data.image_store import ImageStore
 from monai_minority.engines.stage import describe as described
 from monai_minority.evaluation.features import describe, extract
+from monai_minority.evaluation.figure import library_versions
 from monai_minority.evaluation.image_tables import GeneratedImages, Pictures, RealImages, generated_table, real_table
 from monai_minority.evaluation.run_evaluation import HELD_OUT
 from monai_minority.evaluation.run_summary import ALL, summary_table
@@ -22,6 +23,8 @@ from monai_minority.keys import Column, Split
 from monai_minority.scoring import MinorityScore
 from monai_minority.studies.own_store import ROW
 from monai_minority.studies.plan import StudyPlan
+
+DISTANCE_RESAMPLES = 100
 
 
 class StudyRun:
@@ -73,6 +76,18 @@ class StudyRun:
         return real_table(self._pictures(self.store), neighbours=self.neighbours, lof_neighbours=self.lof_neighbours)
 
     @property
+    def context(self) -> dict[str, Any]:
+        """How the real images are measured, and intervals by subject taken."""
+        return {
+            **describe(self.extractor),
+            "neighbours": self.neighbours,
+            "lof_neighbours": self.lof_neighbours,
+            "intervals": f"95 %: bootstrap over subjects, {self.resamples} resamples",
+            "seed": self.seed,
+            "libraries": library_versions(),
+        }
+
+    @property
     def measures(self) -> list[str]:
         """The measures of rarity at hand, the score first."""
         found = [Column.SCORE.value, "average_knn", "local_outlier_factor"]
@@ -119,6 +134,7 @@ class StudyRun:
             reference_size=self.reference_size,
             held_out=HELD_OUT,
             resamples=self.resamples,
+            distance_resamples=DISTANCE_RESAMPLES,
             seed=self.seed,
         )
         return summary[summary["target_class"] == ALL].reset_index(drop=True)

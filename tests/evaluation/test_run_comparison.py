@@ -12,7 +12,13 @@ from PIL import Image
 from monai_minority.data import ImageStore
 from monai_minority.evaluation import compare_methods
 from monai_minority.evaluation.density import average_knn
-from monai_minority.evaluation.fidelity import frechet_distance, precision_recall, spatial_frechet_distance
+from monai_minority.evaluation.fidelity import (
+    distance_figures,
+    frechet_distance,
+    precision_recall,
+    spatial_frechet_distance,
+)
+from monai_minority.evaluation.provenance import PROVENANCE
 from monai_minority.evaluation.run_evaluation import open_samples
 from tests.run_folder import TRAIN, Pooled, exact_score, make_run
 
@@ -65,6 +71,12 @@ def test_rows_and_provenance(run):
     ]
     assert table.loc["plain", "steps"] == 25 and np.isnan(table.loc["plain", "seconds_an_image"])
     written = pd.read_csv(folder / "comparison" / "methods.csv")
+    assert written.columns[-len(PROVENANCE) :].tolist() == list(PROVENANCE)
+    how = written[[*PROVENANCE, "spatial_extractor"]].drop_duplicates().iloc[0].to_dict()
+    assert how["extractor"] == Pooled.name and how["spatial_extractor"] == Maps.name
+    assert (how["k"], how["k_lof"], how["reference_size"], how["seed"]) == (5, 20, 20, 0)
+    assert "of distances 50 resamples" in how["intervals"]
+    assert f"numpy {np.__version__}" in how["libraries"]
     pd.testing.assert_frame_equal(written, table.reset_index(), check_dtype=False)
 
 
@@ -96,8 +108,18 @@ def test_figures_are_those_of_the_functions(run):
 def test_the_interval_holds_the_distance_and_widens_with_fewer_images(run):
     _, _, table = run
     sets = table.iloc[:2]
-    assert (sets["frechet_distance_low"] < sets["frechet_distance"]).all()
-    assert (sets["frechet_distance"] < sets["frechet_distance_high"]).all()
+    for name in ("frechet_distance", "spatial_frechet_distance"):
+        assert (sets[f"{name}_low"] < sets[name]).all(), name
+        assert (sets[name] < sets[f"{name}_high"]).all(), name
+
+
+def test_the_spatial_interval_is_that_of_the_maps_as_vectors(run):
+    folder, samples, table = run
+    rows = json.loads((folder / "comparison" / "context.json").read_text())["reference_rows"]
+    real = Maps()(ImageStore.open(folder / "store").batch(sorted(rows))).flatten(1)
+    found = distance_figures(real, Maps()(samples["plain"].batch(slice(None))).flatten(1), resamples=50)
+    ends = table.loc["plain", ["spatial_frechet_distance_low", "spatial_frechet_distance_high"]].tolist()
+    assert ends == pytest.approx(list(found.frechet_interval))
 
 
 def test_rarer_samples_are_told_apart(run):

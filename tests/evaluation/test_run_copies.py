@@ -96,7 +96,7 @@ def test_authenticity_and_ratio_by_hand(detector, samples):
 
 def test_the_stage_writes_its_tables_and_the_filter_drops_what_is_suspected(store, samples, tmp_path):
     summary = measure_copies(
-        store, {"plain": samples}, Pooled(), tmp_path, planted=10, quantile=0.02, progress=False
+        store, {"plain": samples}, Pooled(), tmp_path, planted=10, seed=7, quantile=0.02, progress=False
     ).set_index("set")
     assert list(summary.index) == [UNSEEN, "plain"]
     assert summary.loc["plain", "suspected_copy"] >= 0.25
@@ -104,7 +104,13 @@ def test_the_stage_writes_its_tables_and_the_filter_drops_what_is_suspected(stor
     assert low < summary.loc["plain", "suspected_copy"] < high
     images = pd.read_csv(tmp_path / "copies.csv")
     assert len(images) == 40 + 50
-    assert len(pd.read_csv(tmp_path / "copies_planted.csv")) == 7
+    planted = pd.read_csv(tmp_path / "copies_planted.csv")
+    assert len(planted) == 7
+    for table in (images, planted, pd.read_csv(tmp_path / "copies_summary.csv")):
+        assert table["extractor"].eq(Pooled.name).all() and table["k"].eq(1).all()
+    for table in (planted, pd.read_csv(tmp_path / "copies_summary.csv")):
+        assert table.columns[-3:].tolist() == ["intervals", "seed", "libraries"]
+        assert table["seed"].eq(7).all()
     suspected = images[images["set"] == "plain"]["suspected_copy"].to_numpy()
     assert suspected[:10].all()
     kept = drop_copies(samples, tmp_path / "copies.csv", "plain", tmp_path / "filtered" / "plain")

@@ -229,9 +229,12 @@ def test_every_row_says_how_it_was_measured(evaluation):
         assert table["libraries"].str.contains(f"numpy {np.__version__}").all()
         assert {"resizing", "weights_sha256", "intervals", "seed", "n"} <= set(table)
         assert (table["reference_size"] == evaluation.context["reference_size"]).all()
-    for table in (evaluation.real, evaluation.generated):
+    for table in (evaluation.real, evaluation.generated, evaluation.unusual_images):
         assert (table["k"] == 5).all()
         assert (table["weights_sha256"] == evaluation.context["weights_sha256"]).all()
+    subjects = evaluation.unusual_subjects
+    assert subjects.columns[-4:].tolist() == ["extractor", "resizing", "seed", "libraries"]
+    assert subjects["extractor"].eq("none").all(), "scores are the network's"
     rows = evaluation.fidelity
     carried = {
         "extractor",

@@ -53,14 +53,19 @@ def test_trains_on_the_training_split_and_the_rarest_samples_and_judges_on_the_t
         return predict
 
     path = tmp_path / "evaluation" / "utility.csv"
-    table = measure_utility(real, samples, path, fit=fit, seeds=[0], resamples=0, progress=False)
+    table = measure_utility(real, samples, path, fit=fit, seeds=[3, 4], resamples=2, progress=False)
     assert trained[0] == ([10, 20, 30], [0, 0, 1])
     assert trained[3][0] == [10, 20, 30, 120, 140, 150], "class 4 alone, three images as the smaller set has"
     assert trained[4][0] == [10, 20, 30, 200, 210, 220]
     assert judged == {(50, 60, 70), (10, 20, 30), (120, 140, 150), (200, 210, 220)}
     assert (table["generated_a_set"] == 3).all()
     assert (table["test_rare"] == 2).all()
-    assert pd.read_csv(path)["arm"].tolist() == table["arm"].tolist()
+    written = pd.read_csv(path)
+    assert written["arm"].tolist() == table["arm"].tolist()
+    assert written.columns[-5:].tolist() == ["extractor", "resizing", "intervals", "seed", "libraries"]
+    how = written.iloc[0]
+    assert (how["extractor"], how["seed"]) == ("none", "3, 4")
+    assert how["intervals"] == "95 %: bootstrap over subjects, 2 resamples, seed 0"
 
 
 def test_bad_groups(real, samples, tmp_path):

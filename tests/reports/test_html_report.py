@@ -83,6 +83,7 @@ def test_compared_methods_have_a_section_with_their_table_and_picture(run, html,
         Pooled(),
         exact_score(),
         output_dir=tmp_path / "run" / "comparison",
+        map_extractor=torch.nn.AvgPool2d(4),
         reference_size=20,
         resamples=0,
         distance_resamples=0,
@@ -91,7 +92,10 @@ def test_compared_methods_have_a_section_with_their_table_and_picture(run, html,
     text = write_report(tmp_path / "run").read_text(encoding="utf-8")
     section = text[text.index("<h2>Methods compared</h2>") : text.index("<h2>How the score")]
     cells = re.findall(r"<td[^>]*>([^<]*)</td>", section)
-    for column in ("frechet_distance", "average_knn_mean", "minority_score_mean"):
+    headings = re.findall(r"<th[^>]*>([^<]*)</th>", section)
+    assert "spatial frechet distance high" in headings
+    assert not {"extractor", "spatial extractor", "libraries", "k", "seed"} & set(headings), "said once, at the end"
+    for column in ("frechet_distance", "spatial_frechet_distance", "average_knn_mean", "minority_score_mean"):
         assert {number(value) for value in table[column]} <= set(cells), column
     assert set(samples) <= set(cells) and section.count("data:image/png") == 1
     assert SUBJECT not in re.sub(r"base64,[^\"]*", "", section)

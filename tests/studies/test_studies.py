@@ -194,7 +194,12 @@ def test_what_a_study_leaves(run, name, study):
     assert told["paragraph"] == study.tell(study.measure(run))
     assert (folder / f"{name}.pdf").read_bytes()[:4] == b"%PDF"
     assert (folder / f"{name}.png").read_bytes()[1:4] == b"PNG"
-    assert len(pd.read_csv(folder / f"{name}.csv")) > 1
+    figures = pd.read_csv(folder / f"{name}.csv")
+    assert len(figures) > 1
+    assert figures["extractor"].eq(Pooled.name).all() and figures["k"].eq(5).all()
+    assert figures["libraries"].str.contains(f"numpy {np.__version__}").all()
+    assert figures[["resizing", "weights_sha256", "intervals", "seed"]].notna().all(axis=None)
+    assert ("reference" in figures) == isinstance(study, CellStudy), "which fidelity is measured against"
 
 
 def test_the_comparison_is_shown_or_asked_for(run, tmp_path):
@@ -204,6 +209,7 @@ def test_the_comparison_is_shown_or_asked_for(run, tmp_path):
     (tmp_path / "comparison").mkdir()
     pd.DataFrame({"method": ["a", "b"], "recall": [0.1, 0.2]}).to_csv(tmp_path / "comparison" / "methods.csv")
     assert Baselines().measure(empty)["figures"]["recall"].tolist() == [0.1, 0.2]
+    assert Baselines().context(empty) == {}, "the study's settings are not the comparison's"
 
 
 def test_bad_plans_are_named(tmp_path):
