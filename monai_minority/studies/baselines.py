@@ -28,16 +28,17 @@ class Baselines(Study):
     source = "Tables 1, 7 and 8"
 
     def calls(self, plan: StudyPlan) -> list[StageCall]:
+        path = plan.run_dir / TABLE
+        if not path.is_file():
+            raise FileNotFoundError(f"{path} is missing; run `monai-minority compare` first, which writes it")
         return []
 
     def reads(self, plan: StudyPlan) -> list[Path]:
         return [plan.run_dir / TABLE]
 
     def measure(self, run: StudyRun) -> Tables:
-        path = run.plan.run_dir / TABLE
-        if not path.is_file():
-            raise FileNotFoundError(f"{path} is missing; run `monai-minority compare` first, which writes it")
-        return {"figures": pd.read_csv(path)}
+        self.calls(run.plan)
+        return {"figures": pd.read_csv(run.plan.run_dir / TABLE)}
 
     def draw(self, tables: Tables, run: StudyRun) -> Figure:
         table = tables["figures"]
