@@ -14,6 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from monai_minority.bundle_stages import (
+    check_known,
     configuration,
     job_files,
     override,
@@ -176,12 +177,20 @@ def _run_stages(
     for key in set(overrides) & set(parser.config):  # the pipeline is put together from some of them
         parser[key] = overrides[key]
     pipeline = parser.get_parsed_content("pipeline")
-    known = [file for name in pipeline for file in stage_files(bundle, name, layers, missing=True)]
-    folder = override_all(parser, bundle, run_dir, overrides, known)
+    if not isinstance(pipeline, list):
+        raise ValueError(f"pipeline must be a list of stages, got {pipeline!r}; write pipeline=[prepare, score]")
+    stages = {name: stage_files(bundle, name, layers) for name in pipeline}
+    folder = override_all(parser, bundle, run_dir, overrides, list(stages.values()))
     unknown = [name for name in only if name not in pipeline]
     if unknown:
         raise ValueError(f"--stage must be one of {', '.join(pipeline)}, got {', '.join(unknown)}")
 
+    of_sets = {name for name in pipeline if name in SAMPLE_SET_STAGES}
+    if of_sets:
+        # A set is for all of these stages, and most of its settings are for inference alone.
+        users = [stage_files(bundle, name, layers) for name in {"inference", *of_sets}]
+        for title, settings in parser["sample_sets"].items():
+            check_known(settings, users, f"sample_sets::{title}::")
     jobs: list[tuple[str, dict[str, Any]]] = []
     for name in pipeline:
         if only and name not in only:
@@ -192,22 +201,24 @@ def _run_stages(
             jobs.append((name, {}))
     for number, (name, settings) in enumerate(jobs, start=1):
         title = f"{name} ({settings['sample_set']})" if settings else name
-        files = stage_files(bundle, name, layers)
-        run_stage(f"[{number}/{len(jobs)}] {title}", files, bundle, {**overrides, **settings})
+        run_stage(f"[{number}/{len(jobs)}] {title}", stages[name], bundle, {**overrides, **settings})
     return _closing(folder)
 
 
 def _compare_methods(
     bundle: Path, overlays: list[str], run_dir: Path | None, only: list[str], overrides: dict[str, Any]
 ) -> None:
-    from monai_minority.method_jobs import Job, all_jobs, method_jobs
+    from monai_minority.method_jobs import Job, all_jobs, check_samples, method_jobs
 
     layers, parser = configuration(bundle, overlays, "compare")
-    known = [file for job in all_jobs(parser["methods"]) for file in job_files(bundle, job, layers)]
-    folder = override_all(parser, bundle, run_dir, overrides, known)
+    stages = [job_files(bundle, job, layers) for job in all_jobs(parser["methods"])]
+    folder = override_all(parser, bundle, run_dir, overrides, stages)
     images = parser.get_parsed_content("comparison_images")
     only = only or parser.get_parsed_content("chosen_methods") or []
     jobs, left_out = method_jobs(parser["methods"], only, parser.get_parsed_content, images)
+    for job in jobs:
+        check_known(job.settings, [job_files(bundle, job, layers)], f"methods::{job.title}::")
+    check_samples(parser.get_parsed_content("methods"), jobs[-1].settings["chosen_methods"], folder)
     if (folder / "evaluation" / "unusual_images.csv").is_file():
         jobs.append(Job("report", title="report"))
     for name, need in left_out.items():

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 FOLDER = "comparison/samples"
@@ -79,3 +80,23 @@ def method_jobs(
         settings |= {"sample_folder": FOLDER, "sample_set": name}
         jobs.append(Job("inference", tuple(method.get("overlays", [])), settings, name))
     return [*jobs, Job("compare", settings={"chosen_methods": names}, title="compare")], left_out
+
+
+def check_samples(methods: Mapping[str, Mapping[str, Any]], chosen: Sequence[str], run_dir: Path) -> None:
+    """The sample sets made elsewhere must be there, except those of methods whose own stages may make them.
+
+    Args:
+        methods: the configuration's ``methods``.
+        chosen: names of methods.
+        run_dir: the run folder, which relative paths start from.
+
+    Raises:
+        FileNotFoundError: a folder is not there, or is no image store.
+    """
+    for name in chosen:
+        samples = methods[name].get("samples")
+        if samples and not methods[name].get("stages") and not (run_dir / samples / "store.json").is_file():
+            raise FileNotFoundError(
+                f"methods::{name}::samples must be the folder of an image store, {run_dir / samples} is none; correct "
+                "the path, or make it with the stage import_samples"
+            )

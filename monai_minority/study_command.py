@@ -28,14 +28,12 @@ def run_studies(
         plan_only: say what would run and what it costs, and run nothing.
 
     Raises:
-        ValueError: there is no study of a name.
+        ValueError: there is no study of a name, or the run has no data for it.
+        FileNotFoundError: a study is of what another command writes, which has not run.
     """
     layers, parser = bundle_stages.configuration(bundle, list(overlays), "study")
-    files = [
-        file
-        for stage in ("study", "cut", "inference", "report", "score", "train_classifier")
-        for file in bundle_stages.stage_files(bundle, stage, layers)
-    ]
+    stages = ("study", "cut", "inference", "report", "score", "train_classifier")
+    files = [bundle_stages.stage_files(bundle, stage, layers) for stage in stages]
     bundle_stages.override_all(parser, bundle, run_dir, overrides, files)
     known: dict[str, Study] = parser.get_parsed_content("studies")
     distances = parser["study_distances"]
@@ -85,7 +83,7 @@ def _chosen(
             if missing and everything:
                 left_out[name] = f"{missing[0]} is missing"
                 del calls[name]
-        except ValueError as error:
+        except (ValueError, FileNotFoundError) as error:
             if not everything:
                 raise
             left_out[name] = str(error)

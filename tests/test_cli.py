@@ -63,6 +63,10 @@ def printed(result):
     return [line for line in result.stdout.splitlines() if line.startswith(("first:", "inference:"))]
 
 
+def compare(*arguments):
+    return CliRunner().invoke(cli.app, ["compare", *map(str, arguments)])
+
+
 def refused(result):
     """The one line that says what is wrong."""
     assert result.exit_code == 1
@@ -114,9 +118,7 @@ def test_a_bundle_may_share_the_stages_of_another_under_its_own_settings(bundle,
     result = run("--bundle", tmp_path / "other", "--stage", "first", "--overlay", "small", "--overlay", "mine")
     assert printed(result) == ["first: 3 8 None"]
     assert "small" in result.stdout, "overlays of the other bundle are found too"
-    assert "common, fails, first, inference, mine, small" in refused(
-        run("--bundle", tmp_path / "other", "--overlay", "none")
-    )
+    assert refused(run("--bundle", tmp_path / "other", "--overlay", "none")).endswith("there are mine, small")
 
 
 def test_null_is_a_value_like_others(bundle):
@@ -141,9 +143,9 @@ def test_no_bundle(tmp_path):
 
 def test_unknown_overlay(bundle):
     message = refused(run("--bundle", bundle, "--overlay", "smal"))
-    assert message.startswith(
-        "--overlay must be a YAML file or one of common, fails, first, inference, small, got smal"
-    )
+    assert message == "--overlay must be a YAML file or an overlay of the bundle, got smal; did you mean small?"
+    message = refused(run("--bundle", bundle, "--overlay", "inference.yml"))
+    assert message.endswith("got inference.yml; there are small"), "stages are no overlays"
 
 
 def test_unknown_stage(bundle):
@@ -159,10 +161,110 @@ def test_unknown_stage(bundle):
         ("value=[1", "the value of an override must be YAML, got 'value=[1'; put text in quotes"),
         ("vlaue=2", "override vlaue is in no configuration of the pipeline; did you mean value?"),
         ("xyz::abc=2", "override xyz::abc is in no configuration of the pipeline; see the bundle's configs"),
+        (
+            "sample_sets::steerd::classes=[1]",
+            "override sample_sets::steerd::classes must be a path in the configuration, sample_sets has no steerd; "
+            "did you mean steered?",
+        ),
+        (
+            "pipeline::2=first",
+            "override pipeline::2 must be a path in the configuration, pipeline has no 2; it has 0, 1",
+        ),
+        (
+            "value::part=1",
+            "override value::part must be a path in the configuration, value has no part; it has no parts",
+        ),
+        (
+            "sample_sets::steered::vlaue=1",
+            "sample_sets::steered::vlaue is in no configuration of the pipeline; did you mean value?",
+        ),
+        (
+            "sample_sets={mine: {clases: []}}",
+            "sample_sets::mine::clases is in no configuration of the pipeline; did you mean classes?",
+        ),
+        ("pipeline=[infrence]", "pipeline must be stages of the bundle, got infrence; did you mean inference?"),
+        ("pipeline=[small]", "pipeline must be stages of the bundle, got small; there are fails, first, inference"),
+        ("pipeline=first", "pipeline must be a list of stages, got 'first'; write pipeline=[prepare, score]"),
+        (
+            "pipeline=[first+smal]",
+            "pipeline, first+smal, must be a YAML file or an overlay of the bundle, got smal; did you mean small?",
+        ),
     ],
 )
 def test_bad_override(bundle, override, message):
-    assert refused(run("--bundle", bundle, override)) == message
+    result = run("--bundle", bundle, override)
+    assert refused(result) == message
+    assert printed(result) == [], "nothing has run"
+
+
+def test_an_entry_that_is_not_there_yet_can_be_added_and_then_changed(bundle):
+    new = ["sample_sets::third={classes: [3]}", "sample_sets::third::classes=[4]", "sample_sets::third::value=2"]
+    result = run("--bundle", bundle, *new)
+    assert result.exit_code == 0, result.output
+    assert printed(result)[-1] == "inference: 2 5 [4]"
+
+
+def test_a_part_goes_to_the_stages_that_have_its_place_alone(bundle):
+    """Stages call different things by one name."""
+    for name, parts in {"first": "{inner: {jitter: 0.4}}", "inference": "{other: 1}"}.items():
+        with (bundle / "configs" / f"{name}.yaml").open("a") as stage:
+            stage.write(f"crops: {parts}\n")
+    result = run("--bundle", bundle, "crops::inner::jitter=0.1")
+    assert result.exit_code == 0, result.output
+    assert result.stdout.count("--crops::inner::jitter") == 1
+
+
+@pytest.fixture
+def methods(bundle):
+    """The bundle with a stage that compares."""
+    (bundle / "configs" / "compare.yaml").write_text("comparison_images: 4\nchosen_methods: null\n" + STAGE)
+    inference = "images_per_class: 1\nsample_folder: samples\nsample_set: a\n"
+    (bundle / "configs" / "inference.yaml").write_text(inference + STAGE)
+    with (bundle / "configs" / "common.yaml").open("a") as common:
+        common.write("methods: {plain: {value: 2}, made: {samples: elsewhere/store}}\n")
+    return bundle
+
+
+@pytest.mark.parametrize(
+    "override, message",
+    [
+        (
+            "methods::plain::vlaue=3",
+            "methods::plain::vlaue is in no configuration of the pipeline; did you mean value?",
+        ),
+        (
+            "methods::mine={value: 2, noting: 3}",
+            "methods::mine::noting is in no configuration of the pipeline; did you mean nothing?",
+        ),
+        (
+            "methods::plian::value=3",
+            "override methods::plian::value must be a path in the configuration, methods has no plian; "
+            "did you mean plain?",
+        ),
+        (
+            "methods::plain::overlays=[smal]",
+            "methods::plain::overlays must be a YAML file or an overlay of the bundle, got smal; did you mean small?",
+        ),
+        (
+            "methods::plain::stages=[infrence]",
+            "the stages of methods must be stages of the bundle, got infrence; did you mean inference?",
+        ),
+        (
+            "nothing=6",
+            "methods::made::samples must be the folder of an image store, OUT/elsewhere/store is none; correct the "
+            "path, or make it with the stage import_samples",
+        ),
+        (
+            "methods::made::samples=/absent",
+            "methods::made::samples must be the folder of an image store, /absent is none; correct the path, or make "
+            "it with the stage import_samples",
+        ),
+    ],
+)
+def test_a_mistake_in_a_method_is_told_before_anything_runs(methods, override, message):
+    result = compare("--bundle", methods, "--run-dir", methods / "out", override)
+    assert refused(result) == message.replace("OUT", str(methods / "out"))
+    assert "[1/" not in result.stdout
 
 
 def test_an_error_in_a_stage_is_told_by_its_cause(bundle):
@@ -183,11 +285,28 @@ def test_a_keyboard_interrupt_says_how_to_go_on(bundle, monkeypatch):
     assert "The same command goes on where it was." in result.output
 
 
-def test_missing_data_set(tmp_path):
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (
+            ["--dataset-dir", "/absent"],
+            "dataset_dir must be an existing folder or file, got /absent; give --dataset-dir /data/mine",
+        ),
+        ([], "dataset_dir must be an existing folder or file, got RUN/cohort; give --dataset-dir /data/mine"),
+        (
+            ["pipeline=[import_samples]"],
+            "external_path must be an existing folder or file, got None; give external_path=/data/mine",
+        ),
+        (
+            ["pipeline=[import_samples]", "external_path=/absent"],
+            "external_path must be an existing folder or file, got /absent; give external_path=/data/mine",
+        ),
+    ],
+)
+def test_missing_data(tmp_path, arguments, message):
     brain_mri = cli.Path(__file__).parents[1] / "bundles" / "brain_mri"
-    missing = tmp_path / "absent"
-    result = run("--bundle", brain_mri, "--overlay", "smoke", "--run-dir", tmp_path / "run", "--dataset-dir", missing)
-    assert refused(result).startswith(f"{missing} is missing")
+    result = run("--bundle", brain_mri, "--overlay", "smoke", "--run-dir", tmp_path / "run", *arguments)
+    assert refused(result) == message.replace("RUN", str(tmp_path / "run"))
 
 
 def test_the_bundle_of_the_test_is_like_the_real_one(bundle):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from monai_minority.method_jobs import FOLDER, all_jobs, method_jobs
+from monai_minority.method_jobs import FOLDER, all_jobs, check_samples, method_jobs
 
 METHODS = {
     "plain": {"target_classes": []},
@@ -47,3 +47,13 @@ def test_refusals():
         method_jobs(METHODS, ["steerd"], SETTINGS.get, 10)
     with pytest.raises(ValueError, match="at least one method that can run"):
         method_jobs({"labelled": METHODS["labelled"]}, (), SETTINGS.get, 10)
+
+
+def test_sets_made_elsewhere_must_be_there_unless_a_stage_of_the_method_may_make_them(tmp_path):
+    with pytest.raises(FileNotFoundError, match="methods::imported::samples .* /elsewhere/store is none; correct the"):
+        check_samples(METHODS, ["plain", "imported"], tmp_path)
+    check_samples(METHODS, ["plain"], tmp_path)
+    check_samples({"made": {"samples": "set", "stages": ["import_samples"]}}, ["made"], tmp_path)
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set" / "store.json").touch()
+    check_samples({"made": {"samples": "set"}}, ["made"], tmp_path)

@@ -58,7 +58,8 @@ def read_state_dict(path: str | Path, key: str | None = None) -> dict[str, Tenso
     path = Path(path)
     if not path.exists():
         raise FileNotFoundError(
-            f"checkpoint {path} does not exist; weights are never made up, so give the path of a file."
+            f"checkpoint {path} does not exist; weights are never made up, so run the stage that trains it first, or "
+            "give the path of a file."
         )
     if not path.is_file():
         raise ValueError(f"checkpoint {path} is a folder; {_EXPECTED}.")

@@ -29,6 +29,9 @@ class Baselines(Study):
     source = "Tables 1, 7 and 8"
 
     def calls(self, plan: StudyPlan) -> list[StageCall]:
+        path = plan.run_dir / TABLE
+        if not path.is_file():
+            raise FileNotFoundError(f"{path} is missing; run `monai-minority compare` first, which writes it")
         return []
 
     def reads(self, plan: StudyPlan) -> list[Path]:
@@ -38,10 +41,8 @@ class Baselines(Study):
         return {}  # the table says itself how it was measured, which was not with the study's settings
 
     def measure(self, run: StudyRun) -> Tables:
-        path = run.plan.run_dir / TABLE
-        if not path.is_file():
-            raise FileNotFoundError(f"{path} is missing; run `monai-minority compare` first, which writes it")
-        return {"figures": pd.read_csv(path)}
+        self.calls(run.plan)
+        return {"figures": pd.read_csv(run.plan.run_dir / TABLE)}
 
     def draw(self, tables: Tables, run: StudyRun) -> Figure:
         table = tables["figures"]

@@ -31,6 +31,7 @@ class Study(ABC):
 
         Raises:
             ValueError: the cohort lacks what the study is about.
+            FileNotFoundError: another command must run first.
         """
 
     def reads(self, plan: StudyPlan) -> list[Path]:

@@ -206,6 +206,8 @@ def test_the_comparison_is_shown_or_asked_for(run, tmp_path):
     empty = SimpleNamespace(plan=plan_of(tmp_path))
     with pytest.raises(FileNotFoundError, match="run `monai-minority compare` first"):
         Baselines().measure(empty)
+    with pytest.raises(FileNotFoundError, match="methods.csv is missing; run `monai-minority compare` first"):
+        Baselines().calls(empty.plan)  # before any stage runs
     (tmp_path / "comparison").mkdir()
     pd.DataFrame({"method": ["a", "b"], "recall": [0.1, 0.2]}).to_csv(tmp_path / "comparison" / "methods.csv")
     assert Baselines().measure(empty)["figures"]["recall"].tolist() == [0.1, 0.2]
