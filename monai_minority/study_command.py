@@ -33,8 +33,8 @@ def run_studies(
     """
     layers, parser = bundle_stages.configuration(bundle, list(overlays), "study")
     stages = ("study", "cut", "inference", "report", "score", "train_classifier")
-    files = [bundle_stages.stage_files(bundle, stage, layers) for stage in stages]
-    bundle_stages.override_all(parser, bundle, run_dir, overrides, files)
+    known_files = [bundle_stages.stage_files(bundle, stage, layers) for stage in stages]
+    bundle_stages.override_all(parser, bundle, run_dir, overrides, known_files)
     known: dict[str, Study] = parser.get_parsed_content("studies")
     distances = parser["study_distances"]
     # The plan names the distances; the stages that score by them build them.
