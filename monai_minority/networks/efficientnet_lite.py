@@ -44,12 +44,7 @@ class EfficientNetLite0(nn.Module):
         self.size = size
         self.resizing = f"bicubic, antialiased, to {size} x {size}"
         self.normalisation = "(127.5 (x + 1) - 127) / 128"
-        path = EFFICIENTNET_LITE0.find(weights)
-        import timm  # here: it takes seconds to import, and few who import the room build this network
-
-        with torch.device("meta"):
-            self.backbone: Any = timm.create_model("tf_efficientnet_lite0", pretrained=False)
-        self.backbone.load_state_dict(renamed_weights(path, self.backbone), assign=True)
+        self.backbone = pretrained_efficientnet(weights)
         self.requires_grad_(False)
         self.eval()
 
@@ -96,7 +91,18 @@ class EfficientNetLite0(nn.Module):
         return maps
 
 
-def renamed_weights(path: Path, backbone: Any) -> dict[str, Tensor]:
+def pretrained_efficientnet(weights: str | Path | None) -> Any:
+    """timm's network with the weights of the file, as :class:`EfficientNetLite0` takes it."""
+    path = EFFICIENTNET_LITE0.find(weights)
+    import timm  # here: it takes seconds to import, and few who import the room build this network
+
+    with torch.device("meta"):
+        network = timm.create_model("tf_efficientnet_lite0", pretrained=False)
+    network.load_state_dict(_renamed(path, network), assign=True)
+    return network
+
+
+def _renamed(path: Path, backbone: Any) -> dict[str, Tensor]:
     """The file's tensors under timm's names: blocks are numbered through there, by stage and place here."""
     stored = torch.load(path, map_location="cpu", weights_only=True)
     names = {

@@ -1,13 +1,10 @@
 """EfficientNet-Lite0 to go on training: a backbone whose ImageNet weights need no download."""
 
 from pathlib import Path
-from typing import Any
 
-import torch
 from torch import nn
 
-from monai_minority.networks.efficientnet_lite import renamed_weights
-from monai_minority.weights import EFFICIENTNET_LITE0
+from monai_minority.networks.efficientnet_lite import pretrained_efficientnet
 
 
 def tunable_efficientnet(weights: str | Path | None = None) -> nn.Module:
@@ -26,13 +23,9 @@ def tunable_efficientnet(weights: str | Path | None = None) -> nn.Module:
         FileNotFoundError: the weights are not there.
         ValueError: the file does not hold this network's weights.
     """
-    import timm  # here: it takes seconds to import, and few who import the room build this network
-    from timm.utils.model import freeze_batch_norm_2d
+    from timm.utils.model import freeze_batch_norm_2d  # here: it takes seconds to import
 
-    path = EFFICIENTNET_LITE0.find(weights)
-    with torch.device("meta"):
-        network: Any = timm.create_model("tf_efficientnet_lite0", pretrained=False)
-    network.load_state_dict(renamed_weights(path, network), assign=True)
+    network = pretrained_efficientnet(weights)
     network.reset_classifier(0)
     frozen: nn.Module = freeze_batch_norm_2d(network)
     return frozen
