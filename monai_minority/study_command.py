@@ -32,9 +32,9 @@ def run_studies(
         FileNotFoundError: a study is of what another command writes, which has not run.
     """
     layers, parser = bundle_stages.configuration(bundle, list(overlays), "study")
-    stages = ("study", "cut", "inference", "report", "score", "train_classifier")
-    known_files = [bundle_stages.stage_files(bundle, stage, layers) for stage in stages]
-    bundle_stages.override_all(parser, bundle, run_dir, overrides, known_files)
+    names_of_stages = ("study", "cut", "inference", "report", "score", "train_classifier")
+    stages = [bundle_stages.stage_files(bundle, stage, layers) for stage in names_of_stages]
+    bundle_stages.override_all(parser, bundle, run_dir, overrides, stages)
     known: dict[str, Study] = parser.get_parsed_content("studies")
     distances = parser["study_distances"]
     # The plan names the distances; the stages that score by them build them.

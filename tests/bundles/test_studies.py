@@ -93,3 +93,7 @@ def test_a_mistake_is_told(run_dir):
     assert result.exit_code == 1
     assert "a study must be one of outlier_correlations, " in result.output
     assert "got severty" in result.output
+    early = study(run_dir, "baselines")
+    assert early.exit_code == 1
+    assert "comparison/methods.csv is missing; run `monai-minority compare` first" in early.output
+    assert "[1/1]" not in early.output, "told before a stage runs"
