@@ -1,6 +1,7 @@
 """Stages of a bundle from the command line: which configurations make one, what overrides them, and running it."""
 
 import difflib
+import functools
 import json
 import logging
 import os
@@ -106,6 +107,7 @@ def _is_no_warning_of_folders(record: logging.LogRecord) -> bool:
     return not record.getMessage().startswith("Not all config files are in")
 
 
+@functools.cache  # asked for each stage, of a long file
 def shared_configs(bundle: Path) -> Path:
     """Folder of the stages' configurations: a bundle may share another's, which its ``stage_configs`` names."""
     from monai.bundle import ConfigParser

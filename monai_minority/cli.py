@@ -188,7 +188,7 @@ def _run_stages(
     of_sets = {name for name in pipeline if name in SAMPLE_SET_STAGES}
     if of_sets:
         # A set is for all of these stages, and most of its settings are for inference alone.
-        users = [stage_files(bundle, name, layers) for name in {"inference", *of_sets}]
+        users = [stages.get(name) or stage_files(bundle, name, layers) for name in {"inference", *of_sets}]
         for title, settings in parser["sample_sets"].items():
             check_known(settings, users, f"sample_sets::{title}::")
     jobs: list[tuple[str, dict[str, Any]]] = []
