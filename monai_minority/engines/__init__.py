@@ -7,8 +7,6 @@ from monai_minority.engines.class_labels import label_images, spread_labels
 from monai_minority.engines.cosine_schedule import CosineSchedule
 from monai_minority.engines.crops import CropsPrepareBatch
 from monai_minority.engines.denoising_loss import DenoisingLoss
-from monai_minority.engines.gan_batches import RandomCodes, RealImagesPrepareBatch
-from monai_minority.engines.gan_losses import DiscriminatorLoss, GeneratorLoss
 from monai_minority.engines.labelled import LabelledPrepareBatch
 from monai_minority.engines.latents import measure_scale, write_latents
 from monai_minority.engines.mean_features import mean_features
@@ -29,12 +27,8 @@ __all__ = [
     "CropsPrepareBatch",
     "DenoisingLoss",
     "DenoisingTargets",
-    "DiscriminatorLoss",
-    "GeneratorLoss",
     "LabelledPrepareBatch",
     "NoisingPrepareBatch",
-    "RandomCodes",
-    "RealImagesPrepareBatch",
     "SelfDistillationLoss",
     "Stage",
     "barrier",

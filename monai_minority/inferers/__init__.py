@@ -3,7 +3,6 @@
 from .autocast import AutocastInferer
 from .denoising import DenoisingInferer, LabelPair
 from .encoding import EncodingInferer
-from .gan import GANInferer
 from .guided import GuidedDiffusionInferer
 from .latent import LatentDiffusionInferer
 from .noisy_classifier import NoisyClassifierInferer
@@ -14,7 +13,6 @@ __all__ = [
     "AutocastInferer",
     "DenoisingInferer",
     "EncodingInferer",
-    "GANInferer",
     "GuidedDiffusionInferer",
     "LatentDiffusionInferer",
     "LabelPair",

@@ -7,8 +7,6 @@ from monai_minority.networks.cascaded_classifier import CascadedClassifier
 from monai_minority.networks.checkpoints import load_checkpoint, read_state_dict, save_weights
 from monai_minority.networks.classifier_features import ClassifierFeatures
 from monai_minority.networks.efficientnet_lite import EfficientNetLite0
-from monai_minority.networks.gan_discriminator import GANDiscriminator
-from monai_minority.networks.gan_generator import GANGenerator
 from monai_minority.networks.latent_autoencoder import LatentAutoencoder
 from monai_minority.networks.projection_head import ProjectionHead
 from monai_minority.networks.self_distillation import SelfDistillationNetwork
@@ -24,8 +22,6 @@ __all__ = [
     "CascadedClassifier",
     "ClassifierFeatures",
     "EfficientNetLite0",
-    "GANDiscriminator",
-    "GANGenerator",
     "LatentAutoencoder",
     "ProjectionHead",
     "SelfDistillationNetwork",
