@@ -33,9 +33,6 @@ class RespacedScheduler(Scheduler):
         clip_sample_min: lower end of the clipping range.
         clip_sample_max: upper end of the clipping range.
         rescale_timesteps: the network was trained on ``t * 1000 / T``; see :meth:`network_timesteps`.
-        clip_after_guidance: clip ``x_0`` once more after guidance in ``score`` mode has moved it. Off, as in
-            the published samplers; strong guidance then saturates the image at noisy steps, where a small
-            change of the noise estimate moves ``x_0`` far out of range.
         schedule_args: arguments of the schedule, such as ``beta_start``.
 
     Raises:
@@ -51,7 +48,6 @@ class RespacedScheduler(Scheduler):
         clip_sample_min: float = -1.0,
         clip_sample_max: float = 1.0,
         rescale_timesteps: bool = False,
-        clip_after_guidance: bool = False,
         **schedule_args: float,
     ) -> None:
         super().__init__(num_train_timesteps, schedule, **schedule_args)
@@ -78,7 +74,6 @@ class RespacedScheduler(Scheduler):
         self.clip_sample = clip_sample
         self.clip_sample_values = [clip_sample_min, clip_sample_max]
         self.rescale_timesteps = rescale_timesteps
-        self.clip_after_guidance = clip_after_guidance
         self.set_timesteps(num_train_timesteps)
 
     def set_timesteps(
@@ -154,14 +149,12 @@ class RespacedScheduler(Scheduler):
         _, variance = split_variance(model_output, sample)
         x0 = predict_x0(model_output, sample, timestep, self)
         if guidance is not None and mode == "score":
-            # Dhariwal & Nichol (2021), Algorithm 2. The noise is that of the clipped x_0.
+            # Dhariwal & Nichol (2021), Algorithm 2. The noise is that of the clipped x_0, and x_0 is not clipped again.
             _, sigma = self._signal_and_sigma(timestep, sample)
             epsilon = epsilon_from_x0(x0, sample, timestep, self) - sigma * guidance
             recip = at_timesteps((1 / self.alphas_cumprod).sqrt(), timestep, sample)
             recip_minus_one = at_timesteps((1 / self.alphas_cumprod - 1).sqrt(), timestep, sample)
             x0 = recip * sample - recip_minus_one * epsilon
-            if self.clip_sample and self.clip_after_guidance:
-                x0 = x0.clamp(*self.clip_sample_values)
         return x0, variance
 
     @staticmethod

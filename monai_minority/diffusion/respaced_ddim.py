@@ -3,7 +3,7 @@
 import torch
 
 from monai_minority.diffusion.respaced import GuidanceMode, RespacedScheduler
-from monai_minority.diffusion.tweedie import epsilon_from_x0, predict_x0
+from monai_minority.diffusion.tweedie import epsilon_from_x0
 
 __all__ = ["RespacedDDIMScheduler"]
 
@@ -73,28 +73,3 @@ class RespacedDDIMScheduler(RespacedScheduler):
                 previous = previous + variance * guidance
             previous = previous + variance**0.5 * self._noise(sample, noise, generator)
         return previous.to(sample.dtype), x0.to(sample.dtype)
-
-    def reversed_step(
-        self, model_output: torch.Tensor, timestep: int | torch.Tensor, sample: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Go one kept timestep back towards noise, deterministically (Dhariwal & Nichol, 2021, Appendix F).
-
-        Args:
-            model_output: ``[B, C, ...]`` or ``[B, 2 C, ...]``.
-            timestep: training index of ``sample``; one of ``timesteps``, not the noisiest.
-            sample: ``x_t``, ``[B, C, ...]``.
-
-        Returns:
-            The sample at the next noisier kept timestep and the estimate of ``x_0``, both ``[B, C, ...]``.
-
-        Raises:
-            ValueError: if the timestep is not kept or there is no noisier one.
-        """
-        index = self.chain.index_of(timestep)
-        if index + 1 == len(self.chain):
-            raise ValueError(f"timestep {int(timestep)} is the noisiest kept one; reversed_step has nowhere to go.")
-        x0 = predict_x0(model_output, sample, int(timestep), self)
-        epsilon = epsilon_from_x0(x0, sample, int(timestep), self)
-        alpha_next = self.chain.alphas_cumprod[index + 1].item()
-        noisier = alpha_next**0.5 * x0 + (1 - alpha_next) ** 0.5 * epsilon
-        return noisier.to(sample.dtype), x0.to(sample.dtype)

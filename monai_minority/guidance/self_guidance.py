@@ -26,9 +26,6 @@ class SelfGuidance(GuidanceTerm):
         stop_share: act only while that index is above this share of the steps; ``None`` for all of them.
         normalize: divide each image's gradient by its largest absolute value.
         clip: clip both denoised images to [-1, 1].
-        remap_grey: map both denoised images by ``2x - 1`` before the distance where they have one channel,
-            and anew at each draw, as the authors' code does before LPIPS. Only for comparison with it:
-            images are in [-1, 1] already.
 
     Raises:
         ValueError: if a number is outside its range.
@@ -44,7 +41,6 @@ class SelfGuidance(GuidanceTerm):
         stop_share: float | None = None,
         normalize: bool = True,
         clip: bool = False,
-        remap_grey: bool = False,
     ) -> None:
         super().__init__(scale)
         if not 0 <= renoise_share < 1:
@@ -60,7 +56,6 @@ class SelfGuidance(GuidanceTerm):
         self.stop_share = stop_share
         self.normalize = normalize
         self.clip = clip
-        self.remap_grey = remap_grey
 
     def gradient(
         self,
@@ -93,8 +88,6 @@ class SelfGuidance(GuidanceTerm):
                 with torch.no_grad():
                     renoised = self.scheduler.add_noise(x0, draw(), renoise_timesteps)
                     restored = restore(renoised, renoise_timesteps)
-                if self.remap_grey and x0.shape[1] == 1:
-                    x0, restored = 2 * x0 - 1, 2 * restored - 1
                 total = total + self._compare(x0, restored)
             return total / self.draws
 

@@ -130,16 +130,14 @@ def test_predictions_of_all_types_take_the_same_step(kind):
 @BOTH
 def test_guidance_of_the_score_moves_x0_by_tweedie(kind):
     # x_0 = (x_t + (1 - a) score) / sqrt(a): a gradient g added to the score moves it by (1 - a) / sqrt(a) g.
-    plain, clipping = kind(1000, clip_sample=False), kind(1000, clip_after_guidance=True)
+    plain = kind(1000, clip_sample=False)
     x, output, guidance = torch.randn(3, 2, 1, 4, 4).unbind()
     unguided = plain.step(output, 300, x, noise=x)[1]
     guided = plain.step(output, 300, x, guidance=guidance, mode="score", noise=x)[1]
     a = float(plain.alphas_cumprod[300])
     torch.testing.assert_close(guided - unguided, (1 - a) / a**0.5 * guidance, rtol=0, atol=1e-5)
-    kept_in_range = clipping.step(output, 300, x, guidance=100 * guidance, mode="score", noise=x)[1]
-    assert kept_in_range.abs().max() == 1.0
-    published = kind(1000).step(output, 300, x, guidance=100 * guidance, mode="score", noise=x)[1]
-    assert published.abs().max() > 2.0
+    not_clipped_again = kind(1000).step(output, 300, x, guidance=100 * guidance, mode="score", noise=x)[1]
+    assert not_clipped_again.abs().max() > 2.0
 
 
 @BOTH

@@ -58,18 +58,6 @@ def test_a_learned_variance_is_ignored():
     assert torch.equal(scheduler.step(doubled, 500, x)[0], scheduler.step(output, 500, x)[0])
 
 
-def test_a_reversed_step_is_undone_by_a_step():
-    scheduler = RespacedDDIMScheduler(1000, clip_sample=False)
-    scheduler.set_timesteps(20)
-    lower, higher = int(scheduler.timesteps[10]), int(scheduler.timesteps[9])
-    x, output = torch.randn(2, 1, 1, 4, 4).unbind()
-    noisier, _ = scheduler.reversed_step(output, lower, x)
-    back, _ = scheduler.step(output, higher, noisier)
-    torch.testing.assert_close(back, x, rtol=0, atol=1e-5)
-    with pytest.raises(ValueError, match="noisiest"):
-        scheduler.reversed_step(output, 999, x)
-
-
 def test_guidance_of_the_mean_without_variance_raises():
     scheduler, x = RespacedDDIMScheduler(1000), torch.zeros(1, 1, 2, 2)
     with pytest.raises(ValueError, match="mode='score'"):

@@ -93,15 +93,20 @@ def test_guided_cosine_ddim_step_by_step(sampling):
 def test_self_guided_trajectory(later, fixtures_dir):
     entry = later["self_guided"]["items"]["trajectory/linear_1ch"]
     settings = entry["mg_kwargs"]
+    lpips = LPIPS("alex", fixtures_dir / "lpips_alex_random.pt")
+
+    def remapped(x0, restored):
+        """The authors' code maps images of one channel by 2x - 1 before LPIPS, although they are in [-1, 1]."""
+        return lpips(2 * x0 - 1, 2 * restored - 1)
+
     term = SelfGuidance(
-        LPIPS("alex", fixtures_dir / "lpips_alex_random.pt"),
+        remapped,
         scale=settings["mg_scale"],
         renoise_share=settings["p_ratio"],
         every=settings["inter_rate"],
         draws=settings["num_mc_samples"],
         normalize=settings["use_normed_grad"],
         clip=settings["mg_clip_denoised"],
-        remap_grey=True,
     )
     inferer = GuidedDiffusionInferer(scheduler_of(entry, False), term, steps=entry["timestep_respacing"])
     network = loaded(ADMUNet, entry["config"], later["self_guided"]["networks"][entry["network"]])
