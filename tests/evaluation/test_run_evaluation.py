@@ -13,7 +13,6 @@ from monai_minority.evaluation.fidelity import (
     frechet_distance,
     kernel_distance,
     precision_recall,
-    spatial_frechet_distance,
 )
 from monai_minority.evaluation.memorization import audit
 from monai_minority.evaluation.run_evaluation import evaluate_run, open_samples
@@ -214,7 +213,7 @@ def test_further_spaces_give_their_own_figures(run, evaluation):
     reference = store.batch(evaluation.context["reference_rows"])
     for name in ("guided", "plain"):
         images = ImageStore.open(run / "samples" / name).batch(slice(None))
-        direct = spatial_frechet_distance(Maps()(reference).numpy(), Maps()(images).numpy())
+        direct = frechet_distance(*(Maps()(x)[:, :7].flatten(1).numpy() for x in (reference, images)))
         assert table["maps", name, "spatial Fréchet distance (lower is closer)"] == pytest.approx(direct, rel=1e-9)
         pair = Corner()(reference).numpy(), Corner()(images).numpy()
         assert table["corner", name, "Fréchet distance (lower is closer)"] == pytest.approx(frechet_distance(*pair))

@@ -52,8 +52,7 @@ class Inception(_CleanExtractor):
 
 
 class InceptionMaps(_CleanExtractor):
-    """Inception's ``mixed_6`` convolution maps, for
-    :func:`~monai_minority.evaluation.fidelity.spatial_frechet_distance`.
+    """Inception's ``mixed_6`` convolution maps, whose Fréchet distance is the spatial one (sFID; Nash et al., 2021).
 
     TensorFlow's ``mixed_6/conv`` is the 1 x 1 branch of torchvision's ``Mixed_6d``, after its ReLU.
 

@@ -2,7 +2,6 @@
 
 import warnings
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -48,45 +47,6 @@ def frechet_distance(a: Features, b: Features) -> float:
     mean_a, factor_a = _mean_and_factor(a)
     mean_b, factor_b = _mean_and_factor(b)
     return _distance(mean_a, factor_a, mean_b, factor_b)
-
-
-def frechet_distance_from_moments(
-    mean_a: np.ndarray, covariance_a: np.ndarray, mean_b: np.ndarray, covariance_b: np.ndarray
-) -> float:
-    """Fréchet distance from means ``[D]`` and covariances ``[D, D]``, such as published reference statistics.
-
-    Raises:
-        ValueError: the shapes do not fit.
-    """
-    moments = [torch.as_tensor(m, dtype=torch.float64) for m in (mean_a, covariance_a, mean_b, covariance_b)]
-    d = moments[0].numel()
-    if [tuple(m.shape) for m in moments] != [(d,), (d, d)] * 2:
-        raise ValueError(
-            f"means must be [D] and covariances [D, D] with one D, got {[tuple(m.shape) for m in moments]}"
-        )
-    return _distance(moments[0], _factor(moments[1]), moments[2], _factor(moments[3]))
-
-
-def spatial_frechet_distance(a: Features, b: Features, channels: int = 7) -> float:
-    """Spatial Fréchet distance (sFID; Nash et al., 2021): the Fréchet distance of feature maps that keep
-    their places.
-
-    Args:
-        a: feature maps ``[N, C, h, w]``; for sFID those of Inception's ``mixed_6`` convolution, 17 x 17.
-        b: feature maps ``[M, C, h, w]``.
-        channels: how many of the first channels to compare; 7 by definition (2,023 dimensions at 17 x 17).
-
-    Returns:
-        The distance of the flattened maps.
-
-    Raises:
-        ValueError: the maps have other than four dimensions or too few channels, or see
-            :func:`frechet_distance`.
-    """
-    for name, maps in (("a", a), ("b", b)):
-        if maps.ndim != 4 or maps.shape[1] < channels:
-            raise ValueError(f"{name} must be [N, C, h, w] with C >= channels={channels}, got {tuple(maps.shape)}")
-    return frechet_distance(a[:, :channels].reshape(len(a), -1), b[:, :channels].reshape(len(b), -1))
 
 
 def _checked(features: Features, name: str) -> Tensor:
