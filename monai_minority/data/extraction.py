@@ -37,9 +37,6 @@ def extract(
     columns: Sequence[str] = (),
     num_workers: int = 0,
     overwrite: bool = False,
-    cohort_path: str | os.PathLike[str] | None = None,
-    rejected_path: str | os.PathLike[str] | None = None,
-    key_path: str | os.PathLike[str] | None = None,
     geometry: Mapping[str, Any] | None = None,
     intensity_scale: IntensityScale | None = None,
     intensity_path: str | os.PathLike[str] | None = None,
@@ -50,7 +47,8 @@ def extract(
 
     A file that cannot be read or used is rejected with its reason and the rest goes on. The store knows
     subjects by their pseudonyms and files not at all. Beside it are written ``cohort.csv``, which resolves both and
-    alone holds identifying names, ``rejected.csv`` with pseudonyms and reasons, and the key.
+    alone holds identifying names, ``rejected.csv`` with pseudonyms and reasons, and ``cohort.key``, the key
+    of :class:`~monai_minority.data.Pseudonyms`.
 
     Args:
         cohort: the files.
@@ -64,9 +62,6 @@ def extract(
             identify.
         num_workers: processes that read; 0 reads in this one. The result is the same.
         overwrite: replace a store that exists.
-        cohort_path: ``None``: ``cohort.csv`` beside the store.
-        rejected_path: ``None``: ``rejected.csv`` beside the store.
-        key_path: ``None``: ``cohort.key`` beside the store; see :class:`~monai_minority.data.Pseudonyms`.
         geometry: what the pixels measure, kept in the store.
         intensity_scale: maps measured values to [-1, 1]; the transform leaves them as they are and ends in slices that
             carry :class:`~monai_minority.transforms.MeasureIntensityd`'s measure. Unless it is fitted already it is
@@ -89,7 +84,7 @@ def extract(
         raise ValueError(f"dtype must be one of {', '.join(VALUE_RANGES)}, got {dtype!r}")
     if path.exists() and not overwrite:
         raise FileExistsError(f"{path} exists; choose another path or pass overwrite=True")
-    pseudonyms = Pseudonyms(key_path or path.parent / "cohort.key")
+    pseudonyms = Pseudonyms(path.parent / "cohort.key")
     table = cohort.pseudonymized(pseudonyms)
     known = [Column.SPLIT, Column.GROUP, Column.SEVERITY, Column.CLASS_LABEL]
     carried = [*(c for c in known if c in table and table[c].notna().any()), *columns]
@@ -174,8 +169,8 @@ def extract(
             unread,
             cohort.rejected,
             pseudonyms,
-            cohort_path or path.parent / "cohort.csv",
-            rejected_path or path.parent / "rejected.csv",
+            path.parent / "cohort.csv",
+            path.parent / "rejected.csv",
         )
 
 

@@ -55,7 +55,6 @@ def augmentation_gain(
     labels: Mapping[str, np.ndarray] | None = None,
     seeds: Sequence[int] = range(5),
     fit: Fit | None = None,
-    augment: Callable[[Tensor], Tensor] | None = None,
     specificity: float = 0.9,
     resamples: int = 1000,
     level: float = 0.95,
@@ -63,11 +62,11 @@ def augmentation_gain(
 ) -> pd.DataFrame:
     """Train a classifier of the rare group with generated images and without, and judge it on real ones.
 
-    The arms: the real images alone; the same with the rare ones drawn as often as the others; the same with
-    classical augmentation; and the real ones with each set of generated images. All train for the same number of
-    steps from the same seeds. A generated image has no label of its own. Unless ``labels`` gives one, its target is
-    the probability that the real arm's classifier of the same seed gives it, for guided and unguided sets alike, so
-    that no set is helped by a better labelling.
+    The arms: the real images alone; the same with the rare ones drawn as often as the others; the same with classical
+    augmentation (:func:`mirror_and_shift`); and the real ones with each set of generated images. All train for the same
+    number of steps from the same seeds. A generated image has no label of its own. Unless ``labels`` gives one, its
+    target is the probability that the real arm's classifier of the same seed gives it, for guided and unguided sets
+    alike, so that no set is helped by a better labelling.
 
     Args:
         train: real images to learn from.
@@ -76,7 +75,6 @@ def augmentation_gain(
         labels: probability ``[M]`` of the rare group for the sets that have one.
         seeds: of the trainings; each arm is trained once a seed.
         fit: trains one classifier; ``None``: a :class:`~monai_minority.evaluation.rare_classifier.RareClassifier`.
-        augment: classical augmentation of a batch; ``None``: :func:`mirror_and_shift`.
         specificity: at which the sensitivity is measured.
         resamples: of the bootstrap over test subjects, in which the seeds' classifiers are averaged.
         level: of the intervals.
@@ -94,14 +92,13 @@ def augmentation_gain(
     """
     _check(train, test, synthetic, labels or {})
     fit = fit or RareClassifier()
-    augment = augment or mirror_and_shift
     real = torch.tensor(train.rare).float()
     even = torch.ones(len(real))
     balanced = torch.where(real > 0, (1 - real).sum() / real.sum(), 1.0)
 
     def arms(baseline: Predict) -> Iterator[tuple[str, _Arm]]:
         yield OVERSAMPLED, _Arm(train.images, real, balanced)
-        yield AUGMENTED, _Arm(train.images, real, even, augment)
+        yield AUGMENTED, _Arm(train.images, real, even, mirror_and_shift)
         for name, images in synthetic.items():
             known = (labels or {}).get(name)
             targets = torch.as_tensor(baseline(images) if known is None else np.asarray(known)).float()
