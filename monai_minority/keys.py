@@ -28,7 +28,6 @@ class Key(StrEnum):
     """Integer label of the data set itself (the ``c`` of Eq. 16), as a conditional network takes it."""
     MINORITY_CLASS = "minority_class"
     """Ordinal class, 0 the most common."""
-    TIMESTEPS = "timesteps"
 
 
 class Column(StrEnum):
