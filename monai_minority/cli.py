@@ -144,7 +144,7 @@ def weights(
 
 
 def _list_weights(names: list[str], source: Path | None, destination: Path | None) -> int:
-    from monai_minority.weights import State, check, chosen, stage, weights_folder  # here: torch takes seconds
+    from monai_minority.networks.weights import State, check, chosen, stage, weights_folder  # here: torch takes seconds
 
     wanted, copying = chosen(names), source is not None or destination is not None
     if copying:

@@ -1,13 +1,9 @@
 """From files to an image store: cohorts, subject splits, extraction and the store itself."""
 
-from monai_minority.data.cohort import Cohort, Rejection
-from monai_minority.data.dicom import cohort_from_dicom
-from monai_minority.data.dicom_volume import read_dicom_volume
-from monai_minority.data.export import is_synthetic, save_nifti, save_png_grid
-from monai_minority.data.export_dicom import save_dicom
-from monai_minority.data.export_samples import export_samples
-from monai_minority.data.extraction import extract
-from monai_minority.data.find import (
+from monai_minority.data.cohort.cohort import Cohort
+from monai_minority.data.cohort.dicom_folder import cohort_from_dicom
+from monai_minority.data.cohort.extraction import extract
+from monai_minority.data.cohort.find import (
     cohort_from_bids,
     cohort_from_csv,
     cohort_from_datalist,
@@ -15,32 +11,29 @@ from monai_minority.data.find import (
     cohort_from_pictures,
     find_cohort,
 )
-from monai_minority.data.image_store import ImageStore
-from monai_minority.data.imported_samples import ImportedSamples
-from monai_minority.data.inspection import inspect_dicom
-from monai_minority.data.intensity_scale import IntensityScale
-from monai_minority.data.nifti_volume import read_nifti_volume
-from monai_minority.data.phantom import make_phantom_cohort
-from monai_minority.data.private_tables import write_private_tables
-from monai_minority.data.pseudonyms import Pseudonyms
-from monai_minority.data.real_or_generated import RealOrGenerated
-from monai_minority.data.sample_groups import sample_groups
-from monai_minority.data.sample_plan import SamplePlan
-from monai_minority.data.series_rules import SeriesRules
-from monai_minority.data.splits import check_no_leak, long_tail, split_by_subject, split_cohort
-from monai_minority.data.store_batches import BatchPlan, OrderedBatches, ShuffledBatches, StoreBatches
+from monai_minority.data.cohort.inspection import inspect_dicom
+from monai_minority.data.cohort.private_tables import write_private_tables
+from monai_minority.data.cohort.pseudonyms import Pseudonyms
+from monai_minority.data.cohort.splits import check_no_leak, long_tail, split_by_subject, split_cohort
+from monai_minority.data.paths import Rejection
+from monai_minority.data.phantom.cohort import make_phantom_cohort
+from monai_minority.data.store.batches import BatchPlan, OrderedBatches, ShuffledBatches, StoreBatches
+from monai_minority.data.store.image_store import ImageStore
+from monai_minority.data.store.real_or_generated import RealOrGenerated
+from monai_minority.data.volumes.dicom.rules import SeriesRules
+from monai_minority.data.volumes.dicom.volume import read_dicom_volume
+from monai_minority.data.volumes.intensity_scale import IntensityScale
+from monai_minority.data.volumes.nifti import read_nifti_volume
 
 __all__ = [
     "BatchPlan",
     "Cohort",
     "ImageStore",
-    "ImportedSamples",
     "IntensityScale",
     "OrderedBatches",
     "Pseudonyms",
     "RealOrGenerated",
     "Rejection",
-    "SamplePlan",
     "SeriesRules",
     "ShuffledBatches",
     "StoreBatches",
@@ -51,19 +44,13 @@ __all__ = [
     "cohort_from_dicom",
     "cohort_from_folder",
     "cohort_from_pictures",
-    "export_samples",
     "extract",
     "find_cohort",
     "inspect_dicom",
-    "is_synthetic",
     "long_tail",
     "make_phantom_cohort",
     "read_dicom_volume",
     "read_nifti_volume",
-    "sample_groups",
-    "save_dicom",
-    "save_nifti",
-    "save_png_grid",
     "split_by_subject",
     "split_cohort",
     "write_private_tables",

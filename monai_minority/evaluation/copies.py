@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from torch import Tensor, nn
 
-from monai_minority.data.image_store import ImageStore, evenly
+from monai_minority.data.store.image_store import ImageStore, evenly
 from monai_minority.evaluation.aligned_pixels import AlignedPixels
 from monai_minority.evaluation.density import NeighbourIndex
 from monai_minority.evaluation.features import extract

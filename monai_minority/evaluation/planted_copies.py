@@ -9,7 +9,7 @@ import torch
 from scipy.stats import binomtest
 from torch import Tensor
 
-from monai_minority.data.image_store import evenly
+from monai_minority.data.store.image_store import evenly
 from monai_minority.evaluation.copies import CopyDetector
 
 HELD_OUT = "none: real images never trained on"

@@ -1,10 +1,11 @@
 """What the terms that follow a noise-aware classifier have in common."""
 
 from abc import abstractmethod
-from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
+
+from monai_minority.networks.conditioning import takes_class_labels
 
 from .term import Denoise, Draw, GuidanceTerm, input_gradient, plain
 
@@ -58,22 +59,6 @@ class ClassifierTerm(GuidanceTerm):
             return self.log_likelihood(logits, class_labels, minority_classes)
 
         return self.scale * input_gradient(objective, x_t)
-
-
-def takes_class_labels(network: Callable[..., Tensor], unknown: bool) -> bool:
-    """Whether a network is conditional on class labels.
-
-    Known by its attribute ``num_classes`` (here) or ``num_class_embeds`` (MONAI), ``None`` where it is not.
-
-    Args:
-        network: the network, bare or wrapped for distributed work.
-        unknown: the answer for a network that has neither attribute.
-    """
-    network = getattr(network, "module", network)
-    for name in ("num_classes", "num_class_embeds"):
-        if hasattr(network, name):
-            return getattr(network, name) is not None
-    return unknown
 
 
 def log_probability(logits: Tensor, classes: Tensor | None, name: str) -> Tensor:

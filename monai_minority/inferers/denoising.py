@@ -45,7 +45,7 @@ class DenoisingInferer(Inferer):
             timesteps: training indices ``[B]``.
             class_labels: integers ``[B]`` where the network is conditional on them.
             other_labels: integers ``[B]``, to be asked for beside them (see
-                :class:`~monai_minority.engines.ClassBalancingLoss`).
+                :class:`~monai_minority.training.ClassBalancingLoss`).
 
         Returns:
             float32 ``[B, C, H, W]``, or ``[B, 2 C, H, W]`` where the network learns its variances; with

@@ -3,7 +3,7 @@
 from monai.inferers import Inferer
 from torch import Tensor
 
-from monai_minority.networks.latent_autoencoder import LatentAutoencoder
+from monai_minority.networks.autoencoder import LatentAutoencoder
 
 
 class EncodingInferer(Inferer):

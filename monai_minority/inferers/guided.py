@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from monai_minority.diffusion import SeededNoise, predict_x0
 from monai_minority.guidance import GuidanceTerm
-from monai_minority.guidance.classifier_term import takes_class_labels
+from monai_minority.networks.conditioning import takes_class_labels
 
 Labels: TypeAlias = Tensor | Sequence[int] | int | None
 Noise: TypeAlias = Callable[[], Tensor]

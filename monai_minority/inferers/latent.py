@@ -9,7 +9,7 @@ from monai.networks.utils import eval_mode
 from torch import Tensor
 
 from monai_minority.inferers.guided import GuidedDiffusionInferer
-from monai_minority.networks.latent_autoencoder import LatentAutoencoder
+from monai_minority.networks.autoencoder import LatentAutoencoder
 
 
 class LatentDiffusionInferer(Inferer):

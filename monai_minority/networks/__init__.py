@@ -1,13 +1,13 @@
 """Networks and their weights: ADM U-Net and encoder, classifiers on other networks, features, checkpoint files."""
 
-from monai_minority.networks.adm_encoder import ADMEncoder
-from monai_minority.networks.adm_unet import ADMUNet
+from monai_minority.networks.adm.encoder import ADMEncoder
+from monai_minority.networks.adm.unet import ADMUNet
+from monai_minority.networks.autoencoder import LatentAutoencoder
 from monai_minority.networks.backbone_classifier import BackboneClassifier
 from monai_minority.networks.cascaded_classifier import CascadedClassifier
 from monai_minority.networks.checkpoints import load_checkpoint, read_state_dict, save_weights
 from monai_minority.networks.classifier_features import ClassifierFeatures
 from monai_minority.networks.efficientnet_lite import EfficientNetLite0
-from monai_minority.networks.latent_autoencoder import LatentAutoencoder
 from monai_minority.networks.projection_head import ProjectionHead
 from monai_minority.networks.self_distillation import SelfDistillationNetwork
 from monai_minority.networks.space_to_depth import SpaceToDepth

@@ -9,8 +9,8 @@ from monai.networks.nets.diffusion_model_unet import get_timestep_embedding
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from monai_minority.networks.adm_blocks import without_autocast
-from monai_minority.networks.adm_unet import ADMUNet
+from monai_minority.networks.adm.blocks import without_autocast
+from monai_minority.networks.adm.unet import ADMUNet
 from monai_minority.networks.space_to_depth import SpaceToDepth
 
 _GRID = 3

@@ -4,7 +4,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from monai_minority.networks.adm_encoder import ADMEncoder
+from monai_minority.networks.adm.encoder import ADMEncoder
 
 
 class CascadedClassifier(nn.Module):

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from monai_minority.weights import EFFICIENTNET_LITE0
+from monai_minority.networks.weights import EFFICIENTNET_LITE0
 
 TAPPED_STAGES = (0, 1, 2, 4, 6)
 """The last stage at each stride: 2, 4, 8, 16 and 32."""

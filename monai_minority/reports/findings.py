@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from monai_minority.evaluation.evaluation_tables import RunEvaluation
-from monai_minority.evaluation.run_agreement import AUC, EVERY, RANKS, TOP_TENTH, UNSEEN
-from monai_minority.evaluation.run_groups import NORMAL, RARE, TAKEN
-from monai_minority.evaluation.run_summary import ALL
 from monai_minority.keys import Column
+from monai_minority.tables.agreement import AUC, EVERY, RANKS, TOP_TENTH, UNSEEN
+from monai_minority.tables.evaluation import RunEvaluation
+from monai_minority.tables.groups import NORMAL, RARE, TAKEN
+from monai_minority.tables.summary import ALL
 
 
 def findings(run_dir: str | Path) -> list[str]:

@@ -13,15 +13,15 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from matplotlib.figure import Figure
 
 from monai_minority.evaluation.provenance import PROVENANCE
-from monai_minority.evaluation.run_comparison import COSTS
-from monai_minority.evaluation.run_summary import REAL
 from monai_minority.files import whole_file
 from monai_minority.keys import Column, Split
 from monai_minority.reports import charts, trust
+from monai_minority.reports.contents import RunFolder
 from monai_minority.reports.findings import findings_of
-from monai_minority.reports.pictures import picture_rows
-from monai_minority.reports.run_folder import RunFolder
 from monai_minority.reports.unusual import unusual_pictures, unusual_tables
+from monai_minority.samples.pictures import picture_rows
+from monai_minority.tables.comparison import COSTS
+from monai_minority.tables.summary import REAL
 
 DPI = 110
 SIGNIFICANT = 4

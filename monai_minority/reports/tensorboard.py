@@ -7,10 +7,10 @@ import torch
 from torchvision.utils import make_grid
 
 from monai_minority.evaluation.provenance import PROVENANCE
-from monai_minority.handlers import summary_writer
 from monai_minority.keys import Column
 from monai_minority.reports.charts import MEASURES
-from monai_minority.reports.run_folder import RunFolder
+from monai_minority.reports.contents import RunFolder
+from monai_minority.run import summary_writer
 
 _LABELS = ("set", "target_class", Column.SCALE.value, "n")
 

@@ -6,10 +6,10 @@ import pandas as pd
 import torch
 from matplotlib.figure import Figure
 
-from monai_minority.evaluation.run_copies import UNSEEN
 from monai_minority.reports.charts import BLUE, GREY
-from monai_minority.reports.pictures import picture_rows
-from monai_minority.reports.run_folder import RunFolder
+from monai_minority.reports.contents import RunFolder
+from monai_minority.samples.pictures import picture_rows
+from monai_minority.tables.copies import UNSEEN
 
 
 def neighbour_pictures(run: RunFolder, columns: int) -> Figure:

@@ -6,10 +6,10 @@ import pandas as pd
 import torch
 from matplotlib.figure import Figure
 
-from monai_minority.evaluation.cohort_review import NEIGHBOURS
 from monai_minority.keys import Column
-from monai_minority.reports.pictures import picture_rows
-from monai_minority.reports.run_folder import RunFolder
+from monai_minority.reports.contents import RunFolder
+from monai_minority.samples.pictures import picture_rows
+from monai_minority.tables.unusual import NEIGHBOURS
 
 LISTED = 10
 """Rows of a table in the report; the CSV files have more."""

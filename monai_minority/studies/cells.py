@@ -8,13 +8,13 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from monai_minority.data.image_store import ImageStore
-from monai_minority.evaluation.reference import choose_reference
-from monai_minority.evaluation.run_evaluation import HELD_OUT
+from monai_minority.data.store.image_store import ImageStore
 from monai_minority.studies.charts import NAMES, intervals, level, panels
 from monai_minority.studies.plan import SHARED, StageCall, StudyPlan
 from monai_minority.studies.study import Study, Tables
 from monai_minority.studies.study_run import DISTANCE_RESAMPLES, StudyRun
+from monai_minority.tables.evaluate import HELD_OUT
+from monai_minority.tables.reference import choose_reference
 
 FIDELITY = ("above_p90", "precision", "recall", "frechet_distance_equal_n")
 REAL = "real, training"

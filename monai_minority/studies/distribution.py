@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from scipy.stats import binomtest, ks_2samp
 
-from monai_minority.data.image_store import evenly
+from monai_minority.data.store.image_store import evenly
 from monai_minority.evaluation.density import NeighbourIndex
 from monai_minority.evaluation.fidelity import kernel_distance
 from monai_minority.keys import Column

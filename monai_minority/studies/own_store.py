@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from monai_minority.data.image_store import ImageStore, evenly
-from monai_minority.data.store_copy import copy_store, link_store
+from monai_minority.data.store.copy import copy_store, link_store
+from monai_minority.data.store.image_store import ImageStore, evenly
 from monai_minority.files import whole_file
 from monai_minority.keys import Column, Split
 

@@ -11,18 +11,18 @@ import pandas as pd
 import torch
 from torch import nn
 
-from monai_minority.data.image_store import ImageStore
-from monai_minority.engines.stage import describe as described
+from monai_minority.data.store.image_store import ImageStore
 from monai_minority.evaluation.features import describe, extract
 from monai_minority.evaluation.figure import library_versions
-from monai_minority.evaluation.image_tables import GeneratedImages, Pictures, RealImages, generated_table, real_table
-from monai_minority.evaluation.run_evaluation import HELD_OUT
-from monai_minority.evaluation.run_summary import ALL, summary_table
 from monai_minority.files import whole_file
 from monai_minority.keys import Column, Split
+from monai_minority.run.stage import describe as described
 from monai_minority.scoring import MinorityScore
 from monai_minority.studies.own_store import ROW
 from monai_minority.studies.plan import StudyPlan
+from monai_minority.tables.evaluate import HELD_OUT
+from monai_minority.tables.images import GeneratedImages, Pictures, RealImages, generated_table, real_table
+from monai_minority.tables.summary import ALL, summary_table
 
 DISTANCE_RESAMPLES = 100
 
@@ -120,12 +120,12 @@ class StudyRun:
 
     def images(self, cells: Mapping[str, ImageStore]) -> pd.DataFrame:
         """One row a generated image, ``set`` its cell; see
-        :func:`~monai_minority.evaluation.image_tables.generated_table`."""
+        :func:`~monai_minority.tables.images.generated_table`."""
         return pd.concat([self._measured(images).assign(set=name) for name, images in cells.items()], ignore_index=True)
 
     def summary(self, cells: Mapping[str, ImageStore]) -> pd.DataFrame:
         """One row a cell, ``set`` its name, after those of the real images; see
-        :func:`~monai_minority.evaluation.run_summary.summary_table`."""
+        :func:`~monai_minority.tables.summary.summary_table`."""
         table = self.images(cells)
         features = np.concatenate([self.features(images) for images in cells.values()])
         summary, _ = summary_table(

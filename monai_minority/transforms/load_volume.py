@@ -10,11 +10,11 @@ from monai.config import KeysCollection
 from monai.data import MetaTensor
 from monai.transforms import MapTransform
 
-from monai_minority.data.dicom_header import DicomHeader
-from monai_minority.data.dicom_series import group_series
-from monai_minority.data.dicom_volume import read_dicom_volume
-from monai_minority.data.listing import walk
-from monai_minority.data.nifti_volume import FORMS, read_nifti_volume
+from monai_minority.data.paths import walk
+from monai_minority.data.volumes.dicom.header import DicomHeader
+from monai_minority.data.volumes.dicom.series import group_series
+from monai_minority.data.volumes.dicom.volume import read_dicom_volume
+from monai_minority.data.volumes.nifti import FORMS, read_nifti_volume
 from monai_minority.keys import Key
 
 _NIFTI = (".nii", ".nii.gz", ".hdr", ".hdr.gz", ".img", ".img.gz")

@@ -13,8 +13,8 @@ from monai.transforms import MapTransform
 from nilearn.datasets import load_mni152_brain_mask
 from nilearn.image import resample_to_img
 
-from monai_minority.data.listing import stem
-from monai_minority.data.nifti_volume import read_nifti_volume
+from monai_minority.data.paths import stem
+from monai_minority.data.volumes.nifti import read_nifti_volume
 from monai_minority.keys import Key
 
 TEMPLATE = "template"

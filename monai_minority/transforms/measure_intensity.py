@@ -7,7 +7,7 @@ from monai.config import KeysCollection
 from monai.data import MetaTensor
 from monai.transforms import MapTransform
 
-from monai_minority.data.intensity_scale import IntensityScale
+from monai_minority.data.volumes.intensity_scale import IntensityScale
 from monai_minority.keys import Key
 
 

@@ -20,12 +20,7 @@ from pyod.models.lof import LOF
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from benchmarks.comparison import Comparison
 
-from monai_minority.evaluation.density import (
-    NeighbourIndex,
-    average_knn,
-    local_outlier_factor,
-    rarity,
-)
+from monai_minority.evaluation.density import NeighbourIndex, average_knn, local_outlier_factor, rarity
 from monai_minority.evaluation.fidelity import precision_recall
 
 

@@ -5,9 +5,9 @@ from benchmarks.comparison import Comparison
 from benchmarks.settings import Bundle, Settings
 
 from monai_minority.data import ImageStore
-from monai_minority.engines import fast_dtype
 from monai_minority.guidance import MinorityClassifierGuidance
 from monai_minority.inferers import GuidedDiffusionInferer
+from monai_minority.run import fast_dtype
 
 SCALE = 2.0
 

@@ -6,8 +6,8 @@ from benchmarks.settings import Bundle, Settings
 
 from monai_minority.data import ImageStore
 from monai_minority.diffusion import predict_x0
-from monai_minority.engines import fast_dtype
 from monai_minority.inferers import AutocastInferer, ScoringInferer
+from monai_minority.run import fast_dtype
 from monai_minority.scoring import L2, MinorityScore
 from monai_minority.scoring.distances import Distance
 

@@ -12,9 +12,9 @@ from monai.networks.schedulers import DDPMScheduler
 from torch.utils.data import DataLoader
 
 from monai_minority.data import ImageStore, ShuffledBatches, StoreBatches
-from monai_minority.engines import DenoisingLoss, NoisingPrepareBatch, fast_dtype
-from monai_minority.handlers import GradientClipping
 from monai_minority.inferers import AutocastInferer, DenoisingInferer
+from monai_minority.run import fast_dtype
+from monai_minority.training import DenoisingLoss, GradientClipping, NoisingPrepareBatch
 
 RATE, DECAY, MAX_NORM = 2e-4, 0.999, 1.0
 

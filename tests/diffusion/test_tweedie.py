@@ -2,13 +2,7 @@ import pytest
 import torch
 from monai.networks.schedulers import DDPMScheduler
 
-from monai_minority.diffusion import (
-    RespacedDDPMScheduler,
-    epsilon_from_x0,
-    predict_epsilon,
-    predict_x0,
-    split_variance,
-)
+from monai_minority.diffusion import RespacedDDPMScheduler, epsilon_from_x0, predict_epsilon, predict_x0, split_variance
 
 TIMESTEPS = torch.tensor([0, 400, 999])
 

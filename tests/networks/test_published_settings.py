@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from monai_minority.networks import ADMEncoder, ADMUNet
-from monai_minority.networks.adm_flags import encoder_arguments, unet_arguments
+from monai_minority.networks.adm.flags import encoder_arguments, unet_arguments
 
 Shapes = dict[str, tuple[int, ...]]
 

@@ -9,14 +9,15 @@ import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from monai_minority.data import ImageStore
-from monai_minority.evaluation import compare_methods
-from monai_minority.evaluation.evaluation_tables import RunEvaluation
-from monai_minority.evaluation.run_copies import measure_copies
-from monai_minority.evaluation.run_evaluation import evaluate_run, open_samples
 from monai_minority.reports import RunFolder, findings, write_report, write_tensorboard
+from monai_minority.reports.contents import without_names
 from monai_minority.reports.html_report import number
-from monai_minority.reports.run_folder import without_names
+from monai_minority.samples.write import open_samples
 from monai_minority.scoring import QuantileClasses
+from monai_minority.tables import compare_methods
+from monai_minority.tables.copies import measure_copies
+from monai_minority.tables.evaluate import evaluate_run
+from monai_minority.tables.evaluation import RunEvaluation
 from tests.run_folder import SUBJECT, Pooled, exact_score, make_run
 
 
@@ -217,7 +218,7 @@ def test_tensorboard_has_the_figures_and_pictures(run):
 
 
 def test_synthetic_images_carry_their_mark_and_real_ones_do_not():
-    from monai_minority.reports.pictures import picture_rows
+    from monai_minority.samples.pictures import picture_rows
 
     images = torch.zeros(2, 1, 8, 8)
     figure = picture_rows([images, images], ["a", "b"], "t", synthetic=[[True, True], [False, False]])

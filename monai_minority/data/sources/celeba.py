@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from monai_minority.data.cohort import Cohort, Rejection
+from monai_minority.data.cohort.cohort import Cohort
+from monai_minority.data.paths import Rejection
 from monai_minority.data.sources.layout import PathLike, existing, finished, not_there
 from monai_minority.keys import Column, Key, Split
 

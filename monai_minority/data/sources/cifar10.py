@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from monai_minority.data.cohort import Cohort
+from monai_minority.data.cohort.cohort import Cohort
 from monai_minority.data.sources.image_folder import image_folder, with_labels
 from monai_minority.data.sources.layout import PathLike, array_cohort, existing, finished, not_there, read_parts
 from monai_minority.keys import Split

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from monai_minority.data.cohort import Cohort
+from monai_minority.data.cohort.cohort import Cohort
 from monai_minority.data.sources.cifar10 import CLASSES, cifar10
 from monai_minority.data.sources.layout import PathLike
 from monai_minority.keys import Column, Split

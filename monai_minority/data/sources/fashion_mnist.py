@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from monai_minority.data.cohort import Cohort
+from monai_minority.data.cohort.cohort import Cohort
 from monai_minority.data.sources.layout import PathLike, array_cohort, existing, finished, read_parts
 from monai_minority.keys import Split
 

@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import pandas as pd
 
-from monai_minority.data.cohort import Cohort, Rejection
-from monai_minority.data.find import SECTIONS, cohort_from_pictures
+from monai_minority.data.cohort.cohort import Cohort
+from monai_minority.data.cohort.find import SECTIONS, cohort_from_pictures
+from monai_minority.data.paths import Rejection
 from monai_minority.data.sources.layout import PathLike, existing, finished
 from monai_minority.keys import Column, Key
 

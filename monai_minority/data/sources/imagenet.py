@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 from timm.data import ImageNetInfo
 
-from monai_minority.data.cohort import Cohort, Rejection
+from monai_minority.data.cohort.cohort import Cohort
+from monai_minority.data.paths import Rejection
 from monai_minority.data.sources.image_folder import image_folder, with_labels
 from monai_minority.data.sources.layout import PathLike, array_cohort, existing, finished, not_there, read_parts
 from monai_minority.data.sources.npz import map_member, read_labels

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from monai_minority.data.cohort import STANDARD_COLUMNS, Cohort, Rejection
-from monai_minority.data.listing import PathLike
+from monai_minority.data.cohort.cohort import STANDARD_COLUMNS, Cohort
+from monai_minority.data.paths import PathLike, Rejection
 from monai_minority.data.sources.array_images import ArrayImages
 from monai_minority.keys import Column, Key
 

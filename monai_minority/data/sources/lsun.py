@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from monai_minority.data.cohort import Cohort, Rejection
+from monai_minority.data.cohort.cohort import Cohort
+from monai_minority.data.paths import Rejection
 from monai_minority.data.sources.image_folder import image_folder
 from monai_minority.data.sources.layout import PathLike, array_cohort, existing, finished, not_there
 from monai_minority.keys import Split

@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 from numpy.lib import format as npy
 
-from monai_minority.data.cohort import Cohort, Rejection
+from monai_minority.data.cohort.cohort import Cohort
+from monai_minority.data.paths import Rejection
 from monai_minority.data.sources.array_images import ArrayImages
 from monai_minority.data.sources.layout import PathLike, array_cohort, existing, finished, not_there
 

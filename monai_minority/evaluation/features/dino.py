@@ -6,8 +6,8 @@ import torch
 
 from monai_minority.evaluation.features.extractor import FeatureExtractor, load_state
 from monai_minority.networks.vision_transformer import vision_transformer
-from monai_minority.weights import DINO as PUBLISHED
-from monai_minority.weights import WeightsFile
+from monai_minority.networks.weights import DINO as PUBLISHED
+from monai_minority.networks.weights import WeightsFile
 
 
 class DINO(FeatureExtractor):

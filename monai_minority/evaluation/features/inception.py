@@ -10,7 +10,7 @@ from torchvision.models import inception_v3
 
 from monai_minority.evaluation.features.extractor import FeatureExtractor, load_state
 from monai_minority.evaluation.fidelity.resizing import CleanResize
-from monai_minority.weights import INCEPTION, INCEPTION_MAPS
+from monai_minority.networks.weights import INCEPTION, INCEPTION_MAPS
 
 
 class _CleanExtractor(FeatureExtractor):

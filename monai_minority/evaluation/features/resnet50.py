@@ -8,7 +8,7 @@ from torchvision.models import resnet50
 
 from monai_minority.evaluation.features.extractor import FeatureExtractor, load_state
 from monai_minority.evaluation.features.initialisation import initialise
-from monai_minority.weights import RESNET50
+from monai_minority.networks.weights import RESNET50
 
 
 class ResNet50(FeatureExtractor):

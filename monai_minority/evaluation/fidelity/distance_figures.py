@@ -7,12 +7,7 @@ import numpy as np
 import torch
 
 from monai_minority.evaluation.density.neighbours import Features
-from monai_minority.evaluation.fidelity.bootstrap import (
-    Interval,
-    bootstrap,
-    percentile_interval,
-    resample_counts,
-)
+from monai_minority.evaluation.fidelity.bootstrap import Interval, bootstrap, percentile_interval, resample_counts
 from monai_minority.evaluation.fidelity.frechet import frechet_distance
 from monai_minority.evaluation.fidelity.kernel_distance import kernel_distance, resampled_kernel_distances
 

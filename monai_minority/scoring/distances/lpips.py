@@ -7,7 +7,7 @@ import lpips
 import torch
 from torch import Tensor
 
-from monai_minority.weights import LPIPS_TRUNKS
+from monai_minority.networks.weights import LPIPS_TRUNKS
 
 from .distance import Distance, Embedding, as_rgb, unit_channels
 

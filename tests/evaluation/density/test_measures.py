@@ -7,13 +7,7 @@ from pyod.models.ecod import ECOD
 from pyod.models.knn import KNN
 from pyod.models.lof import LOF
 
-from monai_minority.evaluation.density import (
-    NeighbourIndex,
-    average_knn,
-    local_outlier_factor,
-    pyod_detector,
-    rarity,
-)
+from monai_minority.evaluation.density import NeighbourIndex, average_knn, local_outlier_factor, pyod_detector, rarity
 
 
 @pytest.fixture(scope="module")

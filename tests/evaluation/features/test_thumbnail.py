@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from monai_minority.engines.stage import describe as fingerprint_of
 from monai_minority.evaluation.features import Thumbnail, describe
+from monai_minority.run.stage import describe as fingerprint_of
 
 
 def test_features_are_the_means_of_cells():

@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import nn
 
-from monai_minority.engines.stage import describe
 from monai_minority.evaluation.severity import LabelArea
 from monai_minority.networks import save_weights
+from monai_minority.run.stage import describe
 
 
 class Levels(nn.Module):

@@ -1,0 +1,72 @@
+"""The one table that names subjects and files, and what of it others may read."""
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from monai_minority.data.cohort.pseudonyms import Pseudonyms
+from monai_minority.data.paths import Rejection
+from monai_minority.files import whole_file
+from monai_minority.keys import Column, Key
+
+REJECTED = "rejected"
+"""Column of ``cohort.csv``: why a file is left out; empty where it is used."""
+
+
+def write_private_tables(
+    table: pd.DataFrame,
+    unread: Mapping[int, str],
+    rejected: Sequence[Rejection],
+    pseudonyms: Pseudonyms,
+    cohort_path: str | os.PathLike[str],
+    rejected_path: str | os.PathLike[str],
+) -> None:
+    """Write ``cohort.csv``, which alone names subjects and files, and ``rejected.csv``, which has their pseudonyms.
+
+    Args:
+        table: of the cohort, with the columns ``source`` and ``pseudonym``.
+        unread: row of the table to the reason why its file could not be used.
+        rejected: entries that never came into the table.
+        pseudonyms: of the cohort.
+        cohort_path: a row an image and a row each of ``rejected``; the column ``rejected`` has the reason.
+        rejected_path: ``source`` (as in ``cohort.csv``), ``subject`` (a pseudonym, empty where none is known) and
+            ``reason``, without the names of file and subject. Without entries it has its heading alone.
+    """
+    source, image, subject = str(Column.SOURCE), str(Key.IMAGE), str(Column.SUBJECT)
+    own = table.drop(columns=str(Key.FILES), errors="ignore").assign(
+        **{REJECTED: [unread.get(row, "") for row in range(len(table))]}
+    )
+    others = pd.DataFrame(
+        {
+            source: [pseudonyms(f"{entry.file} {entry.subject}", prefix="file-") for entry in rejected],
+            "pseudonym": [pseudonyms(entry.subject) if entry.subject else "" for entry in rejected],
+            image: [entry.file for entry in rejected],
+            subject: [entry.subject for entry in rejected],
+            REJECTED: [entry.reason for entry in rejected],
+        }
+    )
+    cohort = pd.concat([own, others.astype(object)], ignore_index=True) if rejected else own
+    with whole_file(cohort_path) as partial:
+        cohort.to_csv(partial, index=False)
+    left_out = cohort[cohort[REJECTED] != ""]
+    columns = (left_out[name] for name in (REJECTED, image, subject))
+    public = pd.DataFrame(
+        {
+            source: left_out[source],
+            subject: left_out["pseudonym"],
+            "reason": [without_names(str(r), str(f), str(s)) for r, f, s in zip(*columns, strict=True)],
+        }
+    )
+    with whole_file(rejected_path) as partial:
+        public.to_csv(partial, index=False)
+
+
+def without_names(reason: str, file: str, subject: str) -> str:
+    """A reason in which neither the file nor the subject is named: what libraries say of a file quotes its path."""
+    path = Path(file)
+    for known in (file, os.path.realpath(file), str(path.parent), path.name, path.name.split(".")[0], subject):
+        if len(known) > 2:
+            reason = reason.replace(known, "[name]")
+    return reason

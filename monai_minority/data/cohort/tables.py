@@ -1,0 +1,90 @@
+"""Tables that people write, for whatever makes a cohort of them."""
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+
+import pandas as pd
+
+from monai_minority.data.paths import Rejection
+from monai_minority.keys import Column, Key
+
+logger = logging.getLogger(__name__)
+
+
+def some(found: list, folder: Path, what: str, rejected: list[Rejection]) -> list:
+    """What was found, which must be something."""
+    if not found:
+        hint = f"; {rejected[0].file}: {rejected[0].reason}" if rejected else ""
+        raise ValueError(f"there is no {what} under {folder}{hint}")
+    return found
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """A CSV or TSV file as text."""
+    separator = "\t" if path.suffix.lower() == ".tsv" else ","
+    # As text: a subject "007" stays "007". "n/a" is BIDS's missing value.
+    table = pd.read_csv(
+        path, sep=separator, dtype=str, keep_default_na=False, na_values=["", "n/a"], encoding="utf-8-sig"
+    )
+    table.columns = table.columns.str.strip()
+    return table
+
+
+def named(table: pd.DataFrame, path: Path, columns: Mapping[str, str | None]) -> pd.DataFrame:
+    """The table with our columns made of the named ones; text that is all numbers becomes numbers
+    elsewhere."""
+    result = table.copy()
+    for ours, theirs in columns.items():
+        if theirs is None:
+            continue
+        falls = ours == Column.SEVERITY and theirs.startswith("-") and theirs not in table
+        source = theirs[1:] if falls else theirs
+        if source not in table:
+            raise ValueError(f"{path} has no column {source!r} for {ours}; it has {', '.join(table.columns)}")
+        values = table[source]
+        result[ours] = values.map(_negated, na_action="ignore") if falls else values
+    kept_as_text = {Key.IMAGE, Column.SUBJECT, Column.GROUP, Column.SPLIT, Column.SEVERITY, "participant_id"}
+    for name in result.columns.difference(list(map(str, kept_as_text))):
+        numbers = pd.to_numeric(result[name], errors="coerce")
+        if numbers.notna().equals(result[name].notna()):
+            result[name] = numbers
+    return result
+
+
+def _negated(text: str) -> str | float:
+    try:
+        return -float(text)
+    except ValueError:
+        return text
+
+
+def with_labels(
+    table: pd.DataFrame, path: Path, key: str, columns: Mapping[str, str | None], rejected: list[Rejection]
+) -> pd.DataFrame:
+    """A table of images joined with a table of subjects by its column ``key``.
+
+    A row whose subject has no image, or that repeats a subject, is rejected; an image whose subject has no row is
+    kept without labels.
+
+    Raises:
+        ValueError: ``path`` lacks the key or a named column.
+    """
+    labels = read_table(path)
+    if key not in labels:
+        raise ValueError(f"{path} must have the column {key}, it has {', '.join(labels)}")
+    if key == "participant_id":
+        labels[key] = labels[key].map(lambda s: s if str(s).startswith("sub-") else f"sub-{s}")
+    labels = named(labels.rename(columns={key: "participant_id"}), path, columns)
+    twice = labels["participant_id"].duplicated()
+    absent = ~labels["participant_id"].isin(table[Column.SUBJECT])
+    for where, reason in (
+        (twice, "the subject is listed twice; the first row is kept"),
+        (absent & ~twice, "the subject has no image"),
+    ):
+        rejected += [Rejection(str(path), s, reason) for s in labels.loc[where, "participant_id"]]
+    table = table.merge(labels[~twice], how="left", left_on=str(Column.SUBJECT), right_on="participant_id")
+    unlabelled = table["participant_id"].isna().sum()
+    if unlabelled:
+        logger.warning("%d images have no row in the table of subjects and are kept without labels", unlabelled)
+    return table.drop(columns="participant_id")

@@ -1,0 +1,367 @@
+"""Images and their table in one folder: what every stage after extraction reads and writes."""
+
+import errno
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+import torch
+
+from monai_minority.data.store.writer import (
+    PixelWriter,
+    blocks,
+    partial_prefix,
+    remove_abandoned,
+    write_synced,
+    write_table,
+)
+from monai_minority.keys import Column, Key
+
+FORMAT_VERSION = 1
+# Names, not numbers, even where every entry looks like a number: subject "007" must stay "007".
+_TEXT_COLUMNS = (Column.SOURCE, Column.SUBJECT, Column.SPLIT, Column.GROUP)
+
+
+class ImageStore(torch.utils.data.Dataset):
+    """A folder of equally shaped images with a table of one row an image.
+
+    ``images.npy`` holds ``[N, C, H, W]`` (uint8, float16 or float32, memory-mapped), ``table.csv`` a row an
+    image, in the same order, and ``store.json`` the format version, value range, geometry, provenance and
+    content hash. The folder is written under a temporary sibling name and renamed when whole, so a store that
+    exists is complete. An image is identified by the columns ``source`` and ``slice``.
+
+    As a torch ``Dataset`` its items are dictionaries of the image ``[C, H, W]`` in [-1, 1], its row ``index``
+    and the columns of the table; a ``DataLoader`` fetches a batch of them in one read.
+
+    Args:
+        path: folder of a complete store, see :meth:`create`.
+
+    Raises:
+        FileNotFoundError: there is no store at ``path``, or one of its files is missing.
+        ValueError: the store is of another format version, or its files disagree in length.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], *, _rows: np.ndarray | None = None) -> None:
+        self._path = Path(path)
+        self._check_file(self._path / "store.json")
+        self._header = json.loads((self._path / "store.json").read_text(encoding="utf-8"))
+        if self._header.get("format_version") != FORMAT_VERSION:
+            raise ValueError(
+                f"{self._path} has store format {self._header.get('format_version')}, this version reads "
+                f"{FORMAT_VERSION}; extract the images again"
+            )
+        self._table_path = self._find_table()
+        for path in (self._path / "images.npy", self._table_path):
+            self._check_file(path)
+        self._images = np.load(self._path / "images.npy", mmap_mode="r")
+        self._rows = _rows
+        self._load_table()
+
+    @classmethod
+    def open(cls, path: str | os.PathLike[str]) -> Self:
+        """Open the store at ``path``; the same as the constructor."""
+        return cls(path)
+
+    @classmethod
+    def create(
+        cls,
+        path: str | os.PathLike[str],
+        images: np.ndarray | torch.Tensor | Iterable[np.ndarray | torch.Tensor],
+        table: Any,
+        value_range: tuple[float, float],
+        *,
+        overwrite: bool = False,
+        geometry: Mapping[str, Any] | None = None,
+        bounded: bool = True,
+        **meta: Any,
+    ) -> Self:
+        """Write a store; memory stays flat however many images come.
+
+        Args:
+            path: folder to make. Its parents are made too.
+            images: ``[N, C, H, W]``, or an iterable of such batches of any lengths. uint8, float16 or
+                float32, all alike.
+            table: what ``pandas.DataFrame`` takes, one row an image. It is read after the last batch, so a
+                generator of batches may fill a list of rows as it goes. Or another whole store, whose table is
+                then shared: a column added to either is in both. Latents share that of their images.
+            value_range: the pixel values that mean -1 and 1, for instance ``(0, 255)``.
+            overwrite: replace a store that is at ``path``; without it an existing path raises.
+            geometry: what the pixels measure (spacing, axis, …), part of the content hash.
+            bounded: pixels outside ``value_range`` raise; off for latents, whose values have no limit.
+            meta: provenance, JSON values, not part of the content hash.
+
+        Returns:
+            The open store.
+
+        Raises:
+            FileExistsError: ``path`` exists and ``overwrite`` is off, or what is there is not a store.
+            ValueError: wrong shape, dtype or value range, non-finite pixels or pixels outside ``value_range``
+                (the rows are named), no images, or a table of another length.
+            OSError: writing failed, for instance on a full disk. Nothing is left at ``path``.
+        """
+        path = Path(path)
+        low, high = (float(v) for v in value_range)
+        if not (np.isfinite([low, high]).all() and low < high):
+            raise ValueError(f"value_range must be two finite ascending numbers, got {value_range}")
+        if path.exists() and not overwrite:
+            raise FileExistsError(f"{path} exists; choose another path or pass overwrite=True")
+        if path.exists() and not (path / "store.json").is_file():
+            raise FileExistsError(f"{path} exists and is not an image store, so it is not overwritten")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        remove_abandoned(path)
+        partial = path.with_name(f"{partial_prefix(path)}{os.getpid()}")
+        partial.mkdir()
+        try:
+            writer = PixelWriter(partial / "images.npy", (low, high), dict(geometry or {}), bounded)
+            with writer:
+                for block in blocks(images):
+                    writer.append(block)
+            frame = table if isinstance(table, ImageStore) else pd.DataFrame(table)
+            if len(frame) != writer.count:
+                raise ValueError(f"table must have one row an image, got {len(frame)} rows for {writer.count} images")
+            shared = {}
+            if isinstance(frame, ImageStore):
+                if frame._rows is not None:
+                    raise ValueError(f"table must be a whole store to be shared, got a subset of {frame.path}")
+                shared["table_of"] = {"path": os.path.relpath(frame.path, path), "content_hash": frame.content_hash}
+            else:
+                write_table(frame, partial / "table.csv")
+            header = shared | {
+                "format_version": FORMAT_VERSION,
+                "content_hash": writer.digest(),
+                "value_range": [low, high],
+                "geometry": dict(geometry or {}),
+                "meta": meta,
+            }
+            write_synced(partial / "store.json", json.dumps(header, indent=2, ensure_ascii=False) + "\n")
+            replaced = partial.with_name(partial.name.replace(".partial-", ".replaced-"))
+            if path.exists():
+                path.rename(replaced)
+            partial.rename(path)
+            shutil.rmtree(replaced, ignore_errors=True)
+        except OSError as error:
+            shutil.rmtree(partial, ignore_errors=True)
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise OSError(
+                    error.errno,
+                    f"the disk is full: image store {path} could not be written and nothing of it was left "
+                    "behind; free some space or choose a path on another disk",
+                ) from error
+            raise
+        except BaseException:
+            shutil.rmtree(partial, ignore_errors=True)
+            raise
+        return cls(path)
+
+    @property
+    def path(self) -> Path:
+        """Folder of the store."""
+        return self._path
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """A row an image; change it with :meth:`add_columns`."""
+        return self._table.copy(deep=False)
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """``(C, H, W)``."""
+        _, *shape = self._images.shape
+        return tuple(shape)
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Type of the stored pixels."""
+        return self._images.dtype
+
+    @property
+    def value_range(self) -> tuple[float, float]:
+        """Stored values that mean -1 and 1."""
+        low, high = self._header["value_range"]
+        return low, high
+
+    @property
+    def geometry(self) -> dict[str, Any]:
+        """What the pixels measure, as given to :meth:`create`."""
+        return dict(self._header["geometry"])
+
+    @property
+    def meta(self) -> dict[str, Any]:
+        """Provenance, as given to :meth:`create`."""
+        return dict(self._header["meta"])
+
+    @property
+    def content_hash(self) -> str:
+        """SHA-256 of pixels, value range and geometry (of a subset: and its rows), not of columns."""
+        whole = self._header["content_hash"]
+        if self._rows is None:
+            return whole
+        return hashlib.sha256(whole.encode() + self._rows.astype("<i8").tobytes()).hexdigest()
+
+    @property
+    def rows(self) -> np.ndarray:
+        """int64 ``[len(self)]``: rows of ``images.npy``; a subset's are a selection."""
+        return np.arange(len(self._images)) if self._rows is None else self._rows.copy()
+
+    def __len__(self) -> int:
+        return len(self._table)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        return self.__getitems__([index])[0]
+
+    def __getitems__(self, indices: Sequence[int]) -> list[dict[str, Any]]:
+        """The items of ``indices`` in one read; torch's ``DataLoader`` calls it once a batch."""
+        images = self.batch(indices)
+        positions = [range(len(self))[i] for i in indices]
+        return [
+            {
+                **{name: _plain(values[i]) for name, values in self._columns.items()},
+                Key.INDEX.value: int(i if self._rows is None else self._rows[i]),
+                Key.IMAGE.value: image,
+            }
+            for i, image in zip(positions, images, strict=True)
+        ]
+
+    def batch(self, indices: Sequence[int] | np.ndarray | torch.Tensor | slice) -> torch.Tensor:
+        """Images of ``indices`` in their order, read at once in file order.
+
+        Args:
+            indices: integers in ``[-len(self), len(self))``, repeats allowed, or a slice.
+
+        Returns:
+            float32 ``[B, C, H, W]`` in [-1, 1].
+
+        Raises:
+            IndexError: an index is out of range or not an integer.
+        """
+        wanted = np.arange(len(self))[indices] if isinstance(indices, slice) else np.asarray(indices)
+        if wanted.ndim != 1 or (wanted.size and wanted.dtype.kind not in "iu"):
+            raise IndexError(f"indices must be a list of integers, got {wanted.dtype} of shape {wanted.shape}")
+        wanted = wanted.astype(np.int64)
+        outside = (wanted < -len(self)) | (wanted >= len(self))
+        if outside.any():
+            raise IndexError(f"index {wanted[outside][0]} is out of range for a store of {len(self)} images")
+        wanted = np.where(wanted < 0, wanted + len(self), wanted)
+        if self._rows is not None:
+            wanted = self._rows[wanted]
+        order = np.argsort(wanted, kind="stable")
+        pixels = np.empty((len(wanted), *self.image_shape), dtype=self.dtype)
+        pixels[order] = self._images[wanted[order]]
+        low, high = self.value_range
+        # One rounding at most: the ends come out as exactly -1 and 1, and a range of (-1, 1) changes nothing.
+        values = torch.from_numpy(pixels).to(torch.float32)
+        return values.mul_(2).sub_(low + high).div_(high - low)
+
+    def subset(self, mask: Sequence[bool] | np.ndarray | pd.Series | None = None, **values: Any) -> Self:
+        """The images where ``mask`` is true and each named column has the given value, as a store of the same
+        interface.
+
+        Args:
+            mask: ``len(self)`` booleans; ``None``: all.
+            values: column name to a value or a list of values, for instance ``split="train"``.
+
+        Returns:
+            A view; it shares the memory map and has its own content hash.
+
+        Raises:
+            ValueError: a mask of another length or type, an unknown column, or nothing selected.
+        """
+        chosen = np.ones(len(self), dtype=bool) if mask is None else np.asarray(mask)
+        if chosen.shape != (len(self),) or chosen.dtype != bool:
+            raise ValueError(f"mask must be {len(self)} booleans, got {chosen.dtype} of shape {chosen.shape}")
+        for name, value in values.items():
+            if name not in self._table:
+                raise ValueError(f"{self._path} has no column {name!r}; it has {', '.join(self._table.columns)}")
+            accepted = list(value) if isinstance(value, list | tuple | set) else [value]
+            chosen = chosen & self._table[name].isin(accepted).to_numpy()
+        if not chosen.any():
+            found = {name: self._table[name].drop_duplicates().tolist()[:10] for name in values}
+            raise ValueError(f"no image of {self._path} is selected by {values or 'the mask'}; its values are {found}")
+        return type(self)(self._path, _rows=self.rows[chosen])
+
+    def add_columns(self, **columns: Any) -> None:
+        """Add columns to ``table.csv``, or replace them, in one atomic step.
+
+        Args:
+            columns: name to ``len(self)`` values (sequence, array, tensor), or one value for all rows.
+
+        Raises:
+            ValueError: another length, not one-dimensional, a column of the images' identity, or a subset.
+        """
+        if self._rows is not None:
+            raise ValueError("columns are added to a whole store, not to a subset; open the store and give every row")
+        self._load_table()  # another process may have added its own since
+        table = self._table.copy()
+        for name, values in columns.items():
+            if name in (Column.SOURCE, Column.SLICE) and name in table:
+                raise ValueError(f"column {name!r} identifies the images and cannot be replaced")
+            array = values.detach().cpu().numpy() if isinstance(values, torch.Tensor) else values
+            if not np.isscalar(array):
+                array = array.to_numpy() if isinstance(array, pd.Series) else np.asarray(array)
+                if array.shape != (len(table),):
+                    raise ValueError(f"column {name!r} must have shape ({len(table)},), got {array.shape}")
+            table[name] = array
+        write_table(table, self._table_path)
+        self._load_table()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A memory map pickles as the whole array; workers open the file again instead.
+        return _reopen, (type(self), self._path, self._rows)
+
+    def __repr__(self) -> str:
+        return f"ImageStore({str(self._path)!r}: {len(self)} images {list(self.image_shape)} {self.dtype})"
+
+    def _check_file(self, path: Path) -> None:
+        if not path.is_file():
+            raise FileNotFoundError(
+                f"{self._path} is not an image store: {os.path.relpath(path, self._path)} is missing; write one with "
+                "ImageStore.create"
+            )
+
+    def _find_table(self) -> Path:
+        """The store's own table, or that of the store that it shares."""
+        shared = self._header.get("table_of")
+        if shared is None:
+            return self._path / "table.csv"
+        other = Path(os.path.normpath(self._path / shared["path"]))
+        self._check_file(other / "store.json")
+        if json.loads((other / "store.json").read_text(encoding="utf-8"))["content_hash"] != shared["content_hash"]:
+            raise ValueError(
+                f"{self._path} was made of other images than {other} holds now, whose table it shares; make it again"
+            )
+        return other / "table.csv"
+
+    def _load_table(self) -> None:
+        table = pd.read_csv(
+            self._table_path,
+            dtype=dict.fromkeys(map(str, _TEXT_COLUMNS), str),
+            keep_default_na=False,
+            na_values=[""],
+        )
+        if len(table) != len(self._images):
+            raise ValueError(f"{self._path}: table.csv has {len(table)} rows for {len(self._images)} images")
+        self._table = table if self._rows is None else table.iloc[self._rows].reset_index(drop=True)
+        # Missing text is "" in items: a batch that mixes text with NaN does not collate.
+        self._columns = {
+            name: (values if pd.api.types.is_numeric_dtype(values) else values.fillna("")).to_numpy()
+            for name, values in self._table.items()
+        }
+
+
+def evenly(total: int, count: int) -> np.ndarray:
+    """At most ``count`` of the rows ``0 … total - 1``, evenly spread from the first to the last, int64."""
+    return np.unique(np.linspace(0, total - 1, min(count, total)).round().astype(np.int64))
+
+
+def _reopen(cls: type[ImageStore], path: Path, rows: np.ndarray | None) -> ImageStore:
+    return cls(path, _rows=rows)
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if isinstance(value, np.generic) else value

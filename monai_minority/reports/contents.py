@@ -1,0 +1,142 @@
+"""A run folder, read for reporting: what is there, what is not, and nothing that names a person or a machine."""
+
+import json
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from monai_minority.data.store.image_store import ImageStore
+from monai_minority.keys import Column
+from monai_minority.samples.write import open_samples
+from monai_minority.scoring import QuantileClasses
+from monai_minority.tables.evaluation import RunEvaluation
+
+_PATH = re.compile(r"(?<![\w.:/<])(?:[A-Za-z]:[\\/]|~?/)(?:[^\s'\",;:)\]}\\/]+[\\/])*([^\s'\",;:)\]}\\/]*)")
+_OURS = (".yaml", ".json", ".pt", ".pth", ".safetensors")
+"""Files whose names say how a run was made; any other name may be a patient's."""
+_WORD = re.compile(r"[\w.-]+")
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The parts of a run folder. What a run has not left is ``None`` (or empty), and named in ``missing``.
+
+    Attributes:
+        store: the real images.
+        samples: stores of generated images by name.
+        evaluation: the tables of the evaluate stage.
+        classes: the minority classes.
+        timesteps: curve of the timestep choice, with the column ``chosen``.
+        classifier: accuracy by noise level.
+        rejected: reasons and how many files each; no file names.
+        copies: images beside their nearest training images; see
+            :func:`~monai_minority.tables.copies.measure_copies`.
+        copies_summary: suspected copies by set.
+        copies_planted: whether planted copies are found.
+        utility: classifiers of the rare group with generated images and without; see
+            :func:`~monai_minority.evaluation.utility.augmentation_gain`.
+        record: the run record, paths and names taken out.
+        missing: one line a missing part.
+        studies: title, source, paragraph and path of the figure of each study that has been run.
+        comparison: table of the compare stage.
+        comparison_context: how it was measured.
+        comparison_picture: PNG of it.
+    """
+
+    store: ImageStore
+    samples: dict[str, ImageStore]
+    evaluation: RunEvaluation
+    classes: QuantileClasses | None = None
+    timesteps: pd.DataFrame | None = None
+    classifier: pd.DataFrame | None = None
+    rejected: pd.DataFrame | None = None
+    copies: pd.DataFrame | None = None
+    copies_summary: pd.DataFrame | None = None
+    copies_planted: pd.DataFrame | None = None
+    utility: pd.DataFrame | None = None
+    record: dict[str, Any] = field(default_factory=dict)
+    missing: tuple[str, ...] = ()
+    studies: tuple[dict[str, str], ...] = ()
+    comparison: pd.DataFrame | None = None
+    comparison_context: dict[str, Any] | None = None
+    comparison_picture: bytes | None = None
+
+    @classmethod
+    def open(cls, path: str | Path) -> "RunFolder":
+        """Read a run folder.
+
+        Raises:
+            FileNotFoundError: it has no store or no evaluation.
+        """
+        path = Path(path)
+        parts = {
+            "classes": ("classes.json", QuantileClasses.load, "the minority classes"),
+            "timesteps": ("timestep.csv", pd.read_csv, "the curve of the timestep choice"),
+            "classifier": ("classifier/validation.csv", pd.read_csv, "the classifier's accuracy by noise level"),
+            "rejected": ("rejected.csv", pd.read_csv, "the list of rejected files"),
+            "copies": ("evaluation/copies.csv", pd.read_csv, "the nearest training images (memorization stage)"),
+            "copies_summary": ("evaluation/copies_summary.csv", pd.read_csv, "suspected copies by set"),
+            "copies_planted": ("evaluation/copies_planted.csv", pd.read_csv, "the search for planted copies"),
+            "utility": ("evaluation/utility.csv", pd.read_csv, "the usefulness as training images (utility stage)"),
+            "record": ("run.json", _read_json, "the run record"),
+        }
+        found = {name: read(path / file) for name, (file, read, _) in parts.items() if (path / file).is_file()}
+        missing = [f"{what} ({file})" for name, (file, _, what) in parts.items() if name not in found]
+        compared = path / "comparison"
+        if (compared / "context.json").is_file():  # optional, and written last
+            found["comparison"] = pd.read_csv(compared / "methods.csv")
+            found["comparison_context"] = _read_json(compared / "context.json")
+            found["comparison_picture"] = (compared / "methods.png").read_bytes()
+        samples = open_samples(path / "samples")
+        if not samples:
+            missing.append("the generated images (samples/)")
+        store = ImageStore.open(path / "store")
+        names = _names(store.table)
+        if "record" in found:
+            found["record"] = without_names(found["record"], names)
+        if "rejected" in found:
+            found["rejected"]["reason"] = [without_names(reason, names) for reason in found["rejected"]["reason"]]
+            counts = found["rejected"]["reason"].value_counts()
+            found["rejected"] = counts.rename_axis("reason").reset_index(name="files")
+        evaluation = RunEvaluation.load(path / "evaluation")
+        studies = [
+            {**_read_json(told), "figure": str(told.with_suffix(".png"))}
+            for told in sorted(path.glob("studies/*.json"))
+        ]
+        return cls(store, samples, evaluation, missing=tuple(missing), studies=tuple(studies), **found)
+
+    def sample_settings(self) -> dict[str, dict[str, Any]]:
+        """How each set of generated images was made, paths and names taken out."""
+        names = _names(self.store.table)
+        return {name: without_names(store.meta, names) for name, store in self.samples.items()}
+
+
+def without_names(value: Any, names: frozenset[str] = frozenset()) -> Any:
+    """A JSON value without absolute paths, but for the names of settings and weights, and without words that
+    are names."""
+    if isinstance(value, dict):
+        return {without_names(str(key), names): without_names(item, names) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [without_names(item, names) for item in value]
+    if not isinstance(value, str):
+        return value
+    short = _PATH.sub(lambda found: f"…/{found[1]}" if found[1].endswith(_OURS) else "…", value)
+    return _WORD.sub(lambda word: "[name]" if _is_name(word[0], names) else word[0], short)
+
+
+def _is_name(word: str, names: frozenset[str]) -> bool:
+    bare = word.strip(".")
+    return bare in names or bare.split(".")[0] in names
+
+
+def _names(table: pd.DataFrame) -> frozenset[str]:
+    """Names of subjects and sources. Those too short to be told from a word or number stay."""
+    columns = [column for column in (Column.SUBJECT, Column.SOURCE) if column in table]
+    return frozenset(str(name) for column in columns for name in table[column].unique() if len(str(name)) > 3)
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    return json.loads(path.read_text(encoding="utf-8"))

@@ -1,0 +1,32 @@
+"""The images of a sample store by what they were sampled for."""
+
+import numpy as np
+import pandas as pd
+
+from monai_minority.data.store.image_store import ImageStore
+from monai_minority.keys import Column
+from monai_minority.samples.plan import UNGUIDED
+
+
+def sample_groups(store: ImageStore) -> dict[str, ImageStore]:
+    """Parts of a sample store, one a target class (and guidance scale, where the store has several), in ascending
+    order.
+
+    Args:
+        store: generated images. Without the columns ``target_class`` and ``guidance_scale`` all are unguided.
+
+    Returns:
+        Subsets of the store by a name that can be a file's: ``unguided``, ``class_3`` or ``class_3_scale_2.5``.
+    """
+    table = store.table
+    absent = pd.Series(np.nan, index=table.index)
+    target = table.get(Column.TARGET_CLASS, absent).fillna(UNGUIDED).astype(int)
+    scale = table.get(Column.SCALE, absent).fillna(0.0).astype(float)
+    several = scale[target != UNGUIDED].nunique() > 1
+    groups = {}
+    for (number, strength), rows in pd.Series(scale.index).groupby([target, scale], sort=True):
+        name = "unguided" if number == UNGUIDED else f"class_{number}"
+        if several and number != UNGUIDED:
+            name += f"_scale_{strength:g}"
+        groups[name] = store.subset(np.isin(np.arange(len(store)), rows))
+    return groups

@@ -1,0 +1,159 @@
+"""Whether the minority score ranks what it should: densities, severity, known groups, the target class."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from monai_minority.evaluation.agreement import group_auc, rank_correlation
+from monai_minority.evaluation.weighted_bootstrap import (
+    Statistic,
+    weighted_auc,
+    weighted_bootstrap,
+    weighted_rank_correlation,
+    weighted_top_share,
+)
+from monai_minority.keys import Column, Split
+from monai_minority.tables.images import SEVERITY_MEASURE
+
+RANKS = "rank correlation"
+AUC = "AUC"
+TOP_TENTH = "share in the top tenth"
+EVERY = "all images"
+UNSEEN = "images never trained on"
+SUBJECT_MEANS = "subject means"
+RANKERS = (Column.SCORE.value, "average_knn", "local_outlier_factor")
+"""What is asked to rank the images: the score, and beside it the two densities, which need no model."""
+
+SEVERE_SHARE = 0.1
+
+
+class _Contrast(NamedTuple):
+    """A rare group against a common one: which images belong to either, and which of them are rare."""
+
+    name: str
+    valid: np.ndarray
+    rare: np.ndarray
+
+
+def agreement_table(
+    real: pd.DataFrame,
+    generated: pd.DataFrame,
+    subjects: np.ndarray,
+    *,
+    held_out: Sequence[str],
+    normal_group: str | Sequence[str] | None = None,
+    resamples: int = 1000,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Every figure of agreement, with bootstrap intervals that resample subjects (generated images singly).
+
+    One row a figure: ``figure`` (:data:`RANKS`, :data:`AUC` or :data:`TOP_TENTH`), ``measure`` that ranks,
+    ``against`` what, ``images`` (:data:`EVERY`, :data:`UNSEEN`, :data:`SUBJECT_MEANS` or the name of a
+    generated set), ``value``, ``low``, ``high``, ``n``, ``positive`` (images of the rare group) and
+    ``overall`` (their share among all, beside that in the top tenth). A figure is left out where fewer than
+    three images have its values, or one of its groups is empty.
+
+    Groups other than the normal one are taken together and one by one. Where there are no groups but a
+    severity, the rare group is its highest tenth.
+
+    Args:
+        real: table of real images.
+        generated: table of generated images.
+        subjects: subject of each real image ``[N]``.
+        held_out: splits that the backbone never saw.
+        normal_group: value of ``group``, or several that are normal together; ``None``: the commonest in training.
+        resamples: of the bootstrap; 0 leaves intervals out.
+        seed: of the bootstrap.
+
+    Raises:
+        ValueError: ``normal_group`` is no group of the table.
+    """
+    scopes = {EVERY: np.ones(len(real), bool), UNSEEN: real[Column.SPLIT].isin(list(held_out)).to_numpy()}
+    contrasts = list(_contrasts(real, normal_group))
+    rows: list[dict[str, Any]] = []
+
+    def add(figure: str, value: float, statistic: Statistic, who: np.ndarray, **labels: Any) -> None:
+        low, high = weighted_bootstrap(statistic, who, resamples, seed=seed)
+        rows.append({"figure": figure, "value": value, "low": low, "high": high, "n": len(who), **labels})
+
+    def correlate(part: pd.DataFrame, who: np.ndarray, measure: str, against: str, images: str) -> None:
+        pair = part[[measure, against]].to_numpy(dtype=np.float64)
+        both = ~np.isnan(pair).any(axis=1)
+        if both.sum() >= 3:
+            a, b = pair[both].T
+            value = float(rank_correlation(a, b, resamples=0))
+            labels = {"measure": measure, "against": against, "images": images}
+            add(RANKS, value, weighted_rank_correlation(a, b), who[both], **labels)
+
+    for scope, chosen in scopes.items():
+        for measure, against in _pairs(real):
+            correlate(real[chosen], subjects[chosen], measure, against, scope)
+        for contrast in contrasts:
+            for measure in RANKERS:
+                inside = chosen & contrast.valid & real[measure].notna().to_numpy()
+                rare, values, who = contrast.rare[inside], real.loc[inside, measure].to_numpy(), subjects[inside]
+                if rare.all() or not rare.any() or len(rare) < 3:
+                    continue
+                labels = {"measure": measure, "against": contrast.name, "images": scope, "positive": int(rare.sum())}
+                area = float(group_auc(values, rare, resamples=0))
+                add(AUC, area, weighted_auc(values, rare), who, **labels)
+                top = weighted_top_share(values, rare)
+                share = float(top(np.ones((1, len(rare))))[0])
+                add(TOP_TENTH, share, top, who, overall=float(rare.mean()), **labels)
+    if Column.SEVERITY in real and len(np.unique(subjects)) < len(real):
+        means = real[[*RANKERS, Column.SEVERITY.value]].groupby(subjects).mean()
+        for measure in RANKERS:
+            correlate(means, means.index.to_numpy(), measure, Column.SEVERITY.value, SUBJECT_MEANS)
+    for name, part in generated[generated[Column.TARGET_CLASS] >= 0].groupby("set", sort=False):
+        for measure in (*RANKERS, SEVERITY_MEASURE):
+            if measure in part and part[Column.TARGET_CLASS].nunique() > 1:
+                correlate(part, part.index.to_numpy(), measure, Column.TARGET_CLASS.value, str(name))
+    columns = ["figure", "measure", "against", "images", "value", "low", "high", "n", "positive", "overall"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _pairs(real: pd.DataFrame) -> Iterator[tuple[str, str]]:
+    """What is correlated with what among real images."""
+    score, *densities = RANKERS
+    yield from ((score, density) for density in densities)
+    for severity in (Column.SEVERITY.value, SEVERITY_MEASURE):
+        if severity in real:
+            yield from ((ranker, severity) for ranker in RANKERS)
+    if {Column.SEVERITY.value, SEVERITY_MEASURE} <= set(real):
+        yield SEVERITY_MEASURE, Column.SEVERITY.value
+
+
+def normal_groups(real: pd.DataFrame, normal: str | Sequence[str] | None) -> list[str]:
+    """The groups that all others are compared with: those named, or the commonest in training.
+
+    Raises:
+        ValueError: one of them is no group of the table.
+    """
+    group = real[Column.GROUP]
+    trained = group[real[Column.SPLIT] == Split.TRAIN].dropna()
+    if normal is None:
+        normal = (trained if len(trained) else group).mode()[0]
+    names = [normal] if isinstance(normal, str) else list(normal)
+    if not set(names) <= set(group):
+        raise ValueError(f"normal_group must be one of {sorted(group.dropna().unique())}, got {normal!r}")
+    return names
+
+
+def _contrasts(real: pd.DataFrame, normal: str | Sequence[str] | None) -> Iterator[_Contrast]:
+    group = real.get(Column.GROUP)
+    if group is not None and group.notna().any():
+        names = normal_groups(real, normal)
+        normal = names[0] if len(names) == 1 else f"{len(names)} normal groups"
+        known, usual = group.notna().to_numpy(), group.isin(names).to_numpy()
+        others = sorted(group[known & ~usual].unique())
+        if len(others) > 1:
+            yield _Contrast(f"every other group against {normal}", known, ~usual)
+        for other in others:
+            rare = (group == other).to_numpy()
+            yield _Contrast(f"{other} against {normal}", rare | usual, rare)
+    elif Column.SEVERITY in real and real[Column.SEVERITY].notna().any():
+        severity = real[Column.SEVERITY].to_numpy(dtype=np.float64)
+        high = severity > np.nanquantile(severity, 1 - SEVERE_SHARE)
+        yield _Contrast("most severe tenth against the rest", ~np.isnan(severity), high)

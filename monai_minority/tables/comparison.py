@@ -1,0 +1,222 @@
+"""The compare stage: samplers side by side, in one table and one picture."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from functools import reduce
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import nn
+
+from monai_minority.data.store.image_store import ImageStore, evenly
+from monai_minority.evaluation.features import describe, extract
+from monai_minority.evaluation.fidelity import distance_figures
+from monai_minority.evaluation.figure import library_versions
+from monai_minority.evaluation.provenance import with_provenance
+from monai_minority.files import whole_file
+from monai_minority.keys import Column
+from monai_minority.scoring import MinorityScore, QuantileClasses
+from monai_minority.tables.evaluate import HELD_OUT, check_shapes
+from monai_minority.tables.fidelity import as_vectors
+from monai_minority.tables.images import SEVERITY_MEASURE, Pictures, generated_table, real_table
+from monai_minority.tables.summary import ALL, summary_table
+
+COSTS = ("seconds_an_image", "backbone_evaluations", "classifier_evaluations")
+"""What a sample store's provenance says of its cost, an image; sets made elsewhere say nothing."""
+
+_WITH_INTERVAL = ("frechet_distance", "spatial_frechet_distance", "above_p90", "precision", "recall")
+_MEANS = ("average_knn", "local_outlier_factor", "rarity", Column.SCORE.value, SEVERITY_MEASURE)
+
+
+def compare_methods(
+    store: ImageStore,
+    samples: Mapping[str, ImageStore],
+    extractor: nn.Module,
+    score: MinorityScore,
+    *,
+    output_dir: str | Path,
+    feature_dir: str | Path | None = None,
+    map_extractor: nn.Module | None = None,
+    classes: QuantileClasses | None = None,
+    group_column: str | None = None,
+    severity: Callable[[torch.Tensor], Any] | None = None,
+    reference_size: int = 200,
+    reference_split: Sequence[str] = HELD_OUT,
+    neighbours: int = 5,
+    lof_neighbours: int = 20,
+    resamples: int = 1000,
+    distance_resamples: int = 200,
+    columns: int = 8,
+    batch_size: int = 64,
+    device: torch.device | str | None = None,
+    seed: int = 0,
+    progress: bool = True,
+) -> pd.DataFrame:
+    """Measure sample sets of several methods alike, and write ``methods.csv``, ``methods.png`` and ``context.json``.
+
+    Every set is cut to the size of the smallest, evenly, so that distances are of equal bias. The table has a row a
+    method, then rows of real images, with the columns
+
+    - ``method`` (the set's name), ``sampler`` (what its provenance calls it), ``n``, ``steps``;
+    - ``frechet_distance`` to the most unique real images, and ``spatial_frechet_distance`` to the same where there is
+      a ``map_extractor``, with intervals;
+    - ``precision``, ``recall`` against the same, and ``above_p90``, with Wilson intervals;
+    - of AvgkNN, LOF, rarity, minority score and measured severity ``_mean`` with interval and ``_q50``, ``_q90``;
+    - ``rarity_valid``, ``suspected_copies``, ``duplicates``;
+    - ``seconds_an_image``, ``backbone_evaluations`` and ``classifier_evaluations`` an image;
+    - how it was measured: the ``map_extractor``, each column after ``spatial_``, and
+      :data:`~monai_minority.evaluation.provenance.PROVENANCE`.
+
+    See :func:`~monai_minority.tables.summary.summary_table` for what they are. The intervals of the
+    distances are those of :func:`~monai_minority.evaluation.fidelity.distance_figures`.
+
+    Args:
+        store: real images with the columns ``split`` and ``minority_score``.
+        samples: stores of generated images by method, in the order of the table.
+        extractor: feature space.
+        score: the score that gave the real images theirs.
+        output_dir: folder for the results.
+        feature_dir: cache of features; ``None`` keeps none.
+        map_extractor: module from images to feature maps ``[B, C, h, w]``.
+        classes: classes of the run.
+        group_column: column within whose values they were fitted.
+        severity: measure of severity from images to ``[B]``.
+        reference_size: number of most unique real images.
+        reference_split: splits that the backbone never saw.
+        neighbours: k of AvgkNN, Rarity, precision and recall.
+        lof_neighbours: k of LOF.
+        resamples: of the intervals of means; 0 leaves them out.
+        distance_resamples: of those of distances; 0 leaves them out.
+        columns: images of each method in the picture, of the same seeds where the sets share enough of them.
+        batch_size: images at a time.
+        device: where to compute.
+        seed: of the bootstrap.
+        progress: whether to show bars.
+
+    Returns:
+        The table, as written.
+
+    Raises:
+        ValueError: there is no set, or see :func:`~monai_minority.tables.evaluate_run`.
+    """
+    if not samples:
+        raise ValueError("samples must name at least one store of generated images, got none")
+    check_shapes(store, samples)
+    size = min(map(len, samples.values()))
+    sets = {name: _cut(made, size) for name, made in samples.items()}
+    if isinstance(score.network, nn.Module) and device is not None:
+        score.network.to(device)
+
+    def features_of(images: ImageStore, space: nn.Module) -> np.ndarray:
+        return extract(images, space, feature_dir, batch_size, device, progress)
+
+    def measured(images: ImageStore) -> Pictures:
+        return Pictures(images, features_of(images, extractor), severity, batch_size)
+
+    real = real_table(measured(store), neighbours=neighbours, lof_neighbours=lof_neighbours)
+    generated = generated_table(
+        real,
+        {name: measured(made) for name, made in sets.items()},
+        score,
+        classes=classes,
+        group_column=group_column,
+        device=device,
+        progress=progress,
+    )
+    summary, compared = summary_table(
+        real,
+        generated,
+        reference_size=reference_size,
+        held_out=reference_split,
+        resamples=resamples,
+        distance_resamples=distance_resamples,
+        seed=seed,
+    )
+    rows = summary[summary["target_class"] == ALL].rename(columns={"set": "method"})
+    rows = rows.set_index("method").drop(columns=["target_class", Column.SCALE.value])
+    if map_extractor is not None:
+        chosen = np.isin(np.arange(len(store)), compared["reference_rows"])
+        maps = as_vectors(features_of(store.subset(chosen), map_extractor))
+        for name, made in sets.items():
+            own = as_vectors(features_of(made, map_extractor))
+            found = distance_figures(maps, own, resamples=distance_resamples, seed=seed)
+            rows.loc[name, _with_interval("spatial_frechet_distance")] = [found.frechet, *found.frechet_interval]
+    for name, made in sets.items():
+        meta = made.meta
+        rows.loc[name, "sampler"] = str(meta.get("method", name))
+        for key in ("steps", *COSTS):
+            rows.loc[name, key] = float(meta[key]) if key in meta else np.nan
+    order = [*sets, *(name for name in rows.index if name not in sets)]
+    table = rows.loc[order].reset_index()
+    table = table[[column for column in _columns() if column in table]]
+    context = {
+        **describe(extractor),
+        "dimension": int(real.index.dimension),
+        "neighbours": neighbours,
+        "lof_neighbours": lof_neighbours,
+        "n": size,
+        **{key: value for key, value in compared.items() if key != "equal_n"},
+        "spatial_features": None if map_extractor is None else describe(map_extractor),
+        "intervals": f"95 %: shares Wilson's; means bootstrap, {resamples} resamples of images; of distances "
+        f"{distance_resamples} resamples of both sets, shifted to the distance",
+        "evaluations": "forward passes of one image; the way back of a gradient is not among them",
+        "seed": seed,
+        "stores": {"real": store.content_hash, **{name: made.content_hash for name, made in samples.items()}},
+        "libraries": library_versions(),
+    }
+    if map_extractor is not None:
+        table = table.assign(**{f"spatial_{name}": value for name, value in describe(map_extractor).items()})
+    table = with_provenance(table, context)
+    output_dir = Path(output_dir)
+    _picture(sets, columns, output_dir / "methods.png")
+    with whole_file(output_dir / "methods.csv") as partial:
+        table.to_csv(partial, index=False)
+    with whole_file(output_dir / "context.json") as partial:
+        partial.write_text(json.dumps(context, indent=2) + "\n", encoding="utf-8")
+    return table
+
+
+def _columns() -> list[str]:
+    """Columns of the table in their order."""
+    columns = ["method", "sampler", "n", "steps"]
+    for name in _WITH_INTERVAL:
+        columns += _with_interval(name)
+    for mean in _MEANS:
+        columns += [f"{mean}_{ending}" for ending in ("mean", "low", "high", "q50", "q90")]
+    return [*columns, "rarity_valid", "suspected_copies", "duplicates", *COSTS]
+
+
+def _cut(made: ImageStore, size: int) -> ImageStore:
+    if len(made) == size:
+        return made
+    return made.subset(np.isin(np.arange(len(made)), evenly(len(made), size)))
+
+
+def _with_interval(name: str) -> list[str]:
+    return [name, f"{name}_low", f"{name}_high"]
+
+
+def _picture(sets: Mapping[str, ImageStore], columns: int, path: Path) -> None:
+    """A row a method; columns share seeds where all sets have enough seeds in common."""
+    from monai_minority.samples.export import SYNTHETIC_NOTE
+    from monai_minority.samples.pictures import picture_rows  # here: reports import evaluation
+
+    seeds = [made.table[Column.SEED].to_numpy() for made in sets.values()]
+    shared = reduce(np.intersect1d, seeds)[:columns]
+    same = len(shared) == min(columns, *map(len, seeds))
+    chosen = [
+        np.array([np.flatnonzero(own == seed)[0] for seed in shared]) if same else np.arange(min(columns, len(own)))
+        for own in seeds
+    ]
+    rows = [made.batch(index) for made, index in zip(sets.values(), chosen, strict=True)]
+    figure = picture_rows(
+        rows,
+        list(sets),
+        "Synthetic images, a row a method" + ("; the columns share their seeds" if same else ""),
+        synthetic=[[True] * len(row) for row in rows],
+    )
+    with whole_file(path) as partial:
+        figure.savefig(partial, dpi=110, bbox_inches="tight", metadata={"Description": SYNTHETIC_NOTE})

@@ -1,0 +1,82 @@
+"""The tables of an evaluation, written and read."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+_TABLES = (
+    "real",
+    "generated",
+    "summary",
+    "fidelity",
+    "agreement",
+    "unusual_images",
+    "unusual_subjects",
+    "spaces",
+    "groups",
+)
+
+
+@dataclass(frozen=True)
+class RunEvaluation:
+    """What :func:`evaluate_run` measured, and wrote under the same names.
+
+    Attributes:
+        real: one row a real image; see :func:`~monai_minority.tables.images.real_table`.
+        generated: one row a generated image; see
+            :func:`~monai_minority.tables.images.generated_table`.
+        summary: one row a set and target class; see
+            :func:`~monai_minority.tables.summary.summary_table`.
+        fidelity: one row a set, feature space and figure; see
+            :func:`~monai_minority.tables.fidelity.fidelity_table`. Empty where no further space was asked for.
+        agreement: one row a figure; see :func:`~monai_minority.tables.agreement.agreement_table`.
+        unusual_images: the images of the highest scores, with their neighbours; see
+            :func:`~monai_minority.tables.unusual.unusual_images`.
+        unusual_subjects: every subject by its scores; see
+            :func:`~monai_minority.tables.unusual.unusual_subjects`.
+        spaces: density and fidelity in every feature space; see
+            :func:`~monai_minority.tables.spaces.space_table`.
+        groups: how many images the groups of their neighbours take for rare; see
+            :func:`~monai_minority.tables.groups.group_table`.
+        context: how all of it was measured.
+    """
+
+    real: pd.DataFrame
+    generated: pd.DataFrame
+    summary: pd.DataFrame
+    fidelity: pd.DataFrame
+    agreement: pd.DataFrame
+    unusual_images: pd.DataFrame
+    unusual_subjects: pd.DataFrame
+    spaces: pd.DataFrame
+    groups: pd.DataFrame
+    context: dict[str, Any]
+
+    def save(self, folder: str | Path) -> None:
+        """Write a CSV file a table, under its name, and, last, ``context.json``."""
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in _TABLES:
+            getattr(self, name).to_csv(folder / f"{name}.csv", index=False)
+        (folder / "context.json").write_text(json.dumps(self.context, indent=2) + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: str | Path) -> "RunEvaluation":
+        """Read what :meth:`save` wrote.
+
+        Raises:
+            FileNotFoundError: the folder holds no whole evaluation.
+        """
+        folder = Path(folder)
+        if not (folder / "context.json").is_file():
+            raise FileNotFoundError(f"{folder} holds no evaluation (context.json is missing); run the evaluate stage")
+        missing = [name for name in _TABLES if not (folder / f"{name}.csv").is_file()]
+        if missing:
+            raise FileNotFoundError(f"{folder} has no {missing[0]}.csv; run the evaluate stage again, which writes it")
+        text = {"summary": {"target_class": str}, "spaces": {"target_class": str}, "groups": {"target_class": str}}
+        tables = {name: pd.read_csv(folder / f"{name}.csv", dtype=text.get(name)) for name in _TABLES}
+        context = json.loads((folder / "context.json").read_text(encoding="utf-8"))
+        return cls(**tables, context=context)

@@ -1,0 +1,93 @@
+"""Fidelity of every set of a run in further feature spaces, such as Inception's that papers report."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from monai_minority.evaluation.fidelity import distance_figures
+from monai_minority.evaluation.fidelity.figures import CAUTION, fidelity_figures
+from monai_minority.evaluation.figure import Figure, library_versions
+
+SPATIAL = "spatial Fréchet distance (lower is closer)"
+CHANNELS = 7
+"""Maps that the spatial Fréchet distance compares, by its definition."""
+
+COLUMNS = ["set", "name", "value", "low", "high"]
+
+
+class SeenBy(NamedTuple):
+    """Features of a run's images in one space."""
+
+    description: Mapping[str, str]
+    """What :func:`~monai_minority.evaluation.features.describe` says of the space."""
+    real: np.ndarray
+    """Of all real images: vectors ``[N, D]``, or maps ``[N, C, h, w]``."""
+    generated: Mapping[str, np.ndarray]
+    """Of each set of generated images, by its name."""
+
+
+def fidelity_table(
+    spaces: Sequence[SeenBy],
+    chosen: np.ndarray,
+    *,
+    k: int = 5,
+    resamples: int = 1000,
+    distance_resamples: int = 100,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Every fidelity figure of each set against the same real images, in each space.
+
+    Args:
+        spaces: features; maps give the spatial Fréchet distance, vectors all other figures.
+        chosen: rows of the real images that are compared with ``[n]``.
+        k: neighbour that balls reach to; fewer where a set is too small for it.
+        resamples: bootstrap resamples of shares and means, and
+        distance_resamples: of distances; 0 leaves the intervals out.
+        seed: of the bootstrap.
+
+    Returns:
+        One row a space, set and figure: ``set``, ``name``, ``value``, ``low``, ``high``, then how it was measured:
+        extractor, resizing, normalisation, hash of the weights, dimension, N, k, interval, seed, versions of libraries.
+        Without spaces it has no rows.
+    """
+    rows: list[dict[str, Any]] = []
+    for space in spaces:
+        context = dict(space.description) | library_versions()
+        real = space.real[chosen]
+        for name, generated in space.generated.items():
+            sampling = {"distance_resamples": distance_resamples, "seed": seed}
+            figures = (
+                _spatial(real, generated, context, **sampling)  # type: ignore[arg-type]
+                if real.ndim == 4
+                else fidelity_figures(
+                    real,
+                    generated,
+                    k=max(1, min(k, len(real) - 1, len(generated) - 1)),
+                    context=context,
+                    resamples=resamples,
+                    **sampling,  # type: ignore[arg-type]
+                )
+            )
+            rows += [{"set": name, **figure.row()} for figure in figures]
+    return pd.DataFrame(rows, columns=None if rows else COLUMNS)
+
+
+def as_vectors(maps: np.ndarray) -> np.ndarray:
+    """The first maps ``[N, C, h, w]`` as vectors, whose Fréchet distance is the spatial one."""
+    return maps[:, :CHANNELS].reshape(len(maps), -1)
+
+
+def _spatial(
+    real: np.ndarray, generated: np.ndarray, context: Mapping[str, Any], distance_resamples: int, seed: int
+) -> list[Figure]:
+    """The spatial Fréchet distance is that of the first maps as vectors, and so are its intervals."""
+    real, generated = as_vectors(real), as_vectors(generated)
+    found = distance_figures(real, generated, resamples=distance_resamples, seed=seed)
+    noted = dict(context) | {"N real": len(real), "N generated": len(generated), "dimension": real.shape[1]}
+    if distance_resamples:
+        noted |= {"interval": f"95%, {distance_resamples} bootstrap resamples of images", "seed": seed}
+    if min(len(real), len(generated)) <= real.shape[1]:
+        noted |= {"caution": CAUTION}
+    return [Figure(SPATIAL, found.frechet, *found.frechet_interval, noted)]

@@ -1,0 +1,81 @@
+"""The utility stage: a run's samples as additional training images for a classifier of its rare group."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from monai_minority.data.store.image_store import ImageStore, evenly
+from monai_minority.evaluation.utility import LabelledImages, augmentation_gain
+from monai_minority.files import whole_file
+from monai_minority.keys import Column, Split
+
+
+def measure_utility(
+    store: ImageStore,
+    samples: Mapping[str, ImageStore],
+    output_path: str | Path,
+    *,
+    normal_group: str | None = None,
+    test_splits: Sequence[str] = (Split.TEST.value,),
+    **options: Any,
+) -> pd.DataFrame:
+    """Run :func:`~monai_minority.evaluation.utility.augmentation_gain` on a run's stores and write its table.
+
+    Of each sample set the images of its highest target class are taken, or all where it was not guided; the sets are
+    cut to the size of the smallest, so that none helps by its number.
+
+    Args:
+        store: real images with the columns ``split``, ``subject`` and ``group``.
+        samples: stores of generated images by name.
+        output_path: of the table, a CSV.
+        normal_group: value of ``group`` that is not rare; ``None``: the commonest in training.
+        test_splits: splits to judge on; the training split alone is learned from.
+        options: of ``augmentation_gain``.
+
+    Returns:
+        The table as written.
+
+    Raises:
+        ValueError: the store has no groups, or ``normal_group`` is none of them.
+    """
+    table = store.table
+    if Column.GROUP not in table or table[Column.GROUP].isna().any():
+        raise ValueError("store must have a group for every image, such as normal and atrophy; give the cohort labels")
+    groups = table[Column.GROUP]
+    in_train = (table[Column.SPLIT] == Split.TRAIN).to_numpy()
+    normal = groups[in_train].mode()[0] if normal_group is None else normal_group
+    if normal not in set(groups):
+        raise ValueError(f"normal_group must be one of {', '.join(sorted(set(groups)))}, got {normal!r}")
+
+    def part(mask: np.ndarray) -> LabelledImages:
+        chosen = table[mask]
+        rare = (chosen[Column.GROUP] != normal).to_numpy()
+        return LabelledImages(store.batch(np.flatnonzero(mask)), rare, chosen[Column.SUBJECT].to_numpy())
+
+    rows = {name: _rarest(generated) for name, generated in samples.items()}
+    size = min(map(len, rows.values()), default=0)
+    result = augmentation_gain(
+        part(in_train),
+        part(table[Column.SPLIT].isin(list(test_splits)).to_numpy()),
+        {name: _spread(samples[name], chosen, size) for name, chosen in rows.items()},
+        **options,
+    )
+    result.insert(result.columns.get_loc("test_others") + 1, "generated_a_set", size)  # to the other numbers of images
+    with whole_file(output_path) as partial:
+        result.to_csv(partial, index=False)
+    return result
+
+
+def _rarest(generated: ImageStore) -> np.ndarray:
+    """Rows of the highest target class; all rows where there is no target."""
+    target = generated.table[Column.TARGET_CLASS].to_numpy()
+    return np.flatnonzero(target == target.max())
+
+
+def _spread(generated: ImageStore, rows: np.ndarray, size: int) -> torch.Tensor:
+    """``size`` of the rows, evenly over them."""
+    return generated.batch(rows[evenly(len(rows), size)])

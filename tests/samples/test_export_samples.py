@@ -1,0 +1,70 @@
+"""An exported sample set: every image in every format, told apart by class, whole or absent."""
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+import pydicom
+import pytest
+from PIL import Image
+
+from monai_minority.data import ImageStore
+from monai_minority.samples import export_samples
+from tests.sample_sets import make_samples
+
+
+def test_formats_agree(tmp_path):
+    store = make_samples(tmp_path / "guided", shape=(1, 6, 8))
+    folder = export_samples(store, tmp_path / "exports" / "guided")
+    images = np.load(store.path / "images.npy")
+    table = pd.read_csv(folder / "images.csv")
+    assert table["file"].tolist() == [f"class_{c}/{i:06d}" for c in (0, 4) for i in (1, 2, 3)]
+    assert table["seed"].tolist() == [10, 11, 12] * 2 and (table["synthetic"] == 1).all()
+    volumes = {name: nib.load(folder / "nifti" / f"{name}.nii.gz") for name in ("class_0", "class_4")}
+    for row in table.itertuples():
+        expected = images[int(row.source[-6:]), 0]
+        picture = Image.open(folder / "png" / f"{row.file}.png")
+        assert np.array_equal(picture, expected) and "SYNTHETIC" in picture.text["Description"]
+        assert np.array_equal(pydicom.dcmread(folder / "dicom" / f"{row.file}.dcm").pixel_array, expected)
+        name, number = row.file.split("/")
+        assert np.array_equal(np.asanyarray(volumes[name].dataobj)[:, :, int(number) - 1].T, expected)
+        assert volumes[name].header["descrip"].item().startswith(b"SYNTHETIC")
+    assert sorted(path.name for path in folder.iterdir()) == ["dicom", "images.csv", "nifti", "png"]
+    assert sum(path.is_file() for path in folder.rglob("*")) == 6 + 6 + 2 + 1
+
+
+def test_a_later_export_replaces_an_earlier_one_as_a_whole(tmp_path):
+    store = make_samples(tmp_path / "guided")
+    export_samples(store, tmp_path / "out", ["png"])
+    export_samples(store.subset(target_class=4), tmp_path / "out", ["nifti"])
+    assert sorted(path.name for path in (tmp_path / "out").rglob("*")) == ["class_4.nii.gz", "images.csv", "nifti"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["guided", "out"], "no half-written folder is left"
+
+
+@pytest.mark.parametrize(
+    "options, formats, match",
+    [
+        ({}, [], r"formats must be some of png, nifti, dicom, got \[\]"),
+        ({}, ["jpeg"], "got \\['jpeg'\\]"),
+        ({"shape": (3, 4, 4)}, ["png", "nifti"], "has 3 channels"),
+    ],
+)
+def test_refuses(tmp_path, options, formats, match):
+    store = make_samples(tmp_path / "s", **options)
+    with pytest.raises(ValueError, match=match):
+        export_samples(store, tmp_path / "out", formats)
+    assert [path.name for path in tmp_path.iterdir()] == ["s"]
+
+
+def test_refuses_real_images_in_every_format(tmp_path):
+    images = np.zeros((2, 1, 4, 4), np.uint8)
+    real = ImageStore.create(tmp_path / "real", images, {"source": ["a", "b"], "slice": [0, 0]}, (0, 255))
+    with pytest.raises(ValueError, match="must hold synthetic images"):
+        export_samples(real, tmp_path / "out", ["png"])
+
+
+def test_does_not_replace_what_is_no_export(tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "notes.txt").write_text("keep")
+    with pytest.raises(FileExistsError, match="is not an export"):
+        export_samples(make_samples(tmp_path / "s"), tmp_path / "mine")
+    assert (tmp_path / "mine" / "notes.txt").read_text() == "keep"

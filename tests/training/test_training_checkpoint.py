@@ -1,0 +1,95 @@
+"""What a checkpoint brings back, and which it refuses."""
+
+import pytest
+import torch
+from ignite.engine import Engine, Events
+
+from monai_minority.data import ShuffledBatches
+from monai_minority.training import TrainingCheckpoint
+
+
+def train(path, epochs, settings=None, width=2, epoch_length=3, stop_at=None, write=True):
+    """Momentum on a quadratic; returns the weights and the steps taken."""
+    torch.manual_seed(1)
+    network = torch.nn.Linear(width, 1)
+    optimizer = torch.optim.SGD(network.parameters(), lr=0.1, momentum=0.9)
+    sampler, steps = ShuffledBatches(7, 2), []
+
+    def step(engine, plan):
+        if plan.step == stop_at:
+            raise KeyboardInterrupt
+        optimizer.zero_grad()
+        network(torch.ones(1, width) * (1 + plan.indices.sum())).square().sum().backward()
+        optimizer.step()
+        steps.append(plan.step)
+
+    engine = Engine(step)
+    objects = {"network": network, "optimizer": optimizer}
+    TrainingCheckpoint(path, objects, sampler, settings, write).attach(engine)
+    engine.run(sampler, max_epochs=epochs, epoch_length=epoch_length)
+    return torch.cat([p.detach().flatten() for p in network.parameters()]), steps
+
+
+def test_goes_on_bit_for_bit_after_a_kill_in_an_epoch(tmp_path):
+    whole, _ = train(tmp_path / "whole.pt", 4)
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path / "killed.pt", 4, stop_at=7)
+    found, steps = train(tmp_path / "killed.pt", 4)
+    assert steps == list(range(6, 12)), "from the end of the last whole epoch"
+    assert torch.equal(found, whole)
+
+
+def test_a_finished_training_is_loaded_and_not_trained_further(tmp_path):
+    whole, _ = train(tmp_path / "a.pt", 2)
+    found, steps = train(tmp_path / "a.pt", 2)
+    assert steps == []
+    assert torch.equal(found, whole)
+
+
+def test_other_settings_are_refused_by_name(tmp_path):
+    train(tmp_path / "a.pt", 1, {"seed": 0, "images": "store 12ab"})
+    with pytest.raises(ValueError, match=r"a.pt was written with images = store 12ab, this run has store 34cd; delete"):
+        train(tmp_path / "a.pt", 2, {"seed": 0, "images": "store 34cd"})
+
+
+def test_another_network_is_refused_by_name(tmp_path):
+    train(tmp_path / "a.pt", 1)
+    with pytest.raises(ValueError, match=r"a.pt does not fit the configured network \(.*\); delete its folder"):
+        train(tmp_path / "a.pt", 2, width=3)
+
+
+def test_an_epoch_of_another_length_is_refused(tmp_path):
+    train(tmp_path / "a.pt", 1)
+    with pytest.raises(ValueError, match="written after step 3, which does not end an epoch of 2 steps"):
+        train(tmp_path / "a.pt", 2, epoch_length=2)
+
+
+def test_only_the_first_process_writes(tmp_path):
+    train(tmp_path / "a.pt", 1, write=False)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_kill_while_saving_leaves_the_last_checkpoint(tmp_path, monkeypatch):
+    whole, _ = train(tmp_path / "whole.pt", 2)
+    train(tmp_path / "a.pt", 1)
+    save = torch.save
+
+    def half(content, path):
+        save(content, path)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(torch, "save", half)
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path / "a.pt", 2)
+    monkeypatch.undo()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.pt", "whole.pt"]
+    assert torch.equal(train(tmp_path / "a.pt", 2)[0], whole)
+
+
+def test_saves_at_the_end_of_every_epoch(tmp_path):
+    seen = []
+    engine, sampler = Engine(lambda *_: None), ShuffledBatches(7, 2)
+    TrainingCheckpoint(tmp_path / "a.pt", {}, sampler).attach(engine)
+    engine.add_event_handler(Events.EPOCH_COMPLETED, lambda e: seen.append(torch.load(tmp_path / "a.pt")["step"]))
+    engine.run(sampler, max_epochs=2, epoch_length=3)
+    assert seen == [3, 6]
