@@ -7,30 +7,20 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 import contextlib
 import shlex
+import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from monai_minority.bundle_stages import (
-    check_known,
-    configuration,
-    job_files,
-    override,
-    override_all,
-    run_stage,
-    say,
-    stage_files,
-)
+if TYPE_CHECKING:
+    from monai_minority.run.jobs import Planner
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
 
 REJECTED_STATUS = 3
 """Exit status of a run that is complete but left bad files out."""
-
-SAMPLE_SET_STAGES = ("inference", "review", "export")
-"""Stages that are run once for each of the configuration's ``sample_sets``."""
 
 
 @app.callback()
@@ -54,9 +44,14 @@ def run(
 ) -> None:
     """Run the stages of a bundle in order. What has not changed since the last run is not run again."""
     with _clear_errors(debug):
-        status = _run_stages(
-            bundle, overlay or [], run_dir, dataset_dir, stage or [], dict(map(override, values or []))
-        )
+        from monai_minority.run.jobs import pipeline_jobs  # here: it takes seconds, and --help should not
+
+        given = _given(values)
+        if dataset_dir is not None:
+            given["dataset_dir"] = str(dataset_dir.resolve())
+        planner = _planner(bundle, overlay, run_dir, given)
+        planner.run(pipeline_jobs(planner, stage or []), say)
+        status = _closing(Path(planner.setting("run_dir")))
     raise typer.Exit(status)
 
 
@@ -71,10 +66,22 @@ def study(
 ) -> None:
     """Repeat studies of the paper on a run: stages with their overrides, then tables, a figure and a paragraph each."""
     with _clear_errors(debug):
-        from monai_minority.study_command import run_studies
+        from monai_minority.run.jobs import Job
+        from monai_minority.studies.jobs import once, study_jobs, told
 
-        overrides = dict(override(name) for name in names if "=" in name)
-        run_studies(bundle, overlay or [], run_dir, [name for name in names if "=" not in name], overrides, plan)
+        given = _given([name for name in names if "=" in name])
+        planner = _planner(bundle, overlay, run_dir, given, "study")
+        found, left_out = study_jobs(planner, [name for name in names if "=" not in name])
+        if plan:
+            for line in told(found):
+                say(line)
+            return
+        folder = Path(planner.setting("run_dir"))
+        # Of an evaluation that is whole: one of an earlier version lacks what the report shows.
+        reported = all((folder / "evaluation" / name).is_file() for name in ("context.json", "unusual_images.csv"))
+        planner.run([*once(found), *([Job("report", "report")] if reported else [])], say)
+        for name, reason in left_out.items():
+            say(f"{name} was left out: {reason}")
 
 
 @app.command()
@@ -97,8 +104,18 @@ def compare(
     The table is comparison/methods.csv in the run folder. What has not changed since the last call is not run again.
     """
     with _clear_errors(debug):
-        overrides = dict(map(override, values or []))
-        _compare_methods(bundle, overlay or [], run_dir, method or [], overrides)
+        from monai_minority.run.jobs import Job, check_samples, method_jobs
+
+        planner = _planner(bundle, overlay, run_dir, _given(values), "compare")
+        jobs, left_out = method_jobs(planner, method or [])
+        folder = Path(planner.setting("run_dir"))
+        check_samples(planner.setting("methods"), jobs[-1].identity["chosen_methods"], folder)
+        if (folder / "evaluation" / "unusual_images.csv").is_file():
+            jobs.append(Job("report", "report"))
+        for name, need in left_out.items():
+            say(f"{name} is left out: it needs {need}, which is null")
+        planner.run(jobs, say)
+        _show_methods(folder)
 
 
 @app.command()
@@ -114,7 +131,7 @@ def inspect(
     with _clear_errors(debug):
         from monai_minority.data import inspect_dicom  # here: it takes seconds, and --help should not
 
-        rules = {key: None if value == "$None" else value for key, value in map(override, values or [])}
+        rules = {key: None if value == "$None" else value for key, value in _given(values).items()}
         table, others = inspect_dicom(folder, names=names, **rules)
         say(table.to_string(index=False) if len(table) else "There is no DICOM series.")
         for reason, count in others.items():
@@ -163,69 +180,24 @@ def _list_weights(names: list[str], source: Path | None, destination: Path | Non
     return int(any(one.state in bad for one in found))
 
 
-def _run_stages(
-    bundle: Path,
-    overlays: list[str],
-    run_dir: Path | None,
-    dataset_dir: Path | None,
-    only: list[str],
-    overrides: dict[str, Any],
-) -> int:
-    if dataset_dir is not None:
-        overrides["dataset_dir"] = str(dataset_dir.resolve())
-    layers, parser = configuration(bundle, overlays)
-    for key in set(overrides) & set(parser.config):  # the pipeline is put together from some of them
-        parser[key] = overrides[key]
-    pipeline = parser.get_parsed_content("pipeline")
-    if not isinstance(pipeline, list):
-        raise ValueError(f"pipeline must be a list of stages, got {pipeline!r}; write pipeline=[prepare, score]")
-    stages = {name: stage_files(bundle, name, layers) for name in pipeline}
-    folder = override_all(parser, bundle, run_dir, overrides, list(stages.values()))
-    unknown = [name for name in only if name not in pipeline]
-    if unknown:
-        raise ValueError(f"--stage must be one of {', '.join(pipeline)}, got {', '.join(unknown)}")
+def _given(values: list[str] | None) -> dict[str, Any]:
+    from monai_minority.run.overrides import parse
 
-    of_sets = {name for name in pipeline if name in SAMPLE_SET_STAGES}
-    if of_sets:
-        # A set is for all of these stages, and most of its settings are for inference alone.
-        users = [stages.get(name) or stage_files(bundle, name, layers) for name in {"inference", *of_sets}]
-        for title, settings in parser["sample_sets"].items():
-            check_known(settings, users, f"sample_sets::{title}::")
-    jobs: list[tuple[str, dict[str, Any]]] = []
-    for name in pipeline:
-        if only and name not in only:
-            continue
-        if name in SAMPLE_SET_STAGES:
-            jobs.extend((name, {"sample_set": title, **settings}) for title, settings in parser["sample_sets"].items())
-        else:
-            jobs.append((name, {}))
-    for number, (name, settings) in enumerate(jobs, start=1):
-        title = f"{name} ({settings['sample_set']})" if settings else name
-        run_stage(f"[{number}/{len(jobs)}] {title}", stages[name], bundle, {**overrides, **settings})
-    return _closing(folder)
+    return dict(map(parse, values or []))
 
 
-def _compare_methods(
-    bundle: Path, overlays: list[str], run_dir: Path | None, only: list[str], overrides: dict[str, Any]
-) -> None:
-    from monai_minority.method_jobs import Job, all_jobs, check_samples, method_jobs
+def _planner(
+    bundle: Path, overlays: list[str] | None, run_dir: Path | None, given: dict[str, Any], *stages: str
+) -> "Planner":
+    from monai_minority.run.bundle import Bundle
+    from monai_minority.run.jobs import Planner
 
-    layers, parser = configuration(bundle, overlays, "compare")
-    stages = [job_files(bundle, job, layers) for job in all_jobs(parser["methods"])]
-    folder = override_all(parser, bundle, run_dir, overrides, stages)
-    images = parser.get_parsed_content("comparison_images")
-    only = only or parser.get_parsed_content("chosen_methods") or []
-    jobs, left_out = method_jobs(parser["methods"], only, parser.get_parsed_content, images)
-    for job in jobs:
-        check_known(job.settings, [job_files(bundle, job, layers)], f"methods::{job.title}::")
-    check_samples(parser.get_parsed_content("methods"), jobs[-1].settings["chosen_methods"], folder)
-    if (folder / "evaluation" / "unusual_images.csv").is_file():
-        jobs.append(Job("report", title="report"))
-    for name, need in left_out.items():
-        say(f"{name} is left out: it needs {need}, which is null")
-    for number, job in enumerate(jobs, start=1):
-        files = job_files(bundle, job, layers)
-        run_stage(f"[{number}/{len(jobs)}] {job.title}", files, bundle, {**job.settings, **overrides})
+    if run_dir is not None:
+        given["run_dir"] = str(run_dir.resolve())
+    return Planner(Bundle(bundle), overlays or [], given, stages)
+
+
+def _show_methods(folder: Path) -> None:
     import pandas as pd
 
     table = pd.read_csv(folder / "comparison" / "methods.csv")
@@ -281,6 +253,12 @@ def _root(error: BaseException) -> str:
         error = error.__cause__
     text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
     return text or type(error).__name__
+
+
+def say(text: str, error: bool = False) -> None:
+    """Print a line, in the first process alone."""
+    if int(os.environ.get("RANK", 0)) == 0:
+        print(text, file=sys.stderr if error else sys.stdout, flush=True)
 
 
 def main() -> None:

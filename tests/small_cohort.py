@@ -11,6 +11,7 @@ from monai.utils import set_determinism
 from typer.testing import CliRunner
 
 from monai_minority.cli import app
+from monai_minority.run.bundle import Bundle
 
 BUNDLE = Path(__file__).parents[1] / "bundles" / "brain_mri"
 SUBJECTS = 10
@@ -54,6 +55,13 @@ def invoke(*command: object) -> Result:
         root.handlers[:] = kept[1]
         ignite.setLevel(kept[2])
         set_determinism(None)
+
+
+def configs(*names: str, bundle: Path = BUNDLE) -> list[str]:
+    """Configurations by name, stages and overlays wherever they lie, in the order given."""
+    found = Bundle(bundle)
+    known = {**found.overlays, **found.stages, "common": found.common()[0]}
+    return [str(known[name]) for name in names]
 
 
 def run_pipeline(run_dir: Path, *arguments: object, bundle: Path = BUNDLE) -> Result:

@@ -9,6 +9,7 @@ from monai.utils import set_determinism
 from typer.testing import CliRunner
 
 from monai_minority import cli
+from monai_minority.run import jobs
 
 COMMON = """
 bundle_root: "."
@@ -48,7 +49,8 @@ def bundle(tmp_path):
     (configs / "first.yaml").write_text(STAGE.replace("NAME", "first"))
     (configs / "inference.yaml").write_text(STAGE.replace("NAME", "inference"))
     (configs / "fails.yaml").write_text('run:\n- "$[][3]"\n')
-    (configs / "small.yaml").write_text("value: 7\n")
+    (configs / "overlays" / "sizes").mkdir(parents=True)
+    (configs / "overlays" / "sizes" / "small.yaml").write_text("value: 7\n")
     (configs / "metadata.json").write_text("{}")
     logging_file = cli.Path(__file__).parents[1] / "bundles" / "brain_mri" / "configs" / "logging.conf"
     (configs / "logging.conf").write_text(logging_file.read_text())
@@ -109,7 +111,8 @@ def test_a_bundle_may_share_the_stages_of_another_under_its_own_settings(bundle,
     configs = tmp_path / "other" / "configs"
     configs.mkdir(parents=True)
     (configs / "common.yaml").write_text("stage_configs: ../bundle/configs\nvalue: 2\nnothing: 8\n")
-    (configs / "mine.yaml").write_text("value: 3\n")
+    (configs / "overlays").mkdir()
+    (configs / "overlays" / "mine.yaml").write_text("value: 3\n")
     for name in ("metadata.json", "logging.conf"):
         (configs / name).write_text((bundle / "configs" / name).read_text())
     result = run("--bundle", tmp_path / "other", "--stage", "first", "--overlay", "mine")
@@ -208,7 +211,7 @@ def test_a_part_goes_to_the_stages_that_have_its_place_alone(bundle):
     """Stages call different things by one name."""
     for name, parts in {"first": "{inner: {jitter: 0.4}}", "inference": "{other: 1}"}.items():
         with (bundle / "configs" / f"{name}.yaml").open("a") as stage:
-            stage.write(f"crops: {parts}\n")
+            stage.write(f'crops: {parts}\nvalue: "@crops"\n')
     result = run("--bundle", bundle, "crops::inner::jitter=0.1")
     assert result.exit_code == 0, result.output
     assert result.stdout.count("--crops::inner::jitter") == 1
@@ -279,7 +282,7 @@ def test_a_keyboard_interrupt_says_how_to_go_on(bundle, monkeypatch):
     def interrupt(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli, "run_stage", interrupt)
+    monkeypatch.setattr(jobs, "run_stage", interrupt)
     result = run("--bundle", bundle)
     assert result.exit_code == 130
     assert "The same command goes on where it was." in result.output

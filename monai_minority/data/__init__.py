@@ -17,7 +17,14 @@ from monai_minority.data.cohort.pseudonyms import Pseudonyms
 from monai_minority.data.cohort.splits import check_no_leak, long_tail, split_by_subject, split_cohort
 from monai_minority.data.paths import Rejection
 from monai_minority.data.phantom.cohort import make_phantom_cohort
-from monai_minority.data.store.batches import BatchPlan, OrderedBatches, ShuffledBatches, StoreBatches
+from monai_minority.data.store.batches import (
+    BatchPlan,
+    OrderedBatches,
+    ShuffledBatches,
+    StoreBatches,
+    ordered_loader,
+    shuffled_loader,
+)
 from monai_minority.data.store.image_store import ImageStore
 from monai_minority.data.store.real_or_generated import RealOrGenerated
 from monai_minority.data.volumes.dicom.rules import SeriesRules
@@ -49,8 +56,10 @@ __all__ = [
     "inspect_dicom",
     "long_tail",
     "make_phantom_cohort",
+    "ordered_loader",
     "read_dicom_volume",
     "read_nifti_volume",
+    "shuffled_loader",
     "split_by_subject",
     "split_cohort",
     "write_private_tables",

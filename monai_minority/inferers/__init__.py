@@ -4,7 +4,7 @@ from .autocast import AutocastInferer
 from .denoising import DenoisingInferer, LabelPair
 from .encoding import EncodingInferer
 from .guided import GuidedDiffusionInferer
-from .latent import LatentDiffusionInferer
+from .latent import LatentDiffusionInferer, decoding
 from .noisy_classifier import NoisyClassifierInferer
 from .scoring import ScoringInferer
 from .self_distillation import SelfDistillationInferer
@@ -19,4 +19,5 @@ __all__ = [
     "NoisyClassifierInferer",
     "ScoringInferer",
     "SelfDistillationInferer",
+    "decoding",
 ]

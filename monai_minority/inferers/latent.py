@@ -76,3 +76,8 @@ class LatentDiffusionInferer(Inferer):
     def _decoded(self, latents: Tensor) -> Tensor:
         with torch.inference_mode(False), eval_mode(self.autoencoder):
             return self.autoencoder.decode(latents.to(self.autoencoder.scale.device)).float()
+
+
+def decoding(inferer: GuidedDiffusionInferer, autoencoder: LatentAutoencoder | None = None) -> Any:
+    """An inferer of images: the one given, or where there is an autoencoder its latent twin."""
+    return inferer if autoencoder is None else LatentDiffusionInferer(inferer, autoencoder)

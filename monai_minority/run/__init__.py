@@ -1,21 +1,26 @@
 """A run: its folder, its stages, its record, its processes."""
 
+from monai_minority.run.configuration import UNINFLUENTIAL, Configuration
+from monai_minority.run.distributed import barrier, is_main, parallel, start
+from monai_minority.run.folder import RunFolder
 from monai_minority.run.precision import fast_dtype
 from monai_minority.run.progress_bar import ProgressBar
 from monai_minority.run.result_parts import ResultParts
 from monai_minority.run.sampling_cost import SamplingCost
 from monai_minority.run.stage import Stage
-from monai_minority.run.start import barrier, check_read, parallel, start
 from monai_minority.run.summary_writer import summary_writer
 
 __all__ = [
+    "UNINFLUENTIAL",
+    "Configuration",
     "ProgressBar",
     "ResultParts",
+    "RunFolder",
     "SamplingCost",
     "Stage",
     "barrier",
-    "check_read",
     "fast_dtype",
+    "is_main",
     "parallel",
     "start",
     "summary_writer",

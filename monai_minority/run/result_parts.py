@@ -8,9 +8,11 @@ from typing import Any
 
 import numpy as np
 from ignite.engine import Engine, Events
+from monai.engines import Evaluator
 from monai.utils import CommonKeys
 
 from monai_minority.files import whole_file
+from monai_minority.run.distributed import barrier, is_main
 
 
 class ResultParts:
@@ -23,17 +25,30 @@ class ResultParts:
         fingerprint: of the settings; parts of other settings in the folder are deleted, never mixed in.
         batch_size: of the batches. It need not be among the settings, since results do not depend on it, but the
             numbers of the batches do.
-        main: whether this process may delete them (rank 0).
     """
 
-    def __init__(self, folder: str | os.PathLike[str], fingerprint: str, batch_size: int, main: bool = True) -> None:
+    def __init__(self, folder: str | os.PathLike[str], fingerprint: str, batch_size: int) -> None:
         self.folder = Path(folder) / f"{fingerprint[:16]}-{batch_size}"
-        self.main = main
 
     @property
     def done(self) -> list[int]:
         """Numbers of the batches that are saved, in ascending order."""
         return sorted(int(path.stem) for path in self.folder.glob("[0-9]*.npy"))
+
+    def run(self, evaluator: Evaluator) -> None:
+        """Run an evaluator on the batches that are not saved yet, and save them; every process then waits for all.
+
+        Args:
+            evaluator: its loader is an :func:`~monai_minority.data.ordered_loader`.
+        """
+        loader: Any = evaluator.data_loader
+        loader.sampler.skip(self.done)
+        evaluator.state.epoch_length = len(loader)
+        self.attach(evaluator)
+        barrier()  # every process has seen what is done before one adds to it
+        if len(loader):
+            evaluator.run()
+        barrier()
 
     def attach(self, engine: Engine) -> None:
         """Delete parts of other settings on start, save after every iteration."""
@@ -42,7 +57,7 @@ class ResultParts:
 
     def _start(self, engine: Engine) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
-        if self.main:
+        if is_main():
             for other in self.folder.parent.iterdir():
                 if other != self.folder:
                     shutil.rmtree(other, ignore_errors=True)

@@ -8,7 +8,8 @@ import torch
 from torch.utils.data import Dataset
 
 from monai_minority.data.store.batches import BatchPlan
-from monai_minority.keys import Column, Key
+from monai_minority.data.store.image_store import ImageStore, evenly
+from monai_minority.keys import Column, Key, Split
 
 UNGUIDED = -1
 
@@ -79,3 +80,15 @@ class SamplePlan(Dataset):
         if self.class_labels is not None:
             table[Column.CLASS_LABEL] = self.class_labels.numpy()
         return {str(name): values for name, values in table.items()}
+
+
+def spread_labels(store: ImageStore, count: int) -> list[int]:
+    """``count`` class labels in ascending order, each as often as its share among the training images.
+
+    Raises:
+        ValueError: the store has no class labels.
+    """
+    if Column.CLASS_LABEL not in store.table:
+        raise ValueError(f"{store.path} has no column {Column.CLASS_LABEL}; run the stage label first (label.yaml)")
+    labels = np.sort(store.subset(split=Split.TRAIN.value).table[Column.CLASS_LABEL].to_numpy())
+    return labels[evenly(len(labels), count)].tolist()

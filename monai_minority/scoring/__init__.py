@@ -1,7 +1,7 @@
 """Section 3 of the paper: the minority score, its distances, and the classes it is cut into."""
 
 from .distances import L1, L2, LPIPS, DecodedDistance, Distance, FeatureDistance
-from .encoded_score import EncodedScore
+from .encoded_score import EncodedScore, encoding
 from .minority_score import MinorityScore, ScoreResult
 from .quantile_classes import QuantileClasses
 from .timestep_choice import TimestepChoice, choose_timestep
@@ -19,4 +19,5 @@ __all__ = [
     "ScoreResult",
     "TimestepChoice",
     "choose_timestep",
+    "encoding",
 ]

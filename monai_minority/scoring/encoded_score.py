@@ -27,3 +27,8 @@ class EncodedScore(MinorityScore):
         with torch.no_grad():
             latents = torch.cat([self.encode(part) for part in images.split(self.max_batch)])
         return super().distances(latents, *args, **options)
+
+
+def encoding(score: MinorityScore, autoencoder: Any = None) -> MinorityScore:
+    """A score of images: the one given, or where there is an autoencoder that of their latents."""
+    return score if autoencoder is None else EncodedScore(score, autoencoder.encode)

@@ -122,6 +122,13 @@ class QuantileClasses:
             return torch.from_numpy(classes).to(scores.device)
         return pd.Series(classes, index=scores.index) if isinstance(scores, pd.Series) else classes
 
+    @property
+    def tau(self) -> list[float] | list[list[float]]:
+        """The thresholds as the weights of Eq. 18, none below 0: ``[L]``, or ``[G, L]``, a row a group in their order."""
+        found: Any = self.thresholds
+        rows = [found[group] for group in sorted(found)] if isinstance(found, dict) else found
+        return np.clip(rows, 0, None).tolist()
+
     def report(self) -> pd.DataFrame:
         """One row a class: ``group``, ``minority_class``, ``threshold`` (upper end), ``count``, ``ties``."""
         self._require_fit()

@@ -1,19 +1,57 @@
-"""What the stages do."""
+"""The stages of a run, a class each: what it reads, what it does, what it leaves."""
 
-from monai_minority.stages.label import label_images, spread_labels
-from monai_minority.stages.latents import measure_scale, write_latents
+from monai_minority.stages.compare import Compare
+from monai_minority.stages.cut import Cut
+from monai_minority.stages.encode import Encode
+from monai_minority.stages.evaluate import Evaluate
+from monai_minority.stages.export import Export
+from monai_minority.stages.import_samples import ImportSamples
+from monai_minority.stages.judge_features import JudgeFeatures
+from monai_minority.stages.label import Label
 from monai_minority.stages.mean_features import mean_features
-from monai_minority.stages.scores import cut_classes, record_scores
+from monai_minority.stages.memorization import DropCopies, Memorization
+from monai_minority.stages.phantom_cohort import PhantomCohort
+from monai_minority.stages.prepare import Prepare
+from monai_minority.stages.report import Report
+from monai_minority.stages.review import Review
+from monai_minority.stages.sample import Sample
+from monai_minority.stages.score import Score
+from monai_minority.stages.study import Study, StudyStore
 from monai_minority.stages.timestep import read_timestep, settle_timestep
+from monai_minority.stages.train_autoencoder import TrainAutoencoder
+from monai_minority.stages.train_backbone import TrainBackbone
+from monai_minority.stages.train_classifier import TrainClassifier
+from monai_minority.stages.train_dino import TrainDino
+from monai_minority.stages.train_segmentation import TrainSegmentation, masked_volumes
+from monai_minority.stages.utility import Utility
 
 __all__ = [
-    "cut_classes",
-    "label_images",
+    "Compare",
+    "Cut",
+    "DropCopies",
+    "Encode",
+    "Evaluate",
+    "Export",
+    "ImportSamples",
+    "JudgeFeatures",
+    "Label",
+    "Memorization",
+    "PhantomCohort",
+    "Prepare",
+    "Report",
+    "Review",
+    "Sample",
+    "Score",
+    "Study",
+    "StudyStore",
+    "TrainAutoencoder",
+    "TrainBackbone",
+    "TrainClassifier",
+    "TrainDino",
+    "TrainSegmentation",
+    "Utility",
+    "masked_volumes",
     "mean_features",
-    "measure_scale",
     "read_timestep",
-    "record_scores",
     "settle_timestep",
-    "spread_labels",
-    "write_latents",
 ]

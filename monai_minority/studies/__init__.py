@@ -1,5 +1,6 @@
 """The paper's studies over any cohort: each a few stages with overrides, a table, a figure and a paragraph."""
 
+from monai_minority.run.jobs import Job
 from monai_minority.studies.baselines import Baselines
 from monai_minority.studies.class_guidance import ClassGuidance
 from monai_minority.studies.distances import Distances
@@ -9,7 +10,7 @@ from monai_minority.studies.mixed_density import MixedDensity
 from monai_minority.studies.num_classes import NumClasses
 from monai_minority.studies.outlier_correlations import OutlierCorrelations
 from monai_minority.studies.own_store import own_store
-from monai_minority.studies.plan import StageCall, StudyPlan
+from monai_minority.studies.plan import StudyPlan
 from monai_minority.studies.run_study import run_study
 from monai_minority.studies.scale_and_class import ScaleAndClass
 from monai_minority.studies.severity import Severity
@@ -28,7 +29,7 @@ __all__ = [
     "OutlierCorrelations",
     "ScaleAndClass",
     "Severity",
-    "StageCall",
+    "Job",
     "Study",
     "StudyPlan",
     "StudyRun",

@@ -9,8 +9,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator
 
+from monai_minority.run.jobs import Job
 from monai_minority.studies.charts import COLOURS, NAMES, panels, value
-from monai_minority.studies.plan import StageCall, StudyPlan
+from monai_minority.studies.plan import StudyPlan
 from monai_minority.studies.study import Study, Tables
 from monai_minority.studies.study_run import StudyRun
 from monai_minority.studies.words import figure_of
@@ -28,7 +29,7 @@ class Baselines(Study):
     title = "Is it better than other methods?"
     source = "Tables 1, 7 and 8"
 
-    def calls(self, plan: StudyPlan) -> list[StageCall]:
+    def calls(self, plan: StudyPlan) -> list[Job]:
         path = plan.run_dir / TABLE
         if not path.is_file():
             raise FileNotFoundError(f"{path} is missing; run `monai-minority compare` first, which writes it")

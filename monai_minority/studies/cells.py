@@ -9,8 +9,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from monai_minority.data.store.image_store import ImageStore
+from monai_minority.run.jobs import Job
 from monai_minority.studies.charts import NAMES, intervals, level, panels
-from monai_minority.studies.plan import SHARED, StageCall, StudyPlan
+from monai_minority.studies.plan import SHARED, StudyPlan
 from monai_minority.studies.study import Study, Tables
 from monai_minority.studies.study_run import DISTANCE_RESAMPLES, StudyRun
 from monai_minority.tables.evaluate import HELD_OUT
@@ -91,7 +92,7 @@ class CellStudy(Study):
         return figure
 
 
-def shared_sets(plan: StudyPlan, targets: Sequence[tuple[int | None, float]]) -> list[StageCall]:
+def shared_sets(plan: StudyPlan, targets: Sequence[tuple[int | None, float]]) -> list[Job]:
     """Calls of shared sample sets."""
     return [plan.sampling(target, scale) for target, scale in targets]
 

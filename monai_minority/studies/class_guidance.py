@@ -1,13 +1,16 @@
 """D.9: guidance to class labels beside minority guidance."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from scipy.stats import binomtest
 from sklearn.neighbors import KNeighborsClassifier
 
 from monai_minority.keys import Column
+from monai_minority.run.jobs import Job
 from monai_minority.studies.cells import Cell, CellStudy
-from monai_minority.studies.plan import StageCall, StudyPlan
+from monai_minority.studies.plan import StudyPlan
 from monai_minority.studies.study import Tables
 from monai_minority.studies.study_run import StudyRun
 from monai_minority.studies.words import change
@@ -32,19 +35,19 @@ class ClassGuidance(CellStudy):
     by = "minority_scale"
     also = ("label_accuracy",)
 
-    def calls(self, plan: StudyPlan) -> list[StageCall]:
+    def calls(self, plan: StudyPlan) -> list[Job]:
         if plan.class_labels < 2:
             raise ValueError(
                 "class_guidance needs two groups (column group or class_label) in the store, which has none"
             )
         definition = {
             "_target_": "monai_minority.networks.BackboneClassifier",
-            "backbone": "@network_def",
+            "backbone": "@backbone",
             "out_channels": plan.class_labels,
         }
         calls = plan.label_classifying(FOLDER, definition)
         for label_scale, minority_scale in _grid(plan):
-            settings = {
+            settings: dict[str, Any] = {
                 "label_classifier_def": definition,
                 "label_classifier": LABEL_CLASSIFIER,
                 "label_guidance_scale": float(label_scale),

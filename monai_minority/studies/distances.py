@@ -5,9 +5,10 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from monai_minority.evaluation.weighted_bootstrap import weighted_rank_correlation
+from monai_minority.run.jobs import Job
 from monai_minority.studies.agreements import agreements, interval_row
 from monai_minority.studies.charts import COLOURS, panels
-from monai_minority.studies.plan import StageCall, StudyPlan
+from monai_minority.studies.plan import StudyPlan
 from monai_minority.studies.study import Study, Tables
 from monai_minority.studies.study_run import StudyRun
 from monai_minority.studies.words import number, sides_of
@@ -22,7 +23,7 @@ class Distances(Study):
     title = "Which distance should the score use?"
     source = "Appendix D.1"
 
-    def calls(self, plan: StudyPlan) -> list[StageCall]:
+    def calls(self, plan: StudyPlan) -> list[Job]:
         return [
             call
             for name, config in plan.distances.items()

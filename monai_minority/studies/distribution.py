@@ -11,8 +11,9 @@ from monai_minority.data.store.image_store import evenly
 from monai_minority.evaluation.density import NeighbourIndex
 from monai_minority.evaluation.fidelity import kernel_distance
 from monai_minority.keys import Column
+from monai_minority.run.jobs import Job
 from monai_minority.studies.charts import COLOURS, GREY, NAMES, panels
-from monai_minority.studies.plan import SHARED, StageCall, StudyPlan
+from monai_minority.studies.plan import SHARED, StudyPlan
 from monai_minority.studies.study import Study, Tables
 from monai_minority.studies.study_run import StudyRun
 from monai_minority.studies.words import number
@@ -28,7 +29,7 @@ class Distribution(Study):
     title = "Do all classes together give the whole distribution back?"
     source = "Appendix D.8"
 
-    def calls(self, plan: StudyPlan) -> list[StageCall]:
+    def calls(self, plan: StudyPlan) -> list[Job]:
         return [plan.sampling(None, 0.0), *(plan.sampling(c) for c in range(plan.num_classes))]
 
     def context(self, run: StudyRun) -> dict[str, Any]:

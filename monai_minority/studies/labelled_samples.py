@@ -2,8 +2,9 @@
 
 import numpy as np
 
+from monai_minority.run.jobs import Job
 from monai_minority.studies.cells import Cell, CellStudy, shared_cell
-from monai_minority.studies.plan import StageCall, StudyPlan
+from monai_minority.studies.plan import StudyPlan
 from monai_minority.studies.study import Tables
 from monai_minority.studies.words import change
 
@@ -17,7 +18,7 @@ class LabelledSamples(CellStudy):
     x_label = "share of training subjects scored"
     logarithmic = True
 
-    def calls(self, plan: StudyPlan) -> list[StageCall]:
+    def calls(self, plan: StudyPlan) -> list[Job]:
         calls = [plan.sampling(None, 0.0)]
         for share in plan.labelled_shares:
             if share == 1:  # the run's own classifier

@@ -1,9 +1,12 @@
 """D.5: guidance to the mixed density, without choosing a class."""
 
+from dataclasses import replace
+
 import numpy as np
 
+from monai_minority.run.jobs import Job
 from monai_minority.studies.cells import Cell, CellStudy, shared_cell, shared_sets
-from monai_minority.studies.plan import SHARED, StageCall, StudyPlan
+from monai_minority.studies.plan import SHARED, StudyPlan
 from monai_minority.studies.study import Tables
 from monai_minority.studies.words import change
 
@@ -18,7 +21,7 @@ class MixedDensity(CellStudy):
     by = "chosen_class"
     logarithmic = True
 
-    def calls(self, plan: StudyPlan) -> list[StageCall]:
+    def calls(self, plan: StudyPlan) -> list[Job]:
         fixed = shared_sets(plan, [(None, 0.0), *((plan.top, s) for s in plan.scales)])
         return [*fixed, *(self._mixed(plan, s) for s in plan.scales)]
 
@@ -52,18 +55,7 @@ class MixedDensity(CellStudy):
             )
         return " ".join(parts)
 
-    def _mixed(self, plan: StudyPlan, scale: float) -> StageCall:
-        guidance = {
-            "_target_": "monai_minority.guidance.MixedDensityGuidance",
-            "classifier": "@classifier",
-            "thresholds": f"$QuantileClasses.load({str(plan.run_dir / 'classes.json')!r}).thresholds.clip(0)",
-            "scale": "@guidance_scale",
-        }
-        settings = {
-            "classifier": "$load_checkpoint(@classifier_def, @classifier_path).to(@device).eval()",
-            "classifier_path": str(plan.classifier_path),
-            "guidance": guidance,
-            "settings::method": "mixed density guidance",
-            "settings::scale": float(scale),
-        }
-        return plan.sampling_in(SHARED, f"mixed_scale{scale:g}", None, scale, **settings)
+    def _mixed(self, plan: StudyPlan, scale: float) -> Job:
+        own = {"classifier_path": str(plan.classifier_path), "classes_path": str(plan.run_dir / "classes.json")}
+        job = plan.sampling_in(SHARED, f"mixed_scale{scale:g}", None, scale, guided=True, **own)
+        return replace(job, overlays=("mixed_density",))

@@ -2,8 +2,9 @@
 
 import numpy as np
 
+from monai_minority.run.jobs import Job
 from monai_minority.studies.cells import Cell, CellStudy, shared_cell
-from monai_minority.studies.plan import StageCall, StudyPlan
+from monai_minority.studies.plan import StudyPlan
 from monai_minority.studies.study import Tables
 from monai_minority.studies.words import change, figure_of
 
@@ -17,7 +18,7 @@ class NumClasses(CellStudy):
     x_label = "number of classes L"
     logarithmic = True
 
-    def calls(self, plan: StudyPlan) -> list[StageCall]:
+    def calls(self, plan: StudyPlan) -> list[Job]:
         calls = [plan.sampling(None, 0.0)]
         for count in plan.class_counts:
             if count == plan.num_classes:  # the run's own classifier

@@ -9,9 +9,10 @@ from monai_minority.evaluation.density import NeighbourIndex, average_knn, local
 from monai_minority.evaluation.features import describe
 from monai_minority.evaluation.weighted_bootstrap import weighted_rank_correlation
 from monai_minority.keys import Column
+from monai_minority.run.jobs import Job
 from monai_minority.studies.agreements import interval_row
 from monai_minority.studies.charts import COLOURS, GREY, panels
-from monai_minority.studies.plan import StageCall, StudyPlan
+from monai_minority.studies.plan import StudyPlan
 from monai_minority.studies.study import Study, Tables
 from monai_minority.studies.study_run import StudyRun
 from monai_minority.studies.words import number, sides_of
@@ -25,7 +26,7 @@ class OutlierCorrelations(Study):
     title = "Does the score agree with measures of outliers?"
     source = "Appendix D.2"
 
-    def calls(self, plan: StudyPlan) -> list[StageCall]:
+    def calls(self, plan: StudyPlan) -> list[Job]:
         return []
 
     def measure(self, run: StudyRun) -> Tables:

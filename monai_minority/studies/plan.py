@@ -1,9 +1,12 @@
 """What studies need of the stages: which of them, with what settings, in which folder."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from monai_minority.run import RunFolder
+from monai_minority.run.jobs import Job
 
 SHARED = "shared"
 """Folder of the sample sets that studies share, those of the run's own scores and classifier."""
@@ -12,38 +15,17 @@ GRADIENT = 3
 """A gradient costs about three forward passes: one, and twice as much backward."""
 
 
-@dataclass(frozen=True)
-class StageCall:
-    """One stage with its overrides, in a folder of its own under ``studies/``.
-
-    Attributes:
-        stage: name of the bundle's configuration.
-        folder: run folder of the call, relative to ``studies/``.
-        settings: overrides.
-        evaluations: forward passes of a network on one image that it costs, a gradient counted as :data:`GRADIENT`.
-    """
-
-    stage: str
-    folder: str
-    settings: dict[str, Any] = field(default_factory=dict)
-    evaluations: int = 0
-
-    @property
-    def leaves(self) -> str | None:
-        """What a study reads of it, relative to ``studies/``; ``None`` for what other stages read."""
-        if self.stage == "inference":
-            return f"{self.folder}/samples/{self.settings['sample_set']}"
-        return f"{self.folder}/scores.csv" if self.stage == "score" else None
-
-    @property
-    def title(self) -> str:
-        """What to call it; calls of one title do the same work."""
-        return f"{self.stage}: {self.folder}" + (f", {name}" if (name := self.settings.get("sample_set")) else "")
+def leaves(job: Job) -> Path | None:
+    """What a study reads of a job, ``None`` for what other stages read."""
+    folder = RunFolder(job.identity["run_dir"])
+    if job.stage == "inference":
+        return folder.samples(job.identity["sample_set"])
+    return folder.scores if job.stage == "score" else None
 
 
 @dataclass(frozen=True)
 class StudyPlan:
-    """Settings of the studies, and the stage calls that they are made of.
+    """Settings of the studies, and the jobs that they are made of.
 
     Attributes:
         run_dir: the run folder; studies leave everything in its ``studies/``.
@@ -147,15 +129,17 @@ class StudyPlan:
         """Name of a sample set: what it was guided to, and how strongly."""
         return "unguided" if target is None else f"class{target}_scale{scale:g}"
 
-    def sampling(self, target: int | None, scale: float | None = None, **settings: Any) -> StageCall:
+    def sampling(self, target: int | None, scale: float | None = None, **settings: Any) -> Job:
         """A sample set of the run's own classifier, of one target class; ``None``: unguided."""
         strength = self.scale if scale is None else scale
         own = {"classifier_path": str(self.classifier_path)}
         return self.sampling_in(SHARED, self.set_name(target, strength), target, strength, **own | settings)
 
-    def sampling_in(self, folder: str, name: str, target: int | None, scale: float, **settings: Any) -> StageCall:
-        """A sample set in a folder that may have a classifier of its own."""
-        guided = target is not None or "guidance" in settings
+    def sampling_in(
+        self, folder: str, name: str, target: int | None, scale: float, guided: bool = False, **settings: Any
+    ) -> Job:
+        """A sample set in a folder that may have a classifier of its own; ``guided`` also where it has no target."""
+        guided = guided or target is not None
         chosen = {
             "sample_set": name,
             "target_classes": [] if target is None else [target],
@@ -166,38 +150,37 @@ class StudyPlan:
             "store_path": str(self.store_path),
         }
         each = 1 + GRADIENT * guided + GRADIENT * bool(settings.get("label_guidance_scale"))
-        return self._call("inference", folder, self.images * self.steps * each, **chosen | settings)
+        return self._job("inference", folder, self.images * self.steps * each, **chosen | settings)
 
-    def scoring(self, folder: str, timestep: int | None = None, **settings: Any) -> list[StageCall]:
+    def scoring(self, folder: str, timestep: int | None = None, **settings: Any) -> list[Job]:
         """Scores of the store's images under another setting, in a folder with a store of its own."""
         store = self.own_store(folder, images=self.rescored)
         cost = self.rescored * self.score_draws
         at = self.timestep if timestep is None else timestep
-        return [store, self._call("score", folder, cost, score_timestep=at, score_draws=self.score_draws, **settings)]
+        return [store, self._job("score", folder, cost, score_timestep=at, score_draws=self.score_draws, **settings)]
 
-    def own_store(self, folder: str, images: int | None = None, share: float = 1.0) -> StageCall:
+    def own_store(self, folder: str, images: int | None = None, share: float = 1.0) -> Job:
         """The run's store with a table of its own; see :func:`~monai_minority.studies.own_store.own_store`."""
-        return StageCall(
+        return self._job(
             "study_store",
             folder,
-            {
-                "study_source": str(self.store_path),
-                "study_store_images": images if images is not None else "$None",
-                "study_store_share": share,
-            },
+            0,
+            study_source=str(self.store_path),
+            study_store_images=images if images is not None else "$None",
+            study_store_share=share,
         )
 
-    def classifying(self, folder: str, num_classes: int, share: float = 1.0) -> list[StageCall]:
+    def classifying(self, folder: str, num_classes: int, share: float = 1.0) -> list[Job]:
         """Classes and a classifier of their own: a store, its classes and the training."""
         cost = self.classifier_iterations * self.classifier_batch_size * GRADIENT
         classes = {"num_classes": num_classes}
         return [
             self.own_store(folder, share=share),
-            self._call("cut", folder, 0, **classes),
-            self._call("train_classifier", folder, cost, **classes),
+            self._job("cut", folder, 0, **classes),
+            self._job("train_classifier", folder, cost, **classes),
         ]
 
-    def label_classifying(self, folder: str, definition: Mapping[str, Any]) -> list[StageCall]:
+    def label_classifying(self, folder: str, definition: Mapping[str, Any]) -> list[Job]:
         """A classifier of class labels."""
         cost = self.classifier_iterations * self.classifier_batch_size * GRADIENT
         settings = {
@@ -206,7 +189,10 @@ class StudyPlan:
             "classifier_target": "class_label",
             "classifier_network": "@label_classifier_def",
         }
-        return [self.own_store(folder), self._call("train_classifier", folder, cost, **settings)]
+        return [self.own_store(folder), self._job("train_classifier", folder, cost, **settings)]
 
-    def _call(self, stage: str, folder: str, evaluations: int, **settings: Any) -> StageCall:
-        return StageCall(stage, folder, {"backbone_path": str(self.backbone_path), **settings}, evaluations)
+    def _job(self, stage: str, folder: str, evaluations: int, **settings: Any) -> Job:
+        """A stage in a folder of its own under ``studies/``; jobs of one title do the same work."""
+        title = f"{stage}: {folder}" + (f", {name}" if (name := settings.get("sample_set")) else "")
+        own = {"run_dir": str(self.folder / folder), "backbone_path": str(self.backbone_path)}
+        return Job(stage, title, identity=own | settings, evaluations=evaluations)

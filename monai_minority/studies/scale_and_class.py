@@ -2,8 +2,9 @@
 
 import numpy as np
 
+from monai_minority.run.jobs import Job
 from monai_minority.studies.cells import Cell, CellStudy, shared_cell, shared_sets
-from monai_minority.studies.plan import StageCall, StudyPlan
+from monai_minority.studies.plan import StudyPlan
 from monai_minority.studies.study import Tables
 from monai_minority.studies.words import change
 
@@ -18,7 +19,7 @@ class ScaleAndClass(CellStudy):
     by = "target"
     logarithmic = True
 
-    def calls(self, plan: StudyPlan) -> list[StageCall]:
+    def calls(self, plan: StudyPlan) -> list[Job]:
         return shared_sets(plan, [(None, 0.0), *((c, s) for c in plan.chosen for s in plan.scales)])
 
     def cells(self, plan: StudyPlan) -> list[Cell]:

@@ -4,9 +4,10 @@ import numpy as np
 import pandas as pd
 
 from monai_minority.evaluation.agreement import rank_correlation
+from monai_minority.run.jobs import Job
 from monai_minority.studies.cells import Cell, CellStudy, shared_cell, shared_sets
 from monai_minority.studies.charts import NAMES
-from monai_minority.studies.plan import StageCall, StudyPlan
+from monai_minority.studies.plan import StudyPlan
 from monai_minority.studies.study import Tables
 from monai_minority.studies.study_run import StudyRun
 from monai_minority.studies.words import change, number, sides_of
@@ -18,7 +19,7 @@ class Severity(CellStudy):
     title = "Do higher classes give rarer, more severe images?"
     source = "Appendix D.7"
 
-    def calls(self, plan: StudyPlan) -> list[StageCall]:
+    def calls(self, plan: StudyPlan) -> list[Job]:
         return shared_sets(plan, [(None, 0.0), *((c, plan.scale) for c in plan.chosen)])
 
     def cells(self, plan: StudyPlan) -> list[Cell]:

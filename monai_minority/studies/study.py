@@ -7,7 +7,8 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from monai_minority.studies.plan import StageCall, StudyPlan
+from monai_minority.run.jobs import Job
+from monai_minority.studies.plan import StudyPlan, leaves
 from monai_minority.studies.study_run import StudyRun
 
 Tables = dict[str, pd.DataFrame]
@@ -26,7 +27,7 @@ class Study(ABC):
     """Where the paper has it."""
 
     @abstractmethod
-    def calls(self, plan: StudyPlan) -> list[StageCall]:
+    def calls(self, plan: StudyPlan) -> list[Job]:
         """The stages it needs, in their order.
 
         Raises:
@@ -36,7 +37,7 @@ class Study(ABC):
 
     def reads(self, plan: StudyPlan) -> list[Path]:
         """Files and folders that :meth:`measure` reads beside the run's own."""
-        return [plan.folder / call.leaves for call in self.calls(plan) if call.leaves]
+        return [path for job in self.calls(plan) if (path := leaves(job))]
 
     def context(self, run: StudyRun) -> dict[str, Any]:
         """How its tables were measured; see :func:`~monai_minority.evaluation.provenance.with_provenance`."""

@@ -16,7 +16,7 @@ from monai_minority.evaluation.features import describe, extract
 from monai_minority.evaluation.figure import library_versions
 from monai_minority.files import whole_file
 from monai_minority.keys import Column, Split
-from monai_minority.run.stage import describe as described
+from monai_minority.run import content
 from monai_minority.scoring import MinorityScore
 from monai_minority.studies.own_store import ROW
 from monai_minority.studies.plan import StudyPlan
@@ -146,15 +146,16 @@ class StudyRun:
         """Measures of a sample set, from a file named by what they depend on."""
         parts = {
             "images": images.content_hash,
-            "seeds": images.table[Column.SEED].to_numpy(),
+            "seeds": images.table[Column.SEED].tolist(),
             "real": self.store.content_hash,
-            "split": self.store.table[Column.SPLIT].to_numpy(),
+            "split": self.store.table[Column.SPLIT].tolist(),
             "space": describe(self.extractor),
-            "score": [self.score.network, self.score.timestep, self.score.draws, self.score.distance],
+            "score": [content.of_callable(self.score.network), self.score.timestep, self.score.draws],
+            "distance": content.of_callable(self.score.distance),
             "neighbours": [self.neighbours, self.lof_neighbours],
-            "severity": self.severity,
+            "severity": content.of_callable(self.severity),
         }
-        key = hashlib.sha256(json.dumps(described(parts), sort_keys=True).encode()).hexdigest()[:24]
+        key = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:24]
         path = self.plan.folder / "measured" / f"{key}.csv"
         if not path.is_file():
             table = generated_table(

@@ -5,9 +5,10 @@ import pandas as pd
 from matplotlib.figure import Figure
 from scipy.stats import skew
 
+from monai_minority.run.jobs import Job
 from monai_minority.studies.agreements import agreements
 from monai_minority.studies.charts import COLOURS, GREY, panels
-from monai_minority.studies.plan import StageCall, StudyPlan
+from monai_minority.studies.plan import StudyPlan
 from monai_minority.studies.study import Study, Tables
 from monai_minority.studies.study_run import StudyRun
 from monai_minority.studies.words import number
@@ -21,7 +22,7 @@ class Timestep(Study):
     title = "At which timestep should images be scored?"
     source = "Appendix D.6"
 
-    def calls(self, plan: StudyPlan) -> list[StageCall]:
+    def calls(self, plan: StudyPlan) -> list[Job]:
         return [call for t in _timesteps(plan) for call in plan.scoring(f"timestep/{t}", timestep=t)]
 
     def measure(self, run: StudyRun) -> Tables:

@@ -19,6 +19,7 @@ from monai_minority.training.sample_grid import SampleGrid
 from monai_minority.training.self_distillation_loss import SelfDistillationLoss
 from monai_minority.training.step_seed import StepSeed
 from monai_minority.training.training_checkpoint import TrainingCheckpoint
+from monai_minority.training.validation_metrics import MaskDice, ReconstructionError, ValidationLoss
 
 __all__ = [
     "AugmentingPrepareBatch",
@@ -34,11 +35,14 @@ __all__ = [
     "GradientClipping",
     "GradientFreeze",
     "LabelledPrepareBatch",
+    "MaskDice",
     "NoiseLevelErrors",
     "NoisingPrepareBatch",
+    "ReconstructionError",
     "ReconstructionGrid",
     "SampleGrid",
     "SelfDistillationLoss",
     "StepSeed",
     "TrainingCheckpoint",
+    "ValidationLoss",
 ]

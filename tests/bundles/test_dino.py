@@ -9,7 +9,7 @@ from monai.bundle import ConfigParser
 from monai_minority.data import ImageStore
 from monai_minority.evaluation.features import TunedDINO, extract
 from tests.bundles.test_pipeline import execute, workflow
-from tests.small_cohort import BUNDLE
+from tests.small_cohort import configs
 
 
 @pytest.fixture
@@ -66,7 +66,7 @@ def test_training_goes_on_to_the_same_bits_and_its_features_are_judged(images):
 def test_the_features_are_the_averaged_backbones(images):
     execute(workflow("train_dino", images / "whole"))
     parser = ConfigParser()
-    parser.read_config([str(BUNDLE / "configs" / f"{name}.yaml") for name in ("common", "smoke")])
+    parser.read_config(configs("common", "smoke"))
     network = parser.get_parsed_content("dino_def")
     before = {name: value.clone() for name, value in network.state_dict().items()}
     extractor = TunedDINO(network, images / "whole" / "dino" / "model.pt", 16)
@@ -83,7 +83,7 @@ def test_the_features_are_the_averaged_backbones(images):
 
 def test_tuning_starts_from_the_given_weights_at_a_tenth_of_the_rate(images):
     parser = ConfigParser()
-    parser.read_config([str(BUNDLE / "configs" / f"{name}.yaml") for name in ("common", "smoke")])
+    parser.read_config(configs("common", "smoke"))
     given = parser.get_parsed_content("dino_def").state_dict()
     torch.save(given, images / "given.pth")
     plain = workflow("train_dino", images / "whole").parser

@@ -14,7 +14,7 @@ from monai_minority.data import ImageStore
 from monai_minority.networks import LatentAutoencoder, load_checkpoint
 from monai_minority.scoring import EncodedScore
 from tests.bundles import test_pipeline
-from tests.small_cohort import BUNDLE, SUBJECTS, invoke, run_pipeline, write_cohort
+from tests.small_cohort import BUNDLE, SUBJECTS, configs, invoke, run_pipeline, write_cohort
 
 STAGES = [
     "prepare",
@@ -33,7 +33,7 @@ PIPELINE = "pipeline=[prepare,train_autoencoder,encode,train,score,cut,train_cla
 
 def parser(*overlays: str, **overrides: object) -> ConfigParser:
     parser = ConfigParser()
-    parser.read_config([str(BUNDLE / "configs" / f"{name}.yaml") for name in ("common", *overlays)])
+    parser.read_config(configs("common", *overlays))
     for key, value in {"bundle_root": str(BUNDLE), **overrides}.items():
         parser[key] = value
     return parser

@@ -11,22 +11,24 @@ from monai.bundle import ConfigParser
 from monai.bundle.reference_resolver import ReferenceResolver
 from PIL import Image
 
-from monai_minority.bundle_stages import shared_configs
 from monai_minority.data import ImageStore
+from monai_minority.run.bundle import Bundle
 from tests.data.sources.test_fashion_mnist import write_set
 from tests.small_cohort import run_pipeline
 
 BUNDLE = Path(__file__).parents[2] / "bundles" / "natural_images"
-SHARED = shared_configs(BUNDLE)
-OVERLAYS = sorted(path.stem for path in (BUNDLE / "configs").glob("*.yaml") if path.stem != "common")
-DATA_SETS = [name for name in OVERLAYS if "\ncohort:" in (BUNDLE / "configs" / f"{name}.yaml").read_text()]
+SHARED = Bundle(BUNDLE).shared
+FILES = {path.stem: path for path in (BUNDLE / "configs" / "overlays").rglob("*.yaml")}
+OVERLAYS = sorted(FILES)
+DATA_SETS = [name for name in OVERLAYS if "\ncohort:" in FILES[name].read_text()]
 STAGES = ["prepare", "train", "score", "cut", "train_classifier", "inference", "evaluate", "report"]
 
 
 def _parser(stage: str, *overlays: str, **overrides: object) -> ConfigParser:
     parser = ConfigParser()
     files = [SHARED / "common.yaml", SHARED / f"{stage}.yaml"]
-    files += [BUNDLE / "configs" / f"{name}.yaml" for name in ("common", *overlays)]
+    known = Bundle(BUNDLE).overlays
+    files += [BUNDLE / "configs" / "common.yaml", *(known[name] for name in overlays)]
     parser.read_config(list(map(str, files)))
     for key, value in {"bundle_root": str(BUNDLE), **overrides}.items():
         parser[key] = value
@@ -60,7 +62,7 @@ def test_data_set_exists_and_takes_its_options(overlay, tmp_path):
 @pytest.mark.parametrize("overlay", DATA_SETS)
 def test_networks_can_be_built_and_fit_the_images(overlay, conditional):
     """On the meta device, so that the paper's sizes cost nothing."""
-    parser = _parser("score", overlay, *conditional, feature_classifier_path="")
+    parser = _parser("score", overlay, *conditional, feature_classifier_path="", backbone="@network_def")
     if conditional and not parser["num_class_labels"]:
         pytest.skip("the data set has no class labels")
     if "CascadedClassifier" in str(parser["classifier_def"]):
@@ -174,4 +176,4 @@ def test_shared_stages_that_are_not_there_are_named(tmp_path):
     (tmp_path / "configs").mkdir()
     (tmp_path / "configs" / "common.yaml").write_text("stage_configs: ../elsewhere\n")
     with pytest.raises(FileNotFoundError, match="stage_configs of .* must be a folder with common.yaml"):
-        shared_configs(tmp_path)
+        Bundle(tmp_path)

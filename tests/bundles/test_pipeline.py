@@ -18,7 +18,7 @@ from monai.utils import set_determinism
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from monai_minority.data import ImageStore
-from tests.small_cohort import BUNDLE, SUBJECTS, run_pipeline, write_cohort
+from tests.small_cohort import BUNDLE, SUBJECTS, configs, run_pipeline, write_cohort
 
 STAGES = [
     "prepare",
@@ -80,7 +80,7 @@ def pixels(run_dir: Path, name: str) -> np.ndarray:
 def workflow(stage: str, run_dir: Path, **overrides: object) -> ConfigWorkflow:
     """A stage as MONAI runs it, with fresh objects."""
     return ConfigWorkflow(
-        [str(BUNDLE / "configs" / f"{name}.yaml") for name in ("common", stage, "smoke")],
+        configs("common", stage, "smoke"),
         logging_file=False,
         bundle_root=str(BUNDLE),
         run_dir=str(run_dir),

@@ -10,7 +10,7 @@ from monai.utils import set_determinism
 
 from monai_minority.data import ImageStore
 from monai_minority.evaluation.severity import LabelArea
-from tests.small_cohort import BUNDLE, write_volume
+from tests.small_cohort import BUNDLE, configs, write_volume
 
 SIDE, POSITIONS = 20, [0.42, 0.5, 0.58]
 
@@ -44,7 +44,7 @@ def run(tmp_path_factory):
         for stage in ("prepare", "train_segmentation"):
             data = {"dataset_dir": str(folder / "images")} if stage == "prepare" else {}
             flow = ConfigWorkflow(
-                [str(BUNDLE / "configs" / f"{name}.yaml") for name in ("common", stage)],
+                configs("common", stage),
                 logging_file=False,
                 bundle_root=str(BUNDLE),
                 run_dir=str(folder / "run"),
@@ -67,7 +67,7 @@ def test_learns_the_masks(run):
 
 def test_the_overlay_measures_their_area(run):
     parser = ConfigParser()
-    parser.read_config([str(BUNDLE / "configs" / f"{name}.yaml") for name in ("common", "hippocampus_severity")])
+    parser.read_config(configs("common", "hippocampus_severity"))
     parser["bundle_root"], parser["run_dir"], parser["image_size"] = str(BUNDLE), str(run), SIDE
     measure = parser.get_parsed_content("severity")
     assert isinstance(measure, LabelArea)

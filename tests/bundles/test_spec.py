@@ -4,6 +4,7 @@ import inspect
 import json
 import logging
 import pydoc
+import re
 import socket
 from collections.abc import Iterator
 from importlib.metadata import version
@@ -18,12 +19,12 @@ from monai.bundle.reference_resolver import ReferenceResolver
 from packaging.version import Version
 
 from monai_minority import __version__
-from monai_minority.bundle_stages import shared_configs
 from monai_minority.data import ImageStore
 from monai_minority.networks import save_weights
+from monai_minority.run.bundle import Bundle
 
 BUNDLES = sorted(path.parent.parent for path in Path(__file__).parents[2].glob("bundles/*/configs/metadata.json"))
-CONFIGS = [path for bundle in BUNDLES for path in sorted((bundle / "configs").glob("*.yaml"))]
+CONFIGS = [path for bundle in BUNDLES for path in sorted((bundle / "configs").rglob("*.yaml"))]
 STAGES = [path for path in CONFIGS if "run" in ConfigParser.load_config_file(path)]
 OVERLAYS = [path for path in CONFIGS if path not in STAGES and path.stem != "common"]
 SCHEMA = Path(__file__).with_name("metadata_schema.json")
@@ -43,17 +44,20 @@ REQUIRED_METADATA = [
 
 
 def _name(path: Path) -> str:
-    return "/".join(path.parts[-1:] if path.suffix == "" else (path.parts[-3], path.stem))
+    return path.name if path.suffix == "" else f"{_bundle_of(path).name}/{path.stem}"
+
+
+def _bundle_of(config: Path) -> Path:
+    return next(bundle for bundle in BUNDLES if bundle in config.parents)
 
 
 def _config(bundle: Path, *names: str) -> list[str]:
     """Configurations as the command merges them: a bundle may share another's stages, under its own settings."""
-    own = bundle / "configs"
-    shared = shared_configs(bundle)
-    files = [shared / f"{name}.yaml" for name in names]
-    if shared != own:
-        files.insert(sum(file in STAGES or file.stem == "common" for file in files), own / "common.yaml")
-    return list(map(str, files))
+    found = Bundle(bundle)
+    known = {**found.overlays, **found.stages}
+    stages = [str(known[name]) for name in names if name in found.stages]
+    overlays = [str(known[name]) for name in names if name in found.overlays]
+    return [*map(str, found.common()), *stages, *map(str, found.layers([])), *overlays]
 
 
 def _metadata(bundle: Path) -> dict[str, Any]:
@@ -156,7 +160,7 @@ class TestBundle:
             assert inputs["timesteps"]["value_range"] == [0, parser["num_train_timesteps"] - 1]
         assert metadata["classifier_data_format"]["outputs"]["pred"]["num_channels"] == parser["num_classes"]
 
-    def test_networks_give_what_the_metadata_says(self, bundle):
+    def test_networks_give_what_the_metadata_says(self, bundle, tmp_path):
         metadata = _metadata(bundle)
         common, meta = _config(bundle, "common"), str(bundle / "configs" / "metadata.json")
         timesteps = torch.tensor([500])
@@ -171,6 +175,8 @@ class TestBundle:
         # MONAI compares channels and type of the backbone alone; sizes and the classifier are left.
         parser = ConfigParser()
         parser.read_config(common)
+        parser["bundle_root"], parser["run_dir"] = str(bundle), str(tmp_path)
+        save_weights(parser.get_parsed_content("network_def"), tmp_path / "backbone" / "model.pt")  # the classifier's
         for network, name in (("network_def", "network_data_format"), ("classifier_def", "classifier_data_format")):
             image, pred = metadata[name]["inputs"]["image"], metadata[name]["outputs"]["pred"]
             x = torch.randn(1, image["num_channels"], *image["spatial_shape"])
@@ -182,7 +188,7 @@ class TestBundle:
     def test_shipped_weights_fit_their_overlay(self, bundle):
         """The specification asks for ``models/model.pt``; the overlay that names it is the one it was trained under."""
         weights = bundle / "models" / "model.pt"
-        owners = [path for path in (bundle / "configs").glob("*.yaml") if "/models/model.pt" in path.read_text()]
+        owners = [path for path in (bundle / "configs").rglob("*.yaml") if "/models/model.pt" in path.read_text()]
         assert bool(owners) == weights.is_file()
         assert not owners or weights.stat().st_size <= 20 << 20
         for overlay in owners:
@@ -207,6 +213,9 @@ class TestBundle:
         "stage, kind", [("train", "train"), ("train_classifier", "train"), ("train_dino", "train")]
     )
     def test_training_has_the_properties_of_the_specification(self, bundle, stage, kind, run_dir, offline):
+        parser = ConfigParser()
+        parser.read_config(_config(bundle, "common", "smoke"))
+        save_weights(parser.get_parsed_content("network_def"), run_dir / "backbone" / "model.pt")  # the classifier's
         workflow = _workflow(bundle, stage, kind, run_dir)
         assert workflow.check_properties() == []
         assert workflow.max_epochs == 2
@@ -215,6 +224,7 @@ class TestBundle:
     def test_inference_has_the_properties_of_the_specification(self, bundle, stage, run_dir, offline):
         parser = ConfigParser()
         parser.read_config(_config(bundle, "common", "smoke"))
+        parser["bundle_root"], parser["run_dir"] = str(bundle), str(run_dir)
         save_weights(parser.get_parsed_content("network_def"), run_dir / "backbone" / "model.pt")
         save_weights(parser.get_parsed_content("classifier_def"), run_dir / "classifier" / "model.pt")
         workflow = _workflow(bundle, stage, "infer", run_dir)
@@ -266,7 +276,7 @@ class TestConfig:
 @pytest.mark.parametrize("config", STAGES, ids=_name)
 def test_references_resolve(config):
     parser = ConfigParser()
-    parser.read_config([str(config.with_name("common.yaml")), str(config)])
+    parser.read_config(_config(_bundle_of(config), "common", config.stem))
     parser.parse()
     items = parser.ref_resolver.items
     missing = {
@@ -285,7 +295,7 @@ def test_overlay_changes_parts_of_the_pipeline(config):
 
 
 def test_overlays_put_the_pipeline_together():
-    folder = Path(__file__).parents[2] / "bundles" / "brain_mri" / "configs"
+    brain_mri = next(bundle for bundle in BUNDLES if bundle.name == "brain_mri")
     for overlays, start in (
         (["phantom"], ["phantom_cohort", "prepare", "score"]),
         (["phantom", "from_scratch"], ["phantom_cohort", "prepare", "train", "score"]),
@@ -293,14 +303,14 @@ def test_overlays_put_the_pipeline_together():
         (["latent", "dino"], ["prepare", "train_autoencoder", "encode", "train_dino", "train", "score"]),
     ):
         parser = ConfigParser()
-        parser.read_config([str(folder / f"{name}.yaml") for name in ("common", *overlays)])
+        parser.read_config(_config(brain_mri, "common", *overlays))
         rest = ["cut", "train_classifier", "inference", "memorization", "evaluate", "review", "report"]
         assert parser.get_parsed_content("pipeline") == [*start, *rest]
 
 
 @pytest.mark.parametrize("config", OVERLAYS, ids=_name)
 def test_overlay_can_lie_over_every_stage(config):
-    files = [shared_configs(config.parents[1]) / "common.yaml", config.with_name("common.yaml"), config]
+    files = [*_config(_bundle_of(config), "common"), config]
     parts = {key for key in ConfigParser.load_config_file(config) if "::" in key}
     merged = ConfigParser()
     merged.read_config(list(map(str, files)))  # a part of what one stage alone has cannot be merged into the others
@@ -310,12 +320,38 @@ def test_overlay_can_lie_over_every_stage(config):
 @pytest.mark.parametrize("config", OVERLAYS, ids=_name)
 def test_overlay_overrides_what_exists(config):
     known: set[str] = set()
-    bundle = config.parent.parent
-    shared = shared_configs(bundle).resolve()
-    commons = [Path(path) for path in _config(bundle, "common")]
-    for other in (*commons, *(stage for stage in STAGES if stage.parent == shared)):
+    bundle = Bundle(_bundle_of(config))
+    for other in (*bundle.common(), *bundle.layers([]), *bundle.stages.values()):
         known |= {where for where, _ in _walk(ConfigParser.load_config_file(other))}
     assert [key for key in ConfigParser.load_config_file(config) if key.lstrip("+") not in known] == []
+
+
+@pytest.mark.parametrize("config", CONFIGS, ids=_name)
+def test_it_is_no_program(config):
+    """Settings and objects alone: no function is written here, and nothing depends on a place in a list."""
+    found = dict(_walk(ConfigParser.load_config_file(config)))
+    texts = {where: value for where, value in found.items() if isinstance(value, str)}
+    assert [where for where, value in texts.items() if "lambda" in value] == []
+    assert [where for where, value in texts.items() if re.search(r"@[\w:]*::\d", value)] == []
+    content = ConfigParser.load_config_file(config)
+    assert content.get("run", ["$@stage()"]) == ["$@stage()"]
+    assert "finalize" not in content and ("initialize" not in content or config.stem == "common")
+
+
+@pytest.mark.parametrize("stage", ["train", "train_classifier", "inference", "score", "evaluate"])
+def test_the_order_of_lines_does_not_matter(stage):
+    brain_mri = next(bundle for bundle in BUNDLES if bundle.name == "brain_mri")
+    contents = [ConfigParser.load_config_file(file) for file in _config(brain_mri, "common", stage, "smoke")]
+    parsers = []
+    for turned in (False, True):
+        parser = ConfigParser()
+        for content in contents:
+            items = list(content.items())
+            for key, value in items[::-1] if turned else items:
+                parser.set(value, key)
+        parser["bundle_root"] = str(brain_mri)
+        parsers.append(parser)
+    assert parsers[0].config == parsers[1].config
 
 
 def _is_number_as_text(value: Any) -> bool:

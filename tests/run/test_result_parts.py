@@ -33,17 +33,15 @@ class Square(torch.nn.Module):
 
 
 def run(folder, network, fingerprint="a" * 64, batch_size=3, rank=0, world_size=1):
-    parts = ResultParts(folder, fingerprint, batch_size, main=rank == 0)
-    sampler = OrderedBatches(11, batch_size, rank, world_size, skip=parts.done)
+    parts = ResultParts(folder, fingerprint, batch_size)
+    sampler = OrderedBatches(11, batch_size, rank, world_size)
     evaluator = SupervisedEvaluator(
         device=torch.device("cpu"),
         val_data_loader=DataLoader(Numbers(), sampler=sampler, batch_size=None),
         network=network,
         decollate=False,
-        val_handlers=[parts],
     )
-    if len(sampler):
-        evaluator.run()
+    parts.run(evaluator)
     return parts
 
 

@@ -1,18 +1,21 @@
 """When a stage runs, when it does not, and what it writes down."""
 
-import hashlib
 import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from monai.transforms import Compose, LoadImaged, RandFlipd
+from monai.bundle import ConfigParser
 
+from monai_minority import __version__
 from monai_minority.data import ImageStore, StoreBatches
-from monai_minority.guidance import LowDensityGuidance, MinorityClassifierGuidance, MixedDensityGuidance, SelfGuidance
-from monai_minority.run import Stage
-from monai_minority.run.stage import describe
-from monai_minority.transforms import ResizeToSquared, SliceIntensityd
+from monai_minority.keys import Column
+from monai_minority.networks import save_weights
+from monai_minority.run import Stage, content
 
 
 def make_store(path, value=0, columns=None):
@@ -21,204 +24,228 @@ def make_store(path, value=0, columns=None):
     return ImageStore.create(path, images, table, (0, 255), overwrite=True)
 
 
-def network(seed=0, dropout=0.1):
-    torch.manual_seed(seed)
-    return torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.Dropout(dropout))
+@dataclass(kw_only=True)
+class Writing(Stage):
+    """Writes a file from what it is given."""
+
+    what: object = None
+    done: object = None
+
+    name = "writing"
+    columns = (Column.SPLIT, Column.GROUP)
+
+    @property
+    def leaves(self) -> Sequence[Path]:
+        return [self.folder.path / "out"]
+
+    @property
+    def reads(self) -> Sequence[Path]:
+        return [path for path in [self.folder.scores] if path.exists()]
+
+    def work(self) -> None:
+        (self.folder.path / "out").write_text("result")
+        if self.done is not None:
+            self.done()
 
 
 @pytest.fixture
-def stage_of(tmp_path):
-    """Runs a stage with given inputs; the answer says whether it did its work."""
+def run(tmp_path):
+    """Runs the stage as a configuration makes it; the answer says whether it did its work."""
     run_dir = tmp_path / "run"
+    run_dir.mkdir()
 
-    def run(inputs, **options):
+    def run(**config):
         done = []
-        stage = Stage("score", run_dir, inputs, ["out"], **options)
-        stage.run(lambda: done.append(1), lambda: (run_dir / "out").write_text("result"))
+        config = {
+            "run_dir": str(run_dir),
+            "device": "cpu",
+            "stage": {"_target_": "tests.run.test_stage.Writing", "run_dir": "@run_dir", "what": "@what"},
+            **config,
+        }
+        stage = ConfigParser(config).get_parsed_content("stage")
+        stage.done = lambda: done.append(1)
+        stage()
         return bool(done)
 
-    run_dir.mkdir()
     return run
 
 
-def test_the_same_inputs_are_done_once(stage_of, tmp_path, capsys):
-    def inputs():
-        return {"images": make_store(tmp_path / "store"), "net": network(), "lr": 0.1, "dtype": torch.bfloat16}
+def twice(run, first, second):
+    """Whether the second configuration runs the stage again after the first."""
+    assert run(**first)
+    assert not run(**first)
+    return run(**second)
 
-    assert stage_of(inputs())
-    assert not stage_of(inputs())
-    assert "score: unchanged, not run again" in capsys.readouterr().out
+
+def test_the_same_settings_are_done_once(run, capsys):
+    assert run(what=1)
+    assert not run(what=1)
+    assert "writing: unchanged, not run again" in capsys.readouterr().out
+    assert run(what=2)
+    assert run(what=1), "the results are those of the other setting"
+
+
+def test_settings_count_through_references_and_others_do_not(run):
+    config = {"what": {"rate": "@rate", "steps": "$@rate * 2"}, "rate": 1, "idle": 5}
+    assert not twice(run, config, {**config, "idle": 6})
+    assert run(**{**config, "rate": 2})
+    assert run(**{**config, "what": {"rate": "@rate", "steps": "$@rate * 3"}, "rate": 2})
+
+
+@pytest.mark.parametrize("name", ["device", "num_workers", "sampling_batch_size", "grid_every"])
+def test_what_cannot_change_a_result_does_not_count(run, name):
+    config = {"what": f"@{name}", name: 1}
+    assert not twice(run, config, {**config, name: 2})
 
 
 @pytest.mark.parametrize(
     "before, after",
     [
-        (lambda p: make_store(p / "s", 0), lambda p: make_store(p / "s", 1)),
-        (lambda p: make_store(p / "s").subset(split="train"), lambda p: make_store(p / "s").subset(split="test")),
-        (lambda p: network(0), lambda p: network(1)),
-        (lambda p: network(dropout=0.1), lambda p: network(dropout=0.2)),
-        (lambda p: {"lr": [0.1, None]}, lambda p: {"lr": [0.2, None]}),
-        (lambda p: torch.float32, lambda p: None),
-        (lambda p: np.array([0, 1, 1]), lambda p: np.array([0, 1, 2])),
-        (lambda p: np.array(["a", None], dtype=object), lambda p: np.array(["b", None], dtype=object)),
-        (lambda p: np.array([0, 1]), lambda p: np.array([[0, 1]])),
-        (lambda p: len, lambda p: max),
-        (
-            lambda p: Compose([SliceIntensityd("image", lower=0)]),
-            lambda p: Compose([SliceIntensityd("image", lower=1)]),
-        ),
-        (lambda p: Compose([LoadImaged("image")]), lambda p: Compose([LoadImaged("image"), LoadImaged("image")])),
-    ],
-    ids=[
-        "pixels",
-        "rows",
-        "weights",
-        "layer",
-        "value",
-        "dtype",
-        "array",
-        "words",
-        "shape",
-        "function",
-        "transform",
-        "order",
+        ({"lr": [0.1, None]}, {"lr": [0.2, None]}),
+        ({"a": []}, {"a": [1]}),
+        ("$torch.float32", "$torch.bfloat16"),
+        ("$[1, 2]", "$[2, 1]"),
+        ({"_target_": "torch.nn.Linear", "in_features": 2, "out_features": 2},) * 1
+        + ({"_target_": "torch.nn.Linear", "in_features": 2, "out_features": 3},),
+        ({"_target_": "torch.nn.ReLU"}, {"_target_": "torch.nn.SiLU"}),
+        ({"_target_": "torch.nn.ReLU"}, {"_target_": "torch.nn.ReLU", "_disabled_": True}),
     ],
 )
-def test_a_change_of_an_input_runs_it_again(stage_of, tmp_path, before, after):
-    assert stage_of({"input": before(tmp_path)})
-    assert not stage_of({"input": before(tmp_path)})
-    assert stage_of({"input": after(tmp_path)})
+def test_a_change_runs_it_again(run, before, after):
+    assert twice(run, {"what": before}, {"what": after})
 
 
-def test_files_count_by_content_and_folders_by_sizes_and_times(stage_of, tmp_path):
+def test_pixels_rows_and_the_named_columns_count(run, tmp_path):
+    def config(split="train", **options):
+        make_store(tmp_path / "store", **options)
+        return {
+            "what": f"$@store.subset(split='{split}')",
+            "store": {"_target_": "monai_minority.data.ImageStore", "path": str(tmp_path / "run" / "store")},
+        }
+
+    def link():
+        if not (tmp_path / "run" / "store").exists():
+            (tmp_path / "run" / "store").symlink_to(tmp_path / "store")
+
+    link()
+    assert not twice(run, config(), config())
+    assert run(**config(value=1))
+    assert run(**config(value=1, split="test"))
+    assert run(**config(value=1, split="test", columns={"group": list("xxyy")}))
+    assert run(**config(value=1, split="test", columns={"group": list("xyyy")}))
+    assert not run(**config(value=1, split="test", columns={"group": list("xyyy"), "minority_score": 1.0}))
+
+
+def test_batches_count_by_their_store_and_the_columns_they_hand_over(tmp_path):
+    store = make_store(tmp_path / "store", columns={"class_label": [0, 1, 0, 1]})
+    plain = content.of_objects(iter([StoreBatches(store)]), ())
+    labelled = content.of_objects(iter([StoreBatches(store, ["class_label"])]), ())
+    assert plain == [content.of_store(store)] and labelled != plain
+    store.add_columns(class_label=[0, 1, 1, 1])
+    assert content.of_objects(iter([StoreBatches(store, ["class_label"])]), ()) != labelled
+
+
+def test_files_of_the_run_count_by_content_wherever_the_run_lies(run, tmp_path):
+    folder = tmp_path / "run"
+    network = torch.nn.Linear(2, 2)
+    save_weights(network, folder / "model.pt")
+    config = {"what": "$@run_dir + '/model.pt'"}
+    assert run(**config)
+    save_weights(network, folder / "model.pt")
+    assert not run(**config), "the same weights, written again"
+    with torch.no_grad():
+        network.weight[0, 0] += 1e-7
+    save_weights(network, folder / "model.pt")
+    assert run(**config)
+    (folder / "scores.csv").write_text("1")
+    assert run(**config)
+    assert not run(**config)
+    folder.rename(tmp_path / "moved")
+    assert not run(**config, run_dir=str(tmp_path / "moved"))
+
+
+def test_files_elsewhere_count_by_content_and_folders_by_sizes_and_times(run, tmp_path):
     file = tmp_path / "volumes" / "a.nii"
     file.parent.mkdir()
     file.write_text("one")
-    assert stage_of({"file": file})
+    assert run(what=str(file))
     file.touch()
-    assert not stage_of({"file": file})
+    assert not run(what=str(file))
     file.write_text("two")
-    assert stage_of({"file": file})
-    assert stage_of({"folder": file.parent})
-    assert not stage_of({"folder": file.parent})
+    assert run(what=str(file))
+    assert run(what=str(file.parent))
+    assert not run(what=str(file.parent))
     (file.parent / "b.nii").write_text("more")
-    assert stage_of({"folder": file.parent})
+    assert run(what=str(file.parent))
 
 
-def test_where_the_files_lie_does_not_count(stage_of, tmp_path):
-    make_store(tmp_path / "one")
-    assert stage_of({"images": ImageStore.open(tmp_path / "one")})
-    (tmp_path / "one").rename(tmp_path / "two")
-    assert not stage_of({"images": ImageStore.open(tmp_path / "two")})
+def test_a_new_version_of_the_package_runs_it_again(run, monkeypatch):
+    assert run(what=1)
+    monkeypatch.setattr("monai_minority.run.stage.__version__", "99.0")
+    assert run(what=1)
 
 
-def test_columns_that_later_stages_add_do_not_count(stage_of, tmp_path):
-    store = make_store(tmp_path / "store")
-    assert stage_of({"images": store})
-    store.add_columns(minority_score=np.arange(4.0))
-    assert not stage_of({"images": store})
-
-
-def test_a_missing_or_incomplete_result_runs_it_again(stage_of, tmp_path):
-    assert stage_of({"a": 1})
-    assert not stage_of({"a": 1}, complete=True)
-    assert stage_of({"a": 1}, complete=False)
+def test_a_missing_or_incomplete_result_runs_it_again(run, tmp_path, monkeypatch):
+    assert run(what=1)
     (tmp_path / "run" / "out").unlink()
-    assert stage_of({"a": 1})
+    assert run(what=1)
+    monkeypatch.setattr(Writing, "is_complete", property(lambda self: False))
+    assert run(what=1)
 
 
-def test_a_failure_is_not_recorded(tmp_path):
+def test_a_failure_is_not_recorded_and_withdraws_what_was(run, tmp_path):
     def fail():
         raise RuntimeError("the disk is full")
 
+    assert run(what=1)
+    stage = Writing(run_dir=tmp_path / "run", done=fail)
     with pytest.raises(RuntimeError):
-        Stage("score", tmp_path, {"a": 1}, []).run(fail)
-    assert not (tmp_path / "run.json").exists()
+        stage()
+    assert "writing" not in json.loads((tmp_path / "run" / "run.json").read_text())["stages"]
+    assert run(what=1), "its results may be those of the other settings"
 
 
-def test_the_record(tmp_path):
+def test_made_in_python_it_runs_whenever_it_is_called(tmp_path):
+    done = []
+    for _ in range(2):
+        Writing(run_dir=tmp_path, done=lambda: done.append(1))()
+    assert len(done) == 2
+
+
+def test_the_record(run, tmp_path):
     secret = tmp_path / "patients" / "scan.txt"
     secret.parent.mkdir()
     secret.write_text("x")
-    inputs = {"images": make_store(tmp_path / "store"), "data": secret.parent, "file": secret, "lr": 0.1}
-    Stage("prepare", tmp_path, {}, []).run()
-    Stage("train", tmp_path, inputs, ["store"]).run(lambda: None)
-    text = (tmp_path / "run.json").read_text()
-    record = json.loads(text)
-    assert list(record["stages"]) == ["prepare", "train"]
-    entry = record["stages"]["train"]
-    assert entry["inputs"]["lr"] == 0.1
-    assert entry["inputs"]["images"] == f"store {inputs['images'].content_hash[:16]}"
-    assert entry["outputs"] == ["store"]
+    store = make_store(tmp_path / "store")
+    run(
+        what={"folder": str(secret.parent), "file": str(secret), "lr": 0.1, "store": "@store"},
+        store={"_target_": "monai_minority.data.ImageStore", "path": "$str('" + str(tmp_path / "store") + "')"},
+    )
+    text = (tmp_path / "run" / "run.json").read_text()
+    entry = json.loads(text)["stages"]["writing"]
+    assert entry["settings"]["what::lr"] == 0.1
+    assert content.of_store(store, Writing.columns) in entry["contents"]["stores"]
+    assert entry["outputs"] == ["out"]
     assert entry["seconds"] >= 0
     assert len(entry["fingerprint"]) == 64
-    assert record["versions"]["torch"] == torch.__version__.split("+")[0] or record["versions"]["torch"]
-    assert {"python", "monai", "numpy", "monai-minority"} <= set(record["versions"])
-    assert str(tmp_path) not in text
-    assert "patients" not in text
-    assert [path.name for path in tmp_path.glob(".run.json*")] == []
-
-
-def test_random_streams_do_not_count():
-    first, second = (Compose([RandFlipd("image", 0.5), ResizeToSquared("image", 8)]) for _ in range(2))
-    second.set_random_state(5)
-    assert describe(first) == describe(second)
-    assert json.dumps(describe(first))
-
-
-def test_inputs_that_cannot_be_described_or_found(tmp_path):
-    with pytest.raises(ValueError, match="must be a store, a network, a Path or a plain value, got object"):
-        Stage("score", tmp_path, {"a": object()}, [])
-    with pytest.raises(FileNotFoundError, match="absent is missing; run the stage that writes it first"):
-        Stage("score", tmp_path, {"a": tmp_path / "absent"}, [])
+    assert entry["versions"]["torch"] == version("torch")
+    assert entry["versions"]["monai-minority"] == __version__
+    assert {"python", "monai", "numpy"} <= set(entry["versions"])
+    assert entry["machine"]["threads"] == torch.get_num_threads()
+    assert "patients" not in text.replace(str(store.path), "")
+    assert [path.name for path in (tmp_path / "run").glob(".*")] == []
 
 
 def test_the_first_process_alone_does_what_is_not_shared(tmp_path, monkeypatch):
     monkeypatch.setenv("RANK", "1")
     done = []
-    Stage("a", tmp_path, {}, []).run(lambda: done.append("alone"))
-    Stage("b", tmp_path, {}, [], shared=True).run(lambda: done.append("shared"))
+    Writing(run_dir=tmp_path, done=lambda: done.append("alone"))()
+    monkeypatch.setattr(Writing, "shared", True)
+    Writing(run_dir=tmp_path, done=lambda: done.append("shared"))()
     assert done == ["shared"]
     assert not (tmp_path / "run.json").exists()
 
 
-def test_batches_count_by_their_store_and_the_columns_they_hand_over(tmp_path):
-    store = make_store(tmp_path / "store", columns={"class_label": [0, 1, 0, 1]})
-    assert describe(StoreBatches(store)) == describe(store)
-    labelled = describe(StoreBatches(store, ["class_label"]))
-    assert labelled != describe(store) and labelled[0] == describe(store)
-    store.add_columns(class_label=[0, 1, 1, 1])
-    assert describe(StoreBatches(store, ["class_label"])) != labelled
-
-
-def test_a_folder_counts_by_its_files_in_order_of_their_paths(tmp_path):
-    files = ["b.txt", "a/2", "a/1", "c/d/e"]
-    for name in files:
-        (tmp_path / "data" / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / "data" / name).write_text(name)
-    digest = hashlib.sha256()
-    for path in sorted((tmp_path / "data" / name) for name in files):
-        state = path.stat()
-        text = f"{path.relative_to(tmp_path / 'data').as_posix()} {state.st_size} {state.st_mtime_ns}\n"
-        digest.update(text.encode())
-    assert describe(tmp_path / "data") == f"file {digest.hexdigest()[:16]}"
-    (tmp_path / "data" / "broken").symlink_to("nowhere")
-    assert describe(tmp_path / "data") == f"file {digest.hexdigest()[:16]}"
-
-
-def test_guidance_counts_by_its_kind_its_settings_and_its_networks():
-    network, other = torch.nn.Linear(2, 2), torch.nn.Linear(2, 2)
-    kinds = [
-        MixedDensityGuidance(network, [0.1, 0.2]),
-        MixedDensityGuidance(network, [0.1, 0.3]),
-        MixedDensityGuidance(other, [0.1, 0.2]),
-        MixedDensityGuidance(network, [0.1, 0.2], scale=2.0),
-        MinorityClassifierGuidance(network),
-        MinorityClassifierGuidance(network) + SelfGuidance(every=5),
-        MinorityClassifierGuidance(network) + SelfGuidance(every=4),
-        LowDensityGuidance(network, class_means=torch.ones(1, 2)),
-        LowDensityGuidance(network, class_means=torch.zeros(1, 2)),
-    ]
-    described = [json.dumps(describe(term)) for term in kinds]
-    assert len(set(described)) == len(kinds)
-    assert json.dumps(describe(MixedDensityGuidance(network, [0.1, 0.2]))) == described[0]
+def test_what_is_missing_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match="absent is missing; run the stage that writes it first"):
+        content.of_path(tmp_path / "absent")

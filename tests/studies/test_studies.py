@@ -25,6 +25,7 @@ from monai_minority.studies import (
     run_study,
 )
 from monai_minority.studies.cells import CellStudy
+from monai_minority.studies.plan import leaves
 from tests.run_folder import CLASSES, Pooled, _pictures, exact_score, make_run
 
 
@@ -171,10 +172,10 @@ def test_studies_share_their_sets_and_the_runs_own_classifier(run):
     assert cost["inference: shared, unguided"] == 12 * 5
     assert cost["inference: shared, class2_scale2"] == 4 * 12 * 5
     assert cost["train_classifier: num_classes/2"] == 3 * 10 * 4
-    mixed = [call.settings for call in MixedDensity().calls(plan) if "guidance" in call.settings]
-    assert [one["settings::scale"] for one in mixed] == [1.0, 2.0]
-    thresholds = QuantileClasses.load(plan.run_dir / "classes.json").thresholds
-    assert len(thresholds) == CLASSES, "as the expression in the settings reads them"
+    mixed = [call for call in MixedDensity().calls(plan) if call.overlays == ("mixed_density",)]
+    assert [call.identity["guidance_scale"] for call in mixed] == [1.0, 2.0]
+    assert [call.evaluations for call in mixed] == [4 * 12 * 5] * 2
+    assert len(QuantileClasses.load(mixed[0].identity["classes_path"]).tau) == CLASSES, "as the overlay reads them"
 
 
 def test_images_are_measured_once_and_features_too(run, monkeypatch):
@@ -223,5 +224,7 @@ def test_bad_plans_are_named(tmp_path):
 
 def test_every_study_of_sets_names_a_cell_for_each_set_it_asks_for(run):
     for study in CellStudy.__subclasses__():
-        asked = {call.leaves for call in study().calls(run.plan) if call.stage == "inference"}
-        assert {f"{folder}/samples/{name}" for _, folder, name in study().cells(run.plan)} == asked, study.__name__
+        asked = {leaves(call) for call in study().calls(run.plan) if call.stage == "inference"}
+        assert {run.plan.folder / folder / "samples" / name for _, folder, name in study().cells(run.plan)} == asked, (
+            study.__name__
+        )

@@ -1,11 +1,12 @@
 """Batches of a store, drawn in an order that depends on the seed and the step alone."""
 
+import os
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from torch.utils.data import Dataset, Sampler
+from torch.utils.data import DataLoader, Dataset, Sampler
 
 from monai_minority.data.store.image_store import ImageStore
 from monai_minority.data.store.real_or_generated import RealOrGenerated
@@ -151,9 +152,12 @@ class OrderedBatches(Sampler[BatchPlan]):
             raise ValueError(f"batch_size must be positive, got {batch_size}")
         self.num_items = num_items
         self.batch_size = batch_size
-        done = set(skip)
-        count = -(-num_items // batch_size)
-        self.steps = [step for step in range(rank, count, world_size) if step not in done]
+        self.steps = list(range(rank, -(-num_items // batch_size), world_size))
+        self.skip(skip)
+
+    def skip(self, done: Sequence[int]) -> None:
+        """Leave out batches that are done already, by their numbers."""
+        self.steps = [step for step in self.steps if step not in set(done)]
 
     def __iter__(self) -> Iterator[BatchPlan]:
         for step in self.steps:
@@ -162,3 +166,33 @@ class OrderedBatches(Sampler[BatchPlan]):
 
     def __len__(self) -> int:
         return len(self.steps)
+
+
+def shuffled_loader(dataset: Dataset, batch_size: int, seed: int = 0) -> DataLoader:
+    """An endless loader of :class:`ShuffledBatches` for training; each process of a distributed run reads its share.
+
+    Args:
+        dataset: :class:`StoreBatches`.
+        batch_size: size of the whole batch, over all processes.
+        seed: of the permutations.
+    """
+    sampler = ShuffledBatches(len(dataset), batch_size, seed, *_process())  # type: ignore[arg-type]
+    return DataLoader(dataset, sampler=sampler, batch_size=None)  # type: ignore[arg-type]
+
+
+def ordered_loader(dataset: Dataset, batch_size: int, shared: bool = False) -> DataLoader:
+    """A loader of :class:`OrderedBatches`, every image once.
+
+    Args:
+        dataset: :class:`StoreBatches`, or a plan that is read by its batches.
+        batch_size: largest batch.
+        shared: whether the processes of a distributed run take the batches in turn; otherwise each reads them all.
+    """
+    rank, world_size = _process() if shared else (0, 1)
+    sampler = OrderedBatches(len(dataset), batch_size, rank, world_size)  # type: ignore[arg-type]
+    return DataLoader(dataset, sampler=sampler, batch_size=None)  # type: ignore[arg-type]
+
+
+def _process() -> tuple[int, int]:
+    """This process among those that ``torchrun`` started, and how many there are."""
+    return int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from monai_minority.data import BatchPlan, ImageStore, RealOrGenerated, StoreBatches
-from monai_minority.run.stage import describe
+from monai_minority.run.content import of_store
 
 
 def store_of(path, levels, **columns):
@@ -46,10 +46,10 @@ def test_batches_come_in_their_order_with_seeds_of_their_own(both):
 
 def test_what_counts_as_changed(both, tmp_path):
     real, made = both.stores
-    assert describe(both.subset("train")) != describe(both.subset("validation"))
-    assert describe(RealOrGenerated(real, made, validation_share=0.5)) == describe(both)
+    assert of_store(both.subset("train")) != of_store(both.subset("validation"))
+    assert of_store(RealOrGenerated(real, made, validation_share=0.5)) == of_store(both)
     other = store_of(tmp_path / "other", [200, 201, 202, 204], seed=range(4))
-    assert describe(RealOrGenerated(real, other, validation_share=0.5)) != describe(both)
+    assert of_store(RealOrGenerated(real, other, validation_share=0.5)) != of_store(both)
 
 
 def test_refusals(both, tmp_path):

@@ -6,7 +6,8 @@ import torch
 
 from monai_minority.data import ImageStore, StoreBatches
 from monai_minority.networks import LatentAutoencoder
-from monai_minority.stages import measure_scale, write_latents
+from monai_minority.stages.encode import write_latents
+from monai_minority.stages.train_autoencoder import measure_scale
 from tests.toy_autoencoder import SwappedBlocks
 
 

@@ -1,8 +1,7 @@
-"""What stages do first."""
+"""Several processes on one run, as ``torchrun`` starts them; a single one is the first of one."""
 
 import os
 from datetime import timedelta
-from pathlib import Path
 
 import torch
 from monai.utils import set_determinism
@@ -24,21 +23,9 @@ def start(seed: int) -> None:
         torch.distributed.init_process_group(backend, timeout=timedelta(days=7))
 
 
-def check_read(backbone_path: str | os.PathLike[str], trained_path: str | os.PathLike[str]) -> None:
-    """See that the stages after training read what it writes, not a published file.
-
-    Args:
-        backbone_path: what they read.
-        trained_path: what training writes.
-
-    Raises:
-        ValueError: it is another file.
-    """
-    if Path(backbone_path).resolve() != Path(trained_path).resolve():
-        raise ValueError(
-            f"backbone_path must be {trained_path}, which `train` writes, got {backbone_path}; set it so, or leave the "
-            "stage out (backbone_stages: []) to use the file there"
-        )
+def is_main() -> bool:
+    """Whether this process is the first, which alone writes what is not shared."""
+    return int(os.environ.get("RANK", 0)) == 0
 
 
 def barrier() -> None:

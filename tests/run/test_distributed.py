@@ -3,10 +3,9 @@
 import random
 
 import numpy as np
-import pytest
 import torch
 
-from monai_minority.run import barrier, check_read, parallel, start
+from monai_minority.run import barrier, parallel, start
 
 
 def test_seeds_every_generator():
@@ -22,11 +21,3 @@ def test_one_process_is_not_wrapped_and_does_not_wait():
     network = torch.nn.Linear(1, 1)
     assert parallel(network) is network
     barrier()
-
-
-def test_what_is_trained_must_be_what_is_read(tmp_path):
-    check_read(tmp_path / "run" / ".." / "model.pt", str(tmp_path / "model.pt"))
-    with pytest.raises(
-        ValueError, match=r"backbone_path must be .*backbone/model.pt, .* got .*published.pt; set it so"
-    ):
-        check_read(tmp_path / "published.pt", tmp_path / "backbone" / "model.pt")

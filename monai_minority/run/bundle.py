@@ -1,0 +1,123 @@
+"""A bundle's configurations: which are stages, which are overlays, and where they lie."""
+
+import difflib
+import functools
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+
+class Bundle:
+    """The folder of a MONAI bundle, and of the bundle whose stages it shares, if any.
+
+    ``configs/`` has ``common.yaml`` and a file a stage; ``configs/overlays/`` has, at any depth, what is merged over
+    them. A ``common.yaml`` may name with ``stage_configs`` the ``configs/`` of another bundle, whose stages and
+    overlays are then found too, under its own.
+
+    Args:
+        path: the folder.
+
+    Raises:
+        FileNotFoundError: it is no bundle, or shares the stages of none.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path.resolve()
+        self.configs = self.path / "configs"
+        if not (self.configs / "common.yaml").is_file():
+            raise FileNotFoundError(f"--bundle must be a bundle's folder, {path} has no configs/common.yaml")
+        shared = load(self.configs / "common.yaml").get("stage_configs")
+        self.shared = self.configs if shared is None else (self.path / shared).resolve()
+        """``configs/`` of the stages."""
+        if not (self.shared / "common.yaml").is_file():
+            raise FileNotFoundError(
+                f"stage_configs of {path} must be a folder with common.yaml, {path / str(shared)} is none"
+            )
+
+    @property
+    def stages(self) -> dict[str, Path]:
+        """The stages by name."""
+        return {path.stem: path for path in sorted(self.shared.glob("*.yaml")) if "run" in load(path)}
+
+    @property
+    def overlays(self) -> dict[str, Path]:
+        """The overlays by name, the bundle's own before those of the bundle that it shares."""
+        folders = dict.fromkeys((self.configs, self.shared))
+        found = [path for folder in folders for path in sorted((folder / "overlays").rglob("*.yaml"))]
+        return {path.stem: path for path in reversed(found)}
+
+    def common(self) -> list[Path]:
+        """What lies under every stage: the settings that stages share."""
+        return [self.shared / "common.yaml"]
+
+    def layers(self, names: Sequence[str]) -> list[Path]:
+        """What lies over every stage: the bundle's own settings where its stages are another's, and overlays."""
+        own = [] if self.shared == self.configs else [self.configs / "common.yaml"]
+        return [*own, *map(self.overlay, names)]
+
+    def overlay(self, name: str, of: str = "--overlay") -> Path:
+        """An overlay by its name or path.
+
+        Args:
+            name: the name.
+            of: what names it, for messages.
+
+        Raises:
+            FileNotFoundError: there is none.
+        """
+        known = self.overlays
+        if name in known:
+            return known[name]
+        if Path(name).is_file():
+            return Path(name)
+        hint = nearest(name, known, f"there are {', '.join(sorted(known))}")
+        raise FileNotFoundError(f"{of} must be a YAML file or an overlay of the bundle, got {name}; {hint}")
+
+    def files(self, stage: str, layers: Sequence[Path] = (), of: str = "pipeline") -> tuple[Path, ...]:
+        """Configurations of a stage in the order of merging; in ``train+mine`` the overlay ``mine`` is merged last.
+
+        Args:
+            stage: its name.
+            layers: what lies over it.
+            of: what names the stage, for messages.
+
+        Raises:
+            FileNotFoundError: there is no such stage or overlay.
+        """
+        name, *variants = stage.split("+")
+        known = self.stages
+        if name not in known:
+            hint = nearest(name, known, f"there are {', '.join(known)}")
+            raise FileNotFoundError(f"{of} must be stages of the bundle, got {name}; {hint}")
+        over = [self.overlay(variant, f"{of}, {stage},") for variant in variants]
+        return (*self.common(), known[name], *layers, *over)
+
+
+def merged(files: Iterable[Path]) -> Any:
+    """A parser of configurations that are merged in their order."""
+    from monai.bundle import ConfigParser  # here: it takes seconds, and --help should not
+
+    parser = ConfigParser()
+    parser.read_config([str(path) for path in files])
+    return parser
+
+
+def load(path: Path) -> dict[str, Any]:
+    """One configuration as it is written; not to be changed."""
+    return _load(path, path.stat().st_mtime_ns)
+
+
+def nearest(name: str, known: Iterable[str], otherwise: str) -> str:
+    """A hint for a name that is not known."""
+    near = difflib.get_close_matches(name, sorted(known), 3)
+    return f"did you mean {' or '.join(near)}?" if near else otherwise
+
+
+@functools.cache  # asked for each stage, of long files
+def _load(path: Path, changed: int) -> dict[str, Any]:
+    from monai.bundle import ConfigParser
+
+    content = ConfigParser.load_config_file(path)
+    if not isinstance(content, dict):
+        raise ValueError(f"{path} must hold settings by name, got {type(content).__name__}")
+    return content

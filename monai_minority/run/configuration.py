@@ -1,0 +1,154 @@
+"""What a stage depends on, read from its configuration."""
+
+import inspect
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from monai.bundle import ConfigParser
+from monai.bundle.reference_resolver import ReferenceResolver
+
+from monai_minority.run.content import of_path
+
+UNINFLUENTIAL = frozenset(
+    {
+        "run_dir",  # where results lie
+        "bundle_root",
+        "device",  # what computes them
+        "num_workers",
+        "phantom_workers",
+        "score_batch_size",  # images a batch, where each image is on its own: float32 rounding apart
+        "encode_batch_size",
+        "sampling_batch_size",
+        "evaluation_batch_size",
+        "review_batch_size",
+        "external_batch_size",
+        "grid_every",  # pictures of a training, beside its result
+        "grid_steps",
+        "grid_inferer",
+        "progress",
+        "_desc_",
+    }
+)
+"""Settings that cannot change a result. All others that a stage refers to count, without being named anywhere."""
+
+
+class Configuration:
+    """The settings that a stage of a parsed configuration refers to, directly or through others.
+
+    Args:
+        parser: a parser that has resolved the stage.
+        root: id of the stage in it.
+    """
+
+    def __init__(self, parser: ConfigParser, root: str = "stage") -> None:
+        self.parser = parser
+        self.root = root
+        self.run_dir = Path(parser.get_parsed_content("run_dir", default=".")).absolute()
+
+    @classmethod
+    def of_caller(cls) -> "Configuration | None":
+        """That of the parser which is making the calling object, ``None`` where no parser is.
+
+        MONAI gives an object its arguments and nothing of where they came from, so the parser is found on the stack.
+        """
+        frame = inspect.currentframe()
+        parser = None
+        while frame is not None:
+            owner = frame.f_locals.get("self")
+            if isinstance(owner, ConfigParser):
+                parser = owner
+            frame = frame.f_back
+        return None if parser is None else cls(parser)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Every leaf by its path ``a::b``: a plain value as it was resolved, all else as it is written.
+
+        Paths within the run folder are given from there, so that a moved run folder stays valid; what lies elsewhere
+        counts by its content. Leaves of :data:`UNINFLUENTIAL` are left out.
+        """
+        return dict(sorted(self._leaves()))
+
+    @property
+    def objects(self) -> Iterator[Any]:
+        """What the items that the stage refers to were resolved to."""
+        resolved = self.parser.ref_resolver.resolved_content
+        seen = set()
+        for name in self._visited():
+            for key, value in resolved.items():
+                if (key == name or key.startswith(f"{name}::")) and key not in seen:
+                    seen.add(key)
+                    yield value
+
+    def _visited(self) -> list[str]:
+        """The ids that the stage refers to, itself first."""
+        found: dict[str, None] = {}
+        waiting = [self.root]
+        while waiting:
+            name = waiting.pop()
+            if name in found or name not in self.parser or _is_uninfluential(name):
+                continue
+            found[name] = None
+            for path, value in _walk(self.parser[name], name):
+                if isinstance(value, str) and not _is_uninfluential(path):
+                    waiting += ReferenceResolver.match_refs_pattern(value)
+        return list(found)
+
+    def _leaves(self) -> Iterator[tuple[str, Any]]:
+        resolved = self.parser.ref_resolver.resolved_content
+        for name in self._visited():
+            for path, raw in _walk(self.parser[name], name):
+                if not _is_uninfluential(path):
+                    plain = _plain(resolved[path]) if path in resolved and _is_expression(raw) else None
+                    yield path, self._located(raw if plain is None else plain[0])
+
+    def _located(self, value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: self._located(item) for key, item in value.items()}
+        if isinstance(value, list):
+            return [self._located(item) for item in value]
+        if not isinstance(value, str) or os.sep not in value or value.startswith("$"):
+            return value
+        path = Path(value)
+        if path.is_absolute() and path.is_relative_to(self.run_dir):
+            return f"run_dir/{path.relative_to(self.run_dir).as_posix()}"
+        if path.is_file() or (path.is_absolute() and path.exists()):
+            return of_path(path)
+        return value
+
+
+def _is_uninfluential(path: str) -> bool:
+    return not UNINFLUENTIAL.isdisjoint(path.split("::"))
+
+
+def _is_expression(value: Any) -> bool:
+    return isinstance(value, str) and value.startswith("$")
+
+
+def _walk(value: Any, path: str) -> Iterator[tuple[str, Any]]:
+    """Every leaf below a configuration with its path; an empty list or dict is one."""
+    pairs = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    if not pairs:
+        yield path, value
+    for key, item in pairs:
+        yield from _walk(item, f"{path}::{key}")
+
+
+def _plain(value: Any) -> tuple[Any] | None:
+    """A value that JSON can hold, in a tuple, or ``None`` for all else."""
+    if value is None or isinstance(value, bool | int | float | str):
+        return (value,)
+    if isinstance(value, torch.dtype):
+        return (str(value),)
+    if isinstance(value, Path):
+        return (str(value),)
+    if isinstance(value, list | tuple | range):
+        parts = [_plain(item) for item in value]
+        return None if None in parts else ([part[0] for part in parts if part is not None],)
+    if isinstance(value, dict):
+        items = {str(key): _plain(item) for key, item in value.items()}
+        return None if None in items.values() else ({key: item[0] for key, item in items.items() if item},)
+    return None

@@ -1,0 +1,61 @@
+"""The folder that a run leaves everything in."""
+
+import os
+from pathlib import Path
+
+
+class RunFolder:
+    """Where each part of a run lies, written once; the parts themselves need not be there.
+
+    Args:
+        path: the folder.
+
+    Example:
+        >>> folder = RunFolder("runs/first")
+        >>> folder.scores.as_posix(), folder.samples("guided").as_posix()
+        ('runs/first/scores.csv', 'runs/first/samples/guided')
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        self.record = self.path / "run.json"
+        """Settings, contents, versions and times of each stage."""
+        self.cohort = self.path / "cohort.csv"
+        """What was found, with the names and paths that identify: the only such file."""
+        self.rejected = self.path / "rejected.csv"
+        self.intensity = self.path / "intensity.json"
+        self.store = self.path / "store"
+        """The real images."""
+        self.latents = self.path / "latents"
+        self.labels = self.path / "labels.json"
+        self.timestep = self.path / "timestep.json"
+        self.timestep_curve = self.path / "timestep.csv"
+        self.scores = self.path / "scores.csv"
+        self.classes = self.path / "classes.json"
+        """Thresholds of the minority classes."""
+        self.features = self.path / "features"
+        """Features of stores by their content, kept between stages."""
+        self.evaluation = self.path / "evaluation"
+        self.comparison = self.path / "comparison"
+        self.studies = self.path / "studies"
+        self.report = self.path / "report.html"
+
+    def network(self, name: str) -> Path:
+        """The folder of a trained network: ``backbone``, ``classifier``, ``autoencoder`` …"""
+        return self.path / name
+
+    def samples(self, name: str, folder: str = "samples") -> Path:
+        """A sample set; those in ``samples/`` are evaluated and reported."""
+        return self.path / folder / name
+
+    def filtered(self, name: str) -> Path:
+        """A sample set without its suspected copies."""
+        return self.path / "filtered" / name
+
+    def exports(self, name: str) -> Path:
+        """A sample set in other formats."""
+        return self.path / "exports" / name
+
+    def tensorboard(self, name: str) -> Path:
+        """TensorBoard's files of a stage."""
+        return self.path / "tensorboard" / name

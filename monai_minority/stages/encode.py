@@ -1,0 +1,68 @@
+"""Stored images to the latents that the diffusion networks learn from."""
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from monai.engines import SupervisedEvaluator
+
+from monai_minority.data import ImageStore
+from monai_minority.run import ProgressBar, ResultParts, Stage, content, is_main
+
+
+@dataclass(kw_only=True)
+class Encode(Stage):
+    """Encode every stored image once, into a store that shares the images' table.
+
+    Attributes:
+        store: the images.
+        evaluator: encodes a batch by its ``network``, the autoencoder.
+        batch_size: of the evaluator.
+        dtype: of the stored values, ``float16`` or ``float32``.
+        path: folder of the latents; one that is there is replaced.
+    """
+
+    store: ImageStore
+    evaluator: SupervisedEvaluator
+    batch_size: int
+    dtype: str
+    path: str
+
+    name = "encode"
+    shared = True
+    columns = ()
+
+    @property
+    def leaves(self) -> Sequence[Path]:
+        return [Path(self.path)]
+
+    def work(self) -> None:
+        parts = ResultParts(self.folder.path / "latents.partial", self.fingerprint, self.batch_size)
+        ProgressBar(self.name, enabled=is_main()).attach(self.evaluator)
+        parts.run(self.evaluator)
+        if is_main():
+            made_by = content.of_network(self.evaluator.network)
+            write_latents(parts, self.store, self.path, self.dtype, autoencoder=made_by)
+            parts.delete()
+
+
+def write_latents(
+    latents: Iterable[np.ndarray], images: ImageStore, path: str | os.PathLike[str], dtype: str = "float16", **meta: Any
+) -> ImageStore:
+    """Write scaled latents as a store that shares the table of their images.
+
+    Args:
+        latents: batches ``[B, c, h, w]`` in the order of the images.
+        images: the whole store that was encoded.
+        path: folder of the store; one that is there is replaced.
+        dtype: of the stored values, ``float16`` or ``float32``.
+        meta: provenance, kept in the store.
+
+    Returns:
+        The store, whose ``batch`` gives the latents as they are.
+    """
+    parts = (part.astype(dtype) for part in latents)
+    return ImageStore.create(Path(path), parts, images, (-1, 1), overwrite=True, bounded=False, latents=True, **meta)

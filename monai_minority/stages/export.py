@@ -1,0 +1,41 @@
+"""A sample set for other programs."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from monai_minority.data import ImageStore
+from monai_minority.run import Stage, content
+from monai_minority.samples import export_samples
+
+
+@dataclass(kw_only=True)
+class Export(Stage):
+    """Write a sample set as PNG pictures, NIfTI volumes and DICOM series into ``exports/``.
+
+    Attributes:
+        samples: the set.
+        sample_set: its name.
+        formats: some of ``png``, ``nifti`` and ``dicom``.
+    """
+
+    samples: ImageStore
+    sample_set: str
+    formats: Sequence[str]
+
+    @property
+    def name(self) -> str:  # type: ignore[override]
+        return f"exports/{self.sample_set}"
+
+    @cached_property
+    def contents(self) -> dict[str, Any]:
+        return {**super().contents, "made": content.of_path(self.samples.path / "store.json")}
+
+    @property
+    def leaves(self) -> Sequence[Path]:
+        return [self.folder.exports(self.sample_set)]
+
+    def work(self) -> None:
+        export_samples(self.samples, self.folder.exports(self.sample_set), self.formats)

@@ -1,0 +1,40 @@
+"""Samples that another program made, as a sample set like any other."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from monai_minority.data import ImageStore
+from monai_minority.run import Stage
+from monai_minority.samples import ImportedSamples, write_samples
+
+
+@dataclass(kw_only=True)
+class ImportSamples(Stage):
+    """Write the images of an archive or folder into ``samples/``.
+
+    Attributes:
+        sample_set: name of the set.
+        method: who made them, kept in the set.
+        source: the images.
+        store: the real images, whose geometry the samples have.
+    """
+
+    sample_set: str
+    method: str
+    source: ImportedSamples
+    store: ImageStore
+
+    columns = ()
+
+    @property
+    def name(self) -> str:  # type: ignore[override]
+        return f"samples/{self.sample_set}"
+
+    @property
+    def leaves(self) -> Sequence[Path]:
+        return [self.folder.samples(self.sample_set)]
+
+    def work(self) -> None:
+        path = self.folder.samples(self.sample_set)
+        write_samples(self.source, self.source.plan, path, 0.0, {"method": self.method}, self.store.geometry)

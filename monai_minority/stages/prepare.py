@@ -1,0 +1,45 @@
+"""Volumes or pictures to a store of images, split by subject."""
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from monai_minority.data import Cohort
+from monai_minority.run import Stage, content
+
+
+@dataclass(kw_only=True)
+class Prepare(Stage):
+    """Find what a data set holds, split it by subject, and extract its images into the store.
+
+    Leaves the store, and ``cohort.csv``, which names what was found and, with a reason, what was left out.
+
+    Attributes:
+        dataset_dir: folder, table or list of the data set.
+        find: makes a :class:`~monai_minority.data.Cohort` of it.
+        options: of ``find``.
+        split: gives every subject its split.
+        extract: writes the images of a cohort into the store.
+    """
+
+    dataset_dir: str | os.PathLike[str]
+    find: Callable[..., Cohort]
+    options: Mapping[str, Any]
+    split: Callable[[Cohort], Cohort]
+    extract: Callable[[Cohort], object]
+
+    name = "prepare"
+
+    @cached_property
+    def contents(self) -> dict[str, Any]:
+        return {**super().contents, "data": content.of_path(Path(self.dataset_dir))}
+
+    @property
+    def leaves(self) -> Sequence[Path]:
+        return [self.folder.store, self.folder.cohort]
+
+    def work(self) -> None:
+        self.extract(self.split(self.find(**self.options)))

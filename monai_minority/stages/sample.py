@@ -1,0 +1,89 @@
+"""Generated images, unguided or guided, as a store that says they are synthetic."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from monai.engines import Evaluator
+from torch import nn
+
+from monai_minority.data import ImageStore
+from monai_minority.run import ProgressBar, ResultParts, SamplingCost, Stage, content, is_main
+from monai_minority.samples import SamplePlan, write_samples
+
+
+@dataclass(kw_only=True)
+class Sample(Stage):
+    """Sample the images of a plan into a store, a PNG grid and, where they have one channel, a NIfTI volume.
+
+    Attributes:
+        sample_folder: folder of sample sets in the run folder.
+        sample_set: name of this one.
+        plan: seeds and target classes.
+        evaluator: samples a batch of the plan.
+        batch_size: of the evaluator.
+        backbone: the diffusion network.
+        autoencoder: that decodes its samples, ``None`` where it draws pixels.
+        classifiers: the networks that guide, whose evaluations are counted; ``None`` entries are passed over.
+        classifier: the minority classifier among them.
+        label_classifier: that of class labels, and
+        label_scale: the scale of its guidance.
+        postprocessing: MONAI transform of the images.
+        details: further settings that the store keeps; ``scale`` among them is the guidance scale of its table.
+        store: the real images, whose geometry the samples have.
+    """
+
+    sample_folder: str
+    sample_set: str
+    plan: SamplePlan
+    evaluator: Evaluator
+    batch_size: int
+    backbone: nn.Module
+    autoencoder: nn.Module | None = None
+    classifiers: Sequence[nn.Module | None] = ()
+    classifier: nn.Module | None = None
+    label_classifier: nn.Module | None = None
+    label_scale: float = 0.0
+    postprocessing: Any = None
+    details: Mapping[str, Any] = field(default_factory=dict)
+    store: ImageStore
+
+    shared = True
+    columns = ()
+
+    @property
+    def name(self) -> str:  # type: ignore[override]
+        return f"{self.sample_folder}/{self.sample_set}"
+
+    @property
+    def leaves(self) -> Sequence[Path]:
+        return [self.folder.samples(self.sample_set, self.sample_folder)]
+
+    def work(self) -> None:
+        path = self.folder.samples(self.sample_set, self.sample_folder)
+        parts = ResultParts(path.with_name(f".{path.name}.partial"), self.fingerprint, self.batch_size)
+        cost = SamplingCost(parts.folder, {"backbone": [self.backbone], "classifier": list(self.classifiers)})
+        cost.attach(self.evaluator)
+        ProgressBar(f"sample {self.sample_set}", enabled=is_main()).attach(self.evaluator)
+        parts.run(self.evaluator)
+        if is_main():
+            settings = {**self.details, **self._made_by(), **cost.summary()}
+            write_samples(parts, self.plan, path, settings["scale"], settings, self.store.geometry)
+            parts.delete()
+
+    def _made_by(self) -> dict[str, Any]:
+        """Networks by their hashes, and what was done besides guidance by the minority classifier."""
+        backbone = content.of_network(self.backbone)
+        classifier = None if self.classifier is None else content.of_network(self.classifier)
+        made: dict[str, Any] = {
+            "backbone": [backbone, content.of_network(self.autoencoder)] if self.autoencoder else backbone,
+            "classifier": classifier,
+        }
+        if self.label_scale and self.label_classifier is not None:
+            made["classifier"] = [classifier, content.of_network(self.label_classifier), self.label_scale]
+            made["label_scale"] = self.label_scale
+        if self.postprocessing:
+            assert self.configuration is not None
+            made["postprocessing"] = self.configuration.parser["postprocessing"]
+        return made

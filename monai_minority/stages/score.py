@@ -1,0 +1,101 @@
+"""Minority scores of every stored image."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from monai.engines import Evaluator
+
+from monai_minority.data import ImageStore
+from monai_minority.files import whole_file
+from monai_minority.keys import Column, Split
+from monai_minority.run import ProgressBar, ResultParts, Stage, is_main
+from monai_minority.scoring import MinorityScore
+from monai_minority.stages.timestep import settle_timestep
+
+
+@dataclass(kw_only=True)
+class Score(Stage):
+    """Score every stored image (Eq. 7, with class labels Eq. 16), at a timestep that is settled first.
+
+    Leaves ``scores.csv``, ``timestep.json`` (with ``auto`` the curve in ``timestep.csv`` too), and the columns
+    ``minority_score`` and ``minority_score_error``.
+
+    Attributes:
+        store: the images.
+        images: what the network learned from: these images, or their latents.
+        score: of ``images``; its timestep may be ``auto``.
+        evaluator: scores a batch of ``images``.
+        batch_size: of the evaluator.
+        class_label_columns: the column of class labels for a conditional network, or none.
+        criterion: how ``auto`` chooses; see :func:`~monai_minority.scoring.choose_timestep`.
+        max_images: training images that ``auto`` looks at.
+        seed: of the noise.
+    """
+
+    store: ImageStore
+    images: ImageStore
+    score: MinorityScore
+    evaluator: Evaluator
+    batch_size: int
+    class_label_columns: Sequence[str] = ()
+    criterion: str
+    max_images: int
+    seed: int
+
+    name = "score"
+    shared = True
+    columns = (Column.SPLIT,)  # of which ``auto`` looks at the training images
+
+    @property
+    def leaves(self) -> Sequence[Path]:
+        return [self.folder.scores, self.folder.timestep]
+
+    @property
+    def is_complete(self) -> bool:
+        return Column.SCORE in self.store.table
+
+    def work(self) -> None:
+        settle_timestep(
+            self.score,
+            self.images.subset(split=Split.TRAIN.value),
+            self.run_dir,
+            next(iter(self.class_label_columns), None),
+            criterion=self.criterion,
+            max_images=self.max_images,
+            seed=self.seed,
+            progress=is_main(),
+        )
+        parts = ResultParts(self.folder.path / "scores.partial", self.fingerprint, self.batch_size)
+        ProgressBar(self.name, enabled=is_main()).attach(self.evaluator)
+        parts.run(self.evaluator)
+        if is_main():
+            record_scores(parts.gather(len(self.images)), self.store, self.folder.scores)
+            parts.delete()
+
+
+def record_scores(results: np.ndarray, store: ImageStore, path: Path) -> None:
+    """Write scores into the store's table and a CSV file.
+
+    Args:
+        results: ``[N, 2]``, score and standard error of each image of the store.
+        store: the scored images.
+        path: the file.
+
+    Raises:
+        ValueError: a score is not finite; the images are named.
+    """
+    broken = ~np.isfinite(results[:, 0])
+    if broken.any():
+        sources = store.table[Column.SOURCE][broken].tolist()
+        raise ValueError(
+            f"{broken.sum()} image(s) have no finite minority score, for instance {', '.join(map(str, sources[:5]))}; "
+            "the network or the distance gave NaN for them: look at the images, and at the training loss"
+        )
+    columns = {str(Column.SCORE): results[:, 0], str(Column.SCORE_ERROR): results[:, 1]}
+    store.add_columns(**columns)
+    identity = store.table[[Column.SOURCE, Column.SLICE]]
+    with whole_file(path) as partial:
+        pd.concat([identity, pd.DataFrame(columns)], axis=1).to_csv(partial, index=False)

@@ -1,0 +1,104 @@
+"""The autoencoder whose latents the diffusion networks learn."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from monai.networks.utils import eval_mode
+from tqdm import tqdm
+
+from monai_minority.data import ImageStore
+from monai_minority.networks import LatentAutoencoder, save_weights
+from monai_minority.run import is_main
+from monai_minority.stages.training import Training
+from monai_minority.training import AutoencoderLoss, DiscriminatorStep, ReconstructionGrid
+
+
+@dataclass(kw_only=True)
+class TrainAutoencoder(Training):
+    """Train the autoencoder, and set its scale so that the latents of the training images have unit deviation.
+
+    Attributes:
+        loss: of reconstructions.
+        images: the training images, and
+        validation_images: those that TensorBoard shows beside their reconstructions.
+        batch_size: of the measurement of the scale.
+        adversary: the discriminator of the adversarial loss, and
+        adversary_optimizer: of its parameters, both used from
+        adversarial_start: on, in steps, where
+        adversarial_weight: is not 0.
+    """
+
+    network: LatentAutoencoder
+    loss: AutoencoderLoss
+    images: ImageStore
+    validation_images: ImageStore
+    batch_size: int
+    adversary: torch.nn.Module
+    adversary_optimizer: torch.optim.Optimizer
+    adversarial_start: int
+    adversarial_weight: float
+
+    def kept(self) -> Mapping[str, Any]:
+        return {"discriminator": self.adversary, "discriminator_optimizer": self.adversary_optimizer}
+
+    def handlers(self) -> Iterable[Any]:
+        if not self.adversarial_weight:
+            return []
+        return [DiscriminatorStep(self.adversary, self.adversary_optimizer, self.loss, self.adversarial_start)]
+
+    def pictures(self) -> Iterable[Any]:
+        return [ReconstructionGrid(self.network, self.validation_images, self.writer, enabled=is_main())]
+
+    @property
+    def losses(self) -> Callable[[Any], Any]:
+        return _losses
+
+    def save(self, path: Path) -> None:
+        measure_scale(self.network, self.images, self.batch_size)
+        save_weights(self.network, path)
+
+
+def _losses(output: Mapping[str, Any]) -> dict[str, float]:
+    found = {"loss": output["loss"].item()}
+    if "discriminator_loss" in output:
+        found["discriminator"] = output["discriminator_loss"].item()
+    return found
+
+
+def measure_scale(
+    autoencoder: LatentAutoencoder, images: ImageStore, batch_size: int = 64, progress: bool = True
+) -> float:
+    """Set the autoencoder's scale to 1 / standard deviation of the latents, over all their values.
+
+    Args:
+        autoencoder: trained; its ``scale`` is set.
+        images: the training images, and no others.
+        batch_size: images at a time.
+        progress: show a bar.
+
+    Returns:
+        The scale.
+
+    Raises:
+        ValueError: the latents are all alike or not finite.
+    """
+    count, total, squares = 0, 0.0, 0.0
+    device = autoencoder.scale.device
+    with eval_mode(autoencoder):
+        for rows in tqdm(np.array_split(np.arange(len(images)), -(-len(images) // batch_size)), disable=not progress):
+            latents = autoencoder.network.encode(images.batch(rows).to(device))[0].double()
+            count += latents.numel()
+            total += latents.sum().item()
+            squares += latents.square().sum().item()
+    variance = squares / count - (total / count) ** 2
+    if not 0 < variance < float("inf"):
+        raise ValueError(
+            f"the latents of the training images must vary and be finite, their variance is {variance}; the "
+            "autoencoder has collapsed or diverged: lower kl_weight or the learning rate"
+        )
+    autoencoder.scale.fill_(variance**-0.5)
+    return autoencoder.scale.item()
