@@ -35,10 +35,7 @@ class SamplingState:
 
     Attributes:
         x_t: the noisy images, requiring their gradient: :attr:`x0` is a differentiable function of this very tensor.
-        timesteps: as given, and
-        scheduler: as given, and
-        class_labels: as given, and
-        target_class: as given.
+        timesteps, scheduler, class_labels, target_class: as given.
 
     Example:
         >>> import torch
