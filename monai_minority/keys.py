@@ -26,8 +26,8 @@ class Key(StrEnum):
     SEED = "seed"
     CLASS_LABEL = "class_label"
     """Integer label of the data set itself (the ``c`` of Eq. 16), as a conditional network takes it."""
-    MINORITY_CLASS = "minority_class"
-    """Ordinal class, 0 the most common."""
+    TARGET_CLASS = "target_class"
+    """Minority class that an image to be sampled aims at, 0 the most common, -1 for none."""
 
 
 class Column(StrEnum):

@@ -1,21 +1,18 @@
 """Gradients that steer sampling; they add, ``a + b``."""
 
-from .label_classifier import LabelClassifierGuidance
+from .classifier import LabelClassifierGuidance, MinorityClassifierGuidance, MixedDensityGuidance
 from .low_density import LowDensityGuidance
-from .minority_classifier import MinorityClassifierGuidance
-from .mixed_density import MixedDensityGuidance
 from .self_guidance import SelfGuidance
-from .sum import SumGuidance
-from .term import Denoise, Draw, GuidanceTerm
+from .term import Draw, GuidanceTerm, SamplingState, SumGuidance
 
 __all__ = [
-    "Denoise",
     "Draw",
     "GuidanceTerm",
     "LabelClassifierGuidance",
     "LowDensityGuidance",
     "MinorityClassifierGuidance",
     "MixedDensityGuidance",
+    "SamplingState",
     "SelfGuidance",
     "SumGuidance",
 ]

@@ -4,8 +4,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .classifier_term import takes_class_labels
-from .term import Denoise, Draw, GuidanceTerm, input_gradient, largest_to_one, plain
+from monai_minority.networks.conditioning import takes_class_labels
+
+from .term import GuidanceTerm, SamplingState, largest_to_one
 
 
 class LowDensityGuidance(GuidanceTerm):
@@ -39,6 +40,20 @@ class LowDensityGuidance(GuidanceTerm):
 
     Raises:
         ValueError: if neither network is given, or ``temperature`` is not positive.
+
+    Example:
+        >>> import torch
+        >>> from monai_minority.diffusion import RespacedDDPMScheduler
+        >>> from monai_minority.guidance import LowDensityGuidance, SamplingState
+        >>> term = LowDensityGuidance(lambda x, timesteps: x.flatten(1), scale=0.5)  # a label a pixel
+        >>> state = SamplingState(
+        ...     torch.zeros(1, 1, 1, 2),
+        ...     torch.tensor([500]),
+        ...     RespacedDDPMScheduler(1000),
+        ...     class_labels=torch.tensor([1]),
+        ... )
+        >>> term.gradient(state).flatten().tolist()  # away from the image's own label
+        [0.5, -0.5]
     """
 
     def __init__(
@@ -55,7 +70,7 @@ class LowDensityGuidance(GuidanceTerm):
         if classifier is None and discriminator is None:
             raise ValueError("classifier and discriminator are both None; low-density guidance needs one of them.")
         if not temperature > 0:
-            raise ValueError(f"temperature must be positive, got {temperature}.")
+            raise ValueError(f"temperature must be positive, got {temperature}; 1.0 leaves the logits as they are.")
         self.classifier = classifier.eval() if isinstance(classifier, nn.Module) else classifier
         self.discriminator = discriminator.eval() if isinstance(discriminator, nn.Module) else discriminator
         self.realism = float(realism)
@@ -85,28 +100,19 @@ class LowDensityGuidance(GuidanceTerm):
             return -(log_p.exp() * log_p).sum(dim=-1)
         return -log_p.gather(-1, class_labels.long()[:, None]).squeeze(-1)
 
-    def gradient(
-        self,
-        x_t: Tensor,
-        timesteps: Tensor,
-        denoise: Denoise,
-        class_labels: Tensor | None = None,
-        minority_classes: Tensor | None = None,
-        draw: Draw | None = None,
-    ) -> Tensor:
+    def gradient(self, state: SamplingState) -> Tensor:
         """Weighted sum of both gradients; see :meth:`GuidanceTerm.gradient`."""
-        timesteps = plain(timesteps if self.scheduler is None else self.scheduler.network_timesteps(timesteps))
-        labels = plain(class_labels)
+        timesteps, labels = state.network_timesteps, state.class_labels
         classifier, discriminator = self.classifier, self.discriminator
         rescale = largest_to_one if self.normalize else (lambda gradient: gradient)
-        total = torch.zeros_like(x_t)
+        total = torch.zeros_like(state.x_t)
         if classifier is not None and self.scale:
-            rarer = input_gradient(lambda x: self.hardness(classifier(x, timesteps), labels), x_t)
+            rarer = state.gradient_of(lambda: self.hardness(classifier(state.x_t, timesteps), labels))
             total += self.scale * rescale(rarer)
         if discriminator is not None and self.realism:
             known = takes_class_labels(discriminator, unknown=False) and labels is not None
             conditions = {"class_labels": labels} if known else {}
-            realer = input_gradient(lambda x: _log_real(discriminator(x, timesteps, **conditions).float()), x_t)
+            realer = state.gradient_of(lambda: _log_real(discriminator(state.x_t, timesteps, **conditions).float()))
             total += self.realism * rescale(realer)
         return total
 
@@ -118,4 +124,6 @@ def _log_real(logits: Tensor) -> Tensor:
         return F.logsigmoid(logits[:, 0])
     if logits.shape[-1] == 2:
         return logits.log_softmax(dim=-1)[:, 1]
-    raise ValueError(f"discriminator must give one or two logits an image, got {logits.shape[-1]}.")
+    raise ValueError(
+        f"discriminator must give one or two logits an image, got {logits.shape[-1]}; the second of two is for real."
+    )

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from .term import Denoise, Draw, GuidanceTerm, input_gradient, largest_to_one
+from .term import GuidanceTerm, SamplingState, largest_to_one
 
 
 class SelfGuidance(GuidanceTerm):
@@ -29,6 +29,22 @@ class SelfGuidance(GuidanceTerm):
 
     Raises:
         ValueError: if a number is outside its range.
+
+    Example:
+        >>> import torch
+        >>> from monai_minority.diffusion import RespacedDDPMScheduler, SeededNoise
+        >>> from monai_minority.guidance import SamplingState, SelfGuidance
+        >>> scheduler = RespacedDDPMScheduler(1000, prediction_type="sample")
+        >>> scheduler.set_timesteps(50)
+        >>> state = SamplingState(
+        ...     torch.ones(1, 1, 2, 2),
+        ...     scheduler.timesteps[-6:-5],  # the fifth from the clean end
+        ...     scheduler,
+        ...     network=lambda x, timesteps: x / 2,
+        ...     draw=SeededNoise([0], (1, 2, 2)),
+        ... )
+        >>> SelfGuidance(scale=0.4).gradient(state).abs().max()
+        tensor(0.4000)
     """
 
     def __init__(
@@ -48,7 +64,9 @@ class SelfGuidance(GuidanceTerm):
         if every < 1 or draws < 1:
             raise ValueError(f"every and draws must be at least 1, got every={every} and draws={draws}.")
         if isinstance(distance, int | float) and not distance > 0:
-            raise ValueError(f"distance as a number is the order of a norm and must be positive, got {distance}.")
+            raise ValueError(
+                f"distance as a number is the order of a norm and must be positive, got {distance}; 2 is Euclid's."
+            )
         self.distance = distance
         self.renoise_share = renoise_share
         self.every = every
@@ -57,50 +75,33 @@ class SelfGuidance(GuidanceTerm):
         self.normalize = normalize
         self.clip = clip
 
-    def gradient(
-        self,
-        x_t: Tensor,
-        timesteps: Tensor,
-        denoise: Denoise,
-        class_labels: Tensor | None = None,
-        minority_classes: Tensor | None = None,
-        draw: Draw | None = None,
-    ) -> Tensor:
+    def gradient(self, state: SamplingState) -> Tensor:
         """Gradient of the distance, zero at steps left out; see :meth:`GuidanceTerm.gradient`."""
         if self.scale == 0:
-            return torch.zeros_like(x_t)
-        kept = self._kept_steps()
-        active = self._active(timesteps, kept)
+            return torch.zeros_like(state.x_t)
+        kept = state.scheduler.timesteps.flip(0).long()  # the respaced steps' training indices, ascending
+        active = self._active(state.timesteps, kept)
         if not active.any():
-            return torch.zeros_like(x_t)
-        if draw is None:
-            raise ValueError("draw must be given: self-guidance noises the denoised image again, got None.")
-        renoise_timesteps = torch.full_like(timesteps, int(kept[int(len(kept) * self.renoise_share)]))
+            return torch.zeros_like(state.x_t)
+        again = torch.full_like(state.timesteps, int(kept[int(len(kept) * self.renoise_share)]))
 
-        def restore(x: Tensor, t: Tensor) -> Tensor:
-            x0 = denoise(x, t)
-            return x0.clamp(-1, 1) if self.clip else x0
-
-        def objective(x: Tensor) -> Tensor:
-            x0 = restore(x, timesteps)
+        def objective() -> Tensor:
+            x0 = self._clipped(state.x0)
             total = x0.new_zeros(len(x0))
             for _ in range(self.draws):
                 with torch.no_grad():
-                    renoised = self.scheduler.add_noise(x0, draw(), renoise_timesteps)
-                    restored = restore(renoised, renoise_timesteps)
+                    renoised = state.scheduler.add_noise(x0, state.draw(), again)
+                    restored = self._clipped(state.denoise(renoised, again))
                 total = total + self._compare(x0, restored)
             return total / self.draws
 
-        gradient = input_gradient(objective, x_t)
+        gradient = state.gradient_of(objective)
         if self.normalize:
             gradient = largest_to_one(gradient)
-        return self.scale * gradient * active.to(x_t)[:, None, None, None]
+        return self.scale * gradient * active.to(gradient)[:, None, None, None]
 
-    def _kept_steps(self) -> Tensor:
-        """Training indices of the respaced steps, ascending."""
-        if self.scheduler is None:
-            raise ValueError("scheduler is not known to SelfGuidance; call attach(scheduler) before gradient().")
-        return self.scheduler.timesteps.flip(0).long()
+    def _clipped(self, x0: Tensor) -> Tensor:
+        return x0.clamp(-1, 1) if self.clip else x0
 
     def _active(self, timesteps: Tensor, kept: Tensor) -> Tensor:
         """Which images, ``[B]``, are at a step to act at."""

@@ -1,13 +1,10 @@
 """How networks are called: guided sampling, scoring, and classification of noised images."""
 
-from .autocast import AutocastInferer
 from .denoising import DenoisingInferer, LabelPair
-from .encoding import EncodingInferer
 from .guided import GuidedDiffusionInferer
 from .latent import LatentDiffusionInferer, decoding
 from .noisy_classifier import NoisyClassifierInferer
-from .scoring import ScoringInferer
-from .self_distillation import SelfDistillationInferer
+from .small import AutocastInferer, EncodingInferer, ScoringInferer, SelfDistillationInferer
 
 __all__ = [
     "AutocastInferer",

@@ -9,7 +9,15 @@ from torch import Tensor
 
 
 class LabelPair(NamedTuple):
-    """Outputs for the same noised images under two labels each, ``[B, C, H, W]`` or ``[B, 2 C, H, W]``."""
+    """Outputs for the same noised images under two labels each, ``[B, C, H, W]`` or ``[B, 2 C, H, W]``.
+
+    Example:
+        >>> import torch
+        >>> from monai_minority.inferers import LabelPair
+        >>> pair = LabelPair(own=torch.ones(1, 1, 2, 2), other=torch.zeros(1, 1, 2, 2))
+        >>> (pair.own - pair.other).mean().item()
+        1.0
+    """
 
     own: Tensor
     other: Tensor
@@ -22,6 +30,15 @@ class DenoisingInferer(Inferer):
 
     Args:
         scheduler: noise schedule, one of this project's ``diffusion``.
+
+    Example:
+        >>> import torch
+        >>> from monai_minority.diffusion import RespacedDDPMScheduler
+        >>> from monai_minority.inferers import DenoisingInferer
+        >>> inferer, noise = DenoisingInferer(RespacedDDPMScheduler(1000)), torch.ones(2, 1, 4, 4)
+        >>> x_t = inferer(torch.zeros(2, 1, 4, 4), lambda x, timesteps: x, noise, torch.tensor([0, 999]))
+        >>> [round(value, 2) for value in x_t[:, 0, 0, 0].tolist()]  # the share of noise at the ends of the schedule
+        [0.01, 1.0]
     """
 
     def __init__(self, scheduler: Any) -> None:

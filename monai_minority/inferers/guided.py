@@ -10,13 +10,12 @@ from monai.networks.utils import eval_mode
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from monai_minority.diffusion import SeededNoise, predict_x0
-from monai_minority.guidance import GuidanceTerm
+from monai_minority.diffusion import SeededNoise
+from monai_minority.guidance import Draw, GuidanceTerm, SamplingState
+from monai_minority.guidance.term import plain
 from monai_minority.networks.conditioning import takes_class_labels
 
 Labels: TypeAlias = Tensor | Sequence[int] | int | None
-Noise: TypeAlias = Callable[[], Tensor]
-"""Each call gives the next standard normal noise ``[B, C, H, W]``."""
 
 MODES = ("mean", "score", "fixed")
 
@@ -49,6 +48,21 @@ class GuidedDiffusionInferer(Inferer):
 
     Raises:
         ValueError: if an argument is outside its range.
+
+    Example:
+        >>> import torch
+        >>> from monai_minority.diffusion import RespacedDDPMScheduler
+        >>> from monai_minority.guidance import MinorityClassifierGuidance
+        >>> from monai_minority.inferers import GuidedDiffusionInferer
+        >>> def network(x, timesteps):  # takes every state for noise alone
+        ...     return x
+        >>> def classifier(x, timesteps):  # two classes; the second is the brighter one
+        ...     return torch.stack([-x.sum((1, 2, 3)), x.sum((1, 2, 3))], dim=1)
+        >>> guidance = MinorityClassifierGuidance(classifier, scale=2.0)
+        >>> inferer = GuidedDiffusionInferer(RespacedDDPMScheduler(1000), guidance, mode="score", steps=10)
+        >>> images = inferer.sample(network, seeds=[5, 5], shape=(1, 2, 2), target_class=[0, 1], progress=False)
+        >>> images.shape, bool((images[0] < images[1]).all())
+        (torch.Size([2, 1, 2, 2]), True)
     """
 
     def __init__(
@@ -91,6 +105,7 @@ class GuidedDiffusionInferer(Inferer):
         inputs: Tensor,
         network: Callable[..., Tensor],
         class_labels: Labels = None,
+        target_class: Labels = None,
         minority_classes: Labels = None,
     ) -> Tensor:
         """Sample one batch, as MONAI's ``SupervisedEvaluator`` asks for it.
@@ -99,6 +114,7 @@ class GuidedDiffusionInferer(Inferer):
             inputs: integer seeds ``[B]``.
             network: the diffusion network.
             class_labels: see :meth:`sample`.
+            target_class: see :meth:`sample`.
             minority_classes: see :meth:`sample`.
 
         Returns:
@@ -111,10 +127,11 @@ class GuidedDiffusionInferer(Inferer):
             inputs,
             self.shape,
             class_labels,
-            minority_classes,
+            target_class,
             batch_size=len(inputs),
             progress=False,
             device=inputs.device,
+            minority_classes=minority_classes,
         ).to(inputs.device)
 
     def sample(
@@ -123,11 +140,12 @@ class GuidedDiffusionInferer(Inferer):
         seeds: Tensor | Sequence[int],
         shape: Sequence[int],
         class_labels: Labels = None,
-        minority_classes: Labels = None,
+        target_class: Labels = None,
         batch_size: int = 64,
-        noise: Noise | None = None,
+        noise: Draw | None = None,
         progress: bool = True,
         device: torch.device | str | None = None,
+        minority_classes: Labels = None,
     ) -> Tensor:
         """Sample one image a seed.
 
@@ -137,19 +155,24 @@ class GuidedDiffusionInferer(Inferer):
             seeds: integers ``[N]``.
             shape: ``(C, H, W)``.
             class_labels: labels of the data set, ``[N]`` or one for all, for the network and the guidance.
-            minority_classes: ordinal classes to aim at, ``[N]`` or one for all.
+            target_class: minority classes to aim at, 0 the most common, ``[N]`` or one for all.
             batch_size: images sampled at a time; the result does not depend on it.
             noise: takes the place of the seeded noise: each call gives ``[B, C, H, W]``, the initial noise
                 first, then each step's, and what the guidance draws in between.
             progress: show a progress bar over images times steps.
             device: where to sample; by default where the network's parameters are.
+            minority_classes: an older name of ``target_class``.
 
         Returns:
             float32 ``[N, C, H, W]`` in memory of the CPU, about [-1, 1], not clamped.
+
+        Raises:
+            ValueError: if an argument does not fit the number of seeds or is outside its range, or ``target_class`` is
+                given under both of its names.
         """
         images = torch.empty(len(seeds), *shape)
         batches = self.sample_batches(
-            network, seeds, shape, class_labels, minority_classes, batch_size, noise, progress, device
+            network, seeds, shape, class_labels, target_class, batch_size, noise, progress, device, minority_classes
         )
         for indices, batch in batches:
             images[indices] = batch
@@ -161,11 +184,12 @@ class GuidedDiffusionInferer(Inferer):
         seeds: Tensor | Sequence[int],
         shape: Sequence[int],
         class_labels: Labels = None,
-        minority_classes: Labels = None,
+        target_class: Labels = None,
         batch_size: int = 64,
-        noise: Noise | None = None,
+        noise: Draw | None = None,
         progress: bool = True,
         device: torch.device | str | None = None,
+        minority_classes: Labels = None,
     ) -> Iterator[tuple[Tensor, Tensor]]:
         """Like :meth:`sample`, a batch at a time: any number of images passes through constant memory.
 
@@ -177,49 +201,50 @@ class GuidedDiffusionInferer(Inferer):
         steps = len(self.scheduler.timesteps)
         if self.skip >= steps:
             raise ValueError(f"skip must leave one of the scheduler's {steps} steps, got {self.skip}.")
-        # a copy outside inference mode, where an evaluator may have made the seeds
+        if target_class is not None and minority_classes is not None:
+            raise ValueError(
+                "minority_classes is an older name of target_class and cannot be given beside it, got both; "
+                "give target_class alone."
+            )
+        # bare integers: an engine's seeds may be a MetaTensor, or made in inference mode
         seeds = torch.tensor(seeds.tolist() if isinstance(seeds, Tensor) else list(seeds), dtype=torch.int64)
         labels = _per_image(class_labels, len(seeds), "class_labels")
-        classes = _per_image(minority_classes, len(seeds), "minority_classes")
+        targets = _per_image(target_class if minority_classes is None else minority_classes, len(seeds), "target_class")
         device = torch.device(device) if device is not None else _device_of(network)
         with tqdm(
             total=len(seeds) * (steps - self.skip), unit="image-step", desc="sampling", disable=not progress
         ) as bar:
-            for indices in torch.arange(len(seeds)).split(batch_size):
-                source = noise or SeededNoise(seeds[indices], shape, device)
-                batch_labels = None if labels is None else labels[indices].to(device)
-                batch_classes = None if classes is None else classes[indices].to(device)
-                yield (
-                    indices,
-                    self._sample_batch(network, source, device, batch_labels, batch_classes, bar).cpu(),
-                )
+            for rows in torch.arange(len(seeds)).split(batch_size):
+                source = noise or SeededNoise(seeds[rows], shape, device)
+                yield rows, self._sample_batch(network, source, device, labels, targets, rows, bar).cpu()
 
     def _sample_batch(
         self,
         network: Callable[..., Tensor],
-        noise: Noise,
+        noise: Draw,
         device: torch.device,
-        class_labels: Tensor | None,
-        minority_classes: Tensor | None,
+        labels: Tensor | None,
+        targets: Tensor | None,
+        rows: Tensor,
         bar: tqdm,
     ) -> Tensor:
         """One batch from noise to images, ``[B, C, H, W]`` on ``device``."""
         layout = torch.channels_last if self.channels_last else torch.contiguous_format
 
         def draw() -> Tensor:
-            return noise().to(device=device, dtype=torch.float32)
+            return plain(noise()).to(device=device, dtype=torch.float32)
 
-        if self.guidance is not None:
-            self.guidance.attach(self.scheduler)
         modules = [network] if isinstance(network, nn.Module) else []
         with torch.inference_mode(False), torch.no_grad(), eval_mode(*modules):
+            class_labels = None if labels is None else labels[rows].to(device)
+            target_class = None if targets is None else targets[rows].to(device)
             if self.channels_last:
                 for module in modules:
                     module.to(memory_format=torch.channels_last)
             x_t = draw() * self.boost
             for t in self.scheduler.timesteps[self.skip :].tolist():
                 x_t = x_t.contiguous(memory_format=layout)
-                x_t = self._step(network, t, x_t, class_labels, minority_classes, draw)
+                x_t = self._step(network, t, x_t, class_labels, target_class, draw)
                 bar.update(len(x_t))
         return x_t
 
@@ -229,39 +254,28 @@ class GuidedDiffusionInferer(Inferer):
         t: int,
         x_t: Tensor,
         class_labels: Tensor | None,
-        minority_classes: Tensor | None,
-        draw: Noise,
+        target_class: Tensor | None,
+        draw: Draw,
     ) -> Tensor:
         """From ``x_t`` to the state at the next respaced step."""
         step_noise = draw()
-        timesteps = torch.full((len(x_t),), t, dtype=torch.int64, device=x_t.device)
         labels = {}
         if class_labels is not None and takes_class_labels(network, unknown=True):
             labels["class_labels"] = class_labels
 
-        def run(x: Tensor, at: Tensor) -> Tensor:
+        def run(x: Tensor, network_timesteps: Tensor) -> Tensor:
             with self._precision(x.device):
-                return network(x, self.scheduler.network_timesteps(at), **labels).float()
+                return network(x, network_timesteps, **labels).float()
 
-        output: Tensor | None = None
-
-        def denoise(x: Tensor, at: Tensor) -> Tensor:
-            nonlocal output
-            result = run(x, at)
-            # what the guidance has computed at the present state need not be computed again for the step
-            if output is None and at is timesteps and torch.equal(x, x_t):
-                output = result.detach()
-            return predict_x0(result, x, at, self.scheduler, clip=False)
-
+        timesteps = torch.full((len(x_t),), t, dtype=torch.int64, device=x_t.device)
+        state = SamplingState(x_t, timesteps, self.scheduler, run, class_labels, target_class, draw)
         gradient = None
         if self.guidance is not None and (self.interval is None or self.interval[0] <= t <= self.interval[1]):
             with self._precision(x_t.device):
-                gradient = self.guidance.gradient(x_t, timesteps, denoise, class_labels, minority_classes, draw).float()
-        if output is None:
-            output = run(x_t, timesteps)
+                gradient = self.guidance.gradient(state).detach().float()
         if gradient is not None and self.mode == "fixed":
-            return self._scheduler_step(output, t, x_t, step_noise) + gradient
-        return self._scheduler_step(output, t, x_t, step_noise, gradient)
+            return self._scheduler_step(state.output, t, x_t, step_noise) + gradient
+        return self._scheduler_step(state.output, t, x_t, step_noise, gradient)
 
     def _scheduler_step(
         self, output: Tensor, t: int, x_t: Tensor, noise: Tensor, gradient: Tensor | None = None
@@ -279,7 +293,7 @@ def _device_of(network: Callable[..., Tensor]) -> torch.device:
 
 
 def _per_image(values: Labels, number: int, name: str) -> Tensor | None:
-    """Labels as int64 ``[number]`` on the CPU, made outside inference mode."""
+    """Labels as int64 ``[number]`` on the CPU."""
     if values is None:
         return None
     given = values.tolist() if isinstance(values, Tensor) else values

@@ -24,12 +24,27 @@ class LatentDiffusionInferer(Inferer):
 
     Raises:
         ValueError: the scheduler clips to [-1, 1].
+
+    Example:
+        >>> import torch
+        >>> from monai_minority.diffusion import RespacedDDPMScheduler
+        >>> from monai_minority.inferers import GuidedDiffusionInferer, LatentDiffusionInferer
+        >>> class Doubled(torch.nn.Module):  # latents half the size of images, in the place of a LatentAutoencoder
+        ...     scale = torch.ones(())
+        ...
+        ...     def decode(self, latents):
+        ...         return latents.repeat_interleave(2, dim=2).repeat_interleave(2, dim=3)
+        >>> inferer = GuidedDiffusionInferer(RespacedDDPMScheduler(1000, clip_sample=False), steps=5)
+        >>> latent = LatentDiffusionInferer(inferer, Doubled())
+        >>> latent.sample(lambda x, timesteps: x, seeds=[0, 1], shape=(3, 4, 4), progress=False).shape
+        torch.Size([2, 3, 8, 8])
     """
 
     def __init__(self, inferer: GuidedDiffusionInferer, autoencoder: LatentAutoencoder) -> None:
         if inferer.scheduler.clip_sample:
             raise ValueError(
-                "the scheduler's clip_sample must be False for latents, whose values lie beyond [-1, 1]; got True"
+                "the scheduler's clip_sample must be False for latents, whose values lie beyond [-1, 1], got True; "
+                "set clip_sample=False."
             )
         self.inferer = inferer
         self.autoencoder = autoencoder

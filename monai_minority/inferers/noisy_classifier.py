@@ -24,6 +24,14 @@ class NoisyClassifierInferer(Inferer):
 
     Raises:
         ValueError: if a timestep of the grid is outside ``0 … T-1``.
+
+    Example:
+        >>> import torch
+        >>> from monai_minority.diffusion import RespacedDDPMScheduler
+        >>> from monai_minority.inferers import NoisyClassifierInferer
+        >>> inferer = NoisyClassifierInferer(RespacedDDPMScheduler(1000), grid=[0, 500, 999])
+        >>> inferer(torch.zeros(4, 1, 2, 2), lambda x, timesteps: x.flatten(1), seeds=torch.arange(4)).shape
+        torch.Size([4, 3, 4])
     """
 
     def __init__(self, scheduler: Any, grid: Sequence[int] | None = None) -> None:

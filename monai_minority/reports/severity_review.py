@@ -61,7 +61,7 @@ class SeverityReview:
         feature_dir: str | Path | None = None,
         name: str = "samples",
         scale: float | str = 0.0,
-        class_key: str = Key.MINORITY_CLASS.value,
+        class_key: str = Key.TARGET_CLASS.value,
         columns: int = 8,
         max_real: int = 1000,
         batch_size: int = 64,

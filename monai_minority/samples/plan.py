@@ -60,7 +60,7 @@ class SamplePlan(Dataset):
 
     def __getitem__(self, plan: BatchPlan) -> dict[str, Any]:
         rows = np.asarray(plan.indices)
-        batch = {Key.IMAGE.value: self.seeds[rows], Key.MINORITY_CLASS.value: self.targets[rows], "step": plan.step}
+        batch = {Key.IMAGE.value: self.seeds[rows], Key.TARGET_CLASS.value: self.targets[rows], "step": plan.step}
         if self.class_labels is not None:
             batch[Key.CLASS_LABEL.value] = self.class_labels[rows]
         return batch

@@ -1,21 +1,20 @@
 """The minority score: how far an image is from its own one-step denoising."""
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from monai.networks.schedulers import Scheduler
 from monai.networks.utils import eval_mode
 from torch import Tensor, nn
 
-from monai_minority.diffusion import predict_x0
+from monai_minority.diffusion import SeededNoise, predict_x0
 
-from .default_timestep import default_timestep
 from .distances import Distance
-from .seeded_noise import seeded_noise
+from .timestep import TimestepChoice, choose_timestep, default_timestep
 
-if TYPE_CHECKING:
-    from .timestep_choice import TimestepChoice
+SCORING_STREAM = 0x5C04E5
+"""Keeps the score of a sampled image from meeting the very noise that the image grew from."""
 
 
 class ScoreResult(NamedTuple):
@@ -133,13 +132,11 @@ class MinorityScore:
                 parts.append(self._distances(images[rows], timesteps, labels, drawn.to(images)))
         return torch.cat(parts, dim=2)
 
-    def choose_timestep(self, images: Tensor, class_labels: Tensor | None = None, **options: Any) -> "TimestepChoice":
+    def choose_timestep(self, images: Tensor, class_labels: Tensor | None = None, **options: Any) -> TimestepChoice:
         """Choose ``t`` on training images, without labels of rarity, and keep it.
 
         Takes the arguments of :func:`~monai_minority.scoring.choose_timestep` and returns its curve.
         """
-        from .timestep_choice import choose_timestep
-
         choice = choose_timestep(self, images, class_labels, **options)
         self.timestep = choice.timestep
         return choice
@@ -200,6 +197,47 @@ class MinorityScore:
             )
 
 
+class EncodedScore(MinorityScore):
+    """Encodes images and scores the latents; all else is as in the score it is made of.
+
+    Args:
+        score: score of latents.
+        encode: from images ``[B, C, H, W]`` in [-1, 1] to what ``score`` takes, such as
+            :meth:`~monai_minority.networks.LatentAutoencoder.encode`.
+    """
+
+    def __init__(self, score: MinorityScore, encode: Callable[[Tensor], Tensor]) -> None:
+        vars(self).update(vars(score))
+        self.encode = encode
+
+    def distances(self, images: Tensor, *args: Any, **options: Any) -> Tensor:
+        """Single distances of the images' latents; noise, where it is given, is the latents' own."""
+        with torch.no_grad():
+            latents = torch.cat([self.encode(part) for part in images.split(self.max_batch)])
+        return super().distances(latents, *args, **options)
+
+
+def seeded_noise(seeds: Sequence[int] | Tensor, draws: int, shape: Sequence[int]) -> Tensor:
+    """Standard normal noise, one generator an image.
+
+    Args:
+        seeds: ``[B]`` whole numbers.
+        draws: how many an image.
+        shape: ``(C, H, W)``.
+
+    Returns:
+        ``[draws, B, C, H, W]`` on the CPU, the same on every machine that draws it. The first draws do not
+        depend on how many follow.
+    """
+    noise = SeededNoise([int(seed) ^ SCORING_STREAM for seed in seeds], shape)
+    return torch.stack([noise() for _ in range(draws)])
+
+
 def _repeat(batch: Tensor, times: int) -> Tensor:
     """The batch ``times`` over, as noise ``[draws, B, …]`` is flattened."""
     return batch.expand(times, *batch.shape).flatten(0, 1)
+
+
+def encoding(score: MinorityScore, autoencoder: Any = None) -> MinorityScore:
+    """A score of images: the one given, or where there is an autoencoder that of their latents."""
+    return score if autoencoder is None else EncodedScore(score, autoencoder.encode)

@@ -124,7 +124,7 @@ class QuantileClasses:
 
     @property
     def tau(self) -> list[float] | list[list[float]]:
-        """The thresholds as the weights of Eq. 18, none below 0: ``[L]``, or ``[G, L]``, a row a group in their order."""
+        """The thresholds as weights of Eq. 18, none below 0: ``[L]``, or ``[G, L]``, a row a group in their order."""
         found: Any = self.thresholds
         rows = [found[group] for group in sorted(found)] if isinstance(found, dict) else found
         return np.clip(rows, 0, None).tolist()

@@ -24,7 +24,7 @@ def compare_sampling(store: ImageStore, bundle: Bundle, settings: Settings, devi
     seeds = range(batch)
 
     def ours() -> None:
-        inferer.sample(network, seeds, shape, minority_classes=rarest, batch_size=batch, progress=False)
+        inferer.sample(network, seeds, shape, target_class=rarest, batch_size=batch, progress=False)
 
     def plain() -> None:
         x = torch.randn(batch, *shape, device=device)

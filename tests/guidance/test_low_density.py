@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from monai_minority.guidance import LowDensityGuidance
+from monai_minority.diffusion import RespacedDDPMScheduler
+from monai_minority.guidance import LowDensityGuidance, SamplingState
 
 WEIGHT = torch.randn(3, 4, generator=torch.Generator().manual_seed(6), dtype=torch.float64)
 REAL = torch.randn(4, generator=torch.Generator().manual_seed(7), dtype=torch.float64)
@@ -14,6 +15,10 @@ MEANS = torch.randn(3, 3, generator=torch.Generator().manual_seed(8), dtype=torc
 X = torch.randn(4, 1, 2, 2, generator=torch.Generator().manual_seed(9))
 T = torch.zeros(4).long()
 LABELS = torch.tensor([2, 0, 1, 1])
+
+
+def state(labels=None):
+    return SamplingState(X, T, RespacedDDPMScheduler(1000), class_labels=labels)
 
 
 class Classifier(nn.Module):
@@ -79,7 +84,7 @@ CASES = {
 def test_hardness(case):
     formula, means, labels = CASES[case]
     term = LowDensityGuidance(Classifier(), scale=1.5, class_means=means, temperature=0.5, normalize=False)
-    gradient = term.gradient(X, T, None, class_labels=labels).double()
+    gradient = term.gradient(state(labels)).double()
     torch.testing.assert_close(gradient, 1.5 * finite_differences(formula), rtol=1e-4, atol=1e-5)
 
 
@@ -88,7 +93,7 @@ def test_realism(logits):
     """Two logits that differ by the one logit mean the same probability."""
     term = LowDensityGuidance(discriminator=Discriminator(logits), realism=0.8, normalize=False)
     expected = finite_differences(lambda x, c: -math.log1p(math.exp(-float(REAL @ x))))
-    torch.testing.assert_close(term.gradient(X, T, None).double(), 0.8 * expected, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(term.gradient(state()).double(), 0.8 * expected, rtol=1e-4, atol=1e-5)
 
 
 def test_a_discriminator_conditional_on_labels_gets_them_and_the_classifier_never_does():
@@ -100,9 +105,9 @@ def test_a_discriminator_conditional_on_labels_gets_them_and_the_classifier_neve
 
     term = LowDensityGuidance(Classifier(), Conditional(1), scale=0.0, realism=1.0, normalize=False)
     expected = finite_differences(lambda x, c: -math.log1p(math.exp(-(1 + c) * float(REAL @ x))))
-    gradient = term.gradient(X, T, None, class_labels=LABELS).double()
+    gradient = term.gradient(state(LABELS)).double()
     torch.testing.assert_close(gradient, expected, rtol=1e-4, atol=1e-5)
-    hard = LowDensityGuidance(Classifier(), scale=1.0, normalize=False).gradient(X, T, None, class_labels=LABELS)
+    hard = LowDensityGuidance(Classifier(), scale=1.0, normalize=False).gradient(state(LABELS))
     assert hard.abs().max() > 0, "its call takes no labels"
 
 
@@ -112,7 +117,7 @@ def test_parts_are_normalised_before_they_add():
     expected = 0.2 * hard / hard.abs().amax((1, 2, 3), keepdim=True)
     expected += 0.7 * real / real.abs().amax((1, 2, 3), keepdim=True)
     term = LowDensityGuidance(Classifier(), Discriminator(1), scale=0.2, realism=0.7, temperature=0.5)
-    gradient = term.gradient(X, T, None, class_labels=LABELS).double()
+    gradient = term.gradient(state(LABELS)).double()
     torch.testing.assert_close(gradient, expected, rtol=1e-4, atol=1e-5)
 
 
@@ -122,4 +127,4 @@ def test_bad_arguments():
     with pytest.raises(ValueError, match="temperature must be positive, got 0"):
         LowDensityGuidance(Classifier(), temperature=0)
     with pytest.raises(ValueError, match="one or two logits an image, got 3"):
-        LowDensityGuidance(discriminator=Classifier()).gradient(X, T, None)
+        LowDensityGuidance(discriminator=Classifier()).gradient(state())

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from monai_minority.diffusion import RespacedDDPMScheduler, predict_x0
-from monai_minority.guidance import SelfGuidance
+from monai_minority.diffusion import RespacedDDPMScheduler
+from monai_minority.guidance import SamplingState, SelfGuidance
 from monai_minority.networks import ADMUNet
 
 SHAPE = (3, 1, 4, 4)
@@ -12,7 +12,7 @@ SHAPE = (3, 1, 4, 4)
 
 @pytest.fixture
 def scheduler():
-    scheduler = RespacedDDPMScheduler(1000, "improved_linear")
+    scheduler = RespacedDDPMScheduler(1000, "improved_linear", prediction_type="sample")
     scheduler.set_timesteps(20)
     return scheduler
 
@@ -41,8 +41,8 @@ def written_out(scheduler, x_t, timesteps, noises, p, share):
 def test_gradient_equals_the_formula(scheduler, p, draws, share):
     x_t, noises = torch.randn(SHAPE), [torch.randn(SHAPE) for _ in range(draws)]
     timesteps = scheduler.timesteps.flip(0)[10].expand(3).clone()
-    term = SelfGuidance(p, scale=1.7, renoise_share=share, draws=draws, normalize=False).attach(scheduler)
-    gradient = term.gradient(x_t, timesteps, denoise, draw=iter(noises).__next__)
+    term = SelfGuidance(p, scale=1.7, renoise_share=share, draws=draws, normalize=False)
+    gradient = term.gradient(SamplingState(x_t, timesteps, scheduler, denoise, draw=iter(noises).__next__))
     expected = 1.7 * written_out(scheduler, x_t.double(), timesteps, noises, p, share)
     torch.testing.assert_close(gradient.double(), expected, rtol=1e-4, atol=1e-5)
 
@@ -52,12 +52,12 @@ def test_normalised_by_the_largest_absolute_value(scheduler):
     timesteps = scheduler.timesteps.flip(0)[5].expand(3).clone()
     expected = written_out(scheduler, x_t.double(), timesteps, [noise], 2.0, 0.8)
     expected = 0.5 * expected / expected.abs().amax((1, 2, 3), keepdim=True)
-    gradient = SelfGuidance(scale=0.5).attach(scheduler).gradient(x_t, timesteps, denoise, draw=lambda: noise)
+    gradient = SelfGuidance(scale=0.5).gradient(SamplingState(x_t, timesteps, scheduler, denoise, draw=lambda: noise))
     torch.testing.assert_close(gradient.double(), expected, rtol=1e-4, atol=1e-5)
 
 
 def test_acts_where_the_index_is_divisible_and_not_too_low(scheduler):
-    term = SelfGuidance(every=5, stop_share=0.4).attach(scheduler)
+    term = SelfGuidance(every=5, stop_share=0.4)
     acted = []
     for index, t in enumerate(scheduler.timesteps.flip(0)):
         drawn = []
@@ -66,7 +66,7 @@ def test_acts_where_the_index_is_divisible_and_not_too_low(scheduler):
             drawn.append(torch.randn(SHAPE))
             return drawn[-1]
 
-        gradient = term.gradient(torch.randn(SHAPE), t.expand(3).clone(), denoise, draw=draw)
+        gradient = term.gradient(SamplingState(torch.randn(SHAPE), t.expand(3).clone(), scheduler, denoise, draw=draw))
         if gradient.any():
             acted.append(index)
         assert len(drawn) == bool(gradient.any())
@@ -83,8 +83,8 @@ def test_clip_limits_both_images_at_each_draw(scheduler):
         seen.append((a.detach(), b.detach()))
         return (a - b).abs().flatten(1).mean(1)
 
-    term = SelfGuidance(distance, draws=2, clip=True).attach(scheduler)
-    term.gradient(x_t, t, lambda x, at: 3 * denoise(x, at), draw=iter(noises).__next__)
+    term = SelfGuidance(distance, draws=2, clip=True)
+    term.gradient(SamplingState(x_t, t, scheduler, lambda x, at: 3 * denoise(x, at), draw=iter(noises).__next__))
     x0 = (3 * denoise(x_t, t)).clamp(-1, 1)
     for (a, b), noise in zip(seen, noises, strict=True):
         restored = (3 * denoise(scheduler.add_noise(x0, noise, again), again)).clamp(-1, 1)
@@ -94,10 +94,10 @@ def test_clip_limits_both_images_at_each_draw(scheduler):
 
 def test_errors_say_what_is_missing(scheduler):
     x_t, t = torch.zeros(SHAPE), scheduler.timesteps.flip(0)[5].expand(3).clone()
-    with pytest.raises(ValueError, match="attach"):
-        SelfGuidance().gradient(x_t, t, denoise)
+    with pytest.raises(ValueError, match="network must be given"):
+        SelfGuidance().gradient(SamplingState(x_t, t, scheduler))
     with pytest.raises(ValueError, match="draw must be given"):
-        SelfGuidance().attach(scheduler).gradient(x_t, t, denoise)
+        SelfGuidance().gradient(SamplingState(x_t, t, scheduler, denoise))
     with pytest.raises(ValueError, match="renoise_share must be in"):
         SelfGuidance(renoise_share=1.0)
     with pytest.raises(ValueError, match="every=0"):
@@ -124,13 +124,10 @@ def test_one_step_equals_the_recorded_one(fixtures_dir, name):
         draws=settings["num_mc_samples"],
         normalize=settings["use_normed_grad"],
         clip=settings["mg_clip_denoised"],
-    ).attach(scheduler)
-
-    def denoised(x, at):
-        return predict_x0(network(x, at), x, at, scheduler, clip=False)
-
+    )
+    timesteps = scheduler.timesteps.flip(0)[entry["t"]]
     gradient = term.gradient(
-        entry["x"], scheduler.timesteps.flip(0)[entry["t"]], denoised, draw=iter(entry["noises"]).__next__
+        SamplingState(entry["x"], timesteps, scheduler, network, draw=iter(entry["noises"]).__next__)
     )
     guided = entry["mean"] + entry["variance"] * gradient
     torch.testing.assert_close(guided, entry["guided_mean"], rtol=0, atol=1e-5)

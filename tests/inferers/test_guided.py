@@ -7,13 +7,13 @@ Closed form: pixels are N(0, 1), an observation y = 1 of each is N(x0, 0.75), so
 
 import pytest
 import torch
+from monai.data import MetaTensor
 from monai.engines import PrepareBatchExtraInput, SupervisedEvaluator
 from torch import nn
 from torch.utils.data import DataLoader
 
-from monai_minority.diffusion import RespacedDDIMScheduler, RespacedDDPMScheduler
+from monai_minority.diffusion import RespacedDDIMScheduler, RespacedDDPMScheduler, SeededNoise
 from monai_minority.guidance import GuidanceTerm, MinorityClassifierGuidance, SelfGuidance
-from monai_minority.guidance.term import input_gradient
 from monai_minority.inferers import GuidedDiffusionInferer
 
 SHAPE = (1, 8, 8)
@@ -35,13 +35,13 @@ class ExactDenoiser(nn.Module):
 class ExactObservation(GuidanceTerm):
     """``grad log p(y = 1 | x_t)``; given ``x_t``, y is N(E[x0 | x_t], Var[x0 | x_t] + 0.75)."""
 
-    def gradient(self, x_t, timesteps, denoise, class_labels=None, minority_classes=None, draw=None):
-        a = self.scheduler.alphas_cumprod[timesteps].to(x_t).view(-1, 1, 1, 1)
+    def gradient(self, state):
+        a = state.scheduler.alphas_cumprod[state.timesteps].to(state.x_t).view(-1, 1, 1, 1)
 
-        def log_likelihood(x):
-            return (-((1 - denoise(x, timesteps)) ** 2) / (2 * (1 - a + 0.75))).flatten(1).sum(1)
+        def log_likelihood():
+            return (-((1 - state.x0) ** 2) / (2 * (1 - a + 0.75))).flatten(1).sum(1)
 
-        return self.scale * input_gradient(log_likelihood, x_t)
+        return self.scale * state.gradient_of(log_likelihood)
 
 
 class SmallNetwork(nn.Module):
@@ -120,12 +120,12 @@ def guided_inferer(**options):
 def test_an_image_does_not_depend_on_its_batch():
     network, inferer = SmallNetwork(), guided_inferer()
     seeds, wanted = [5, 6, 7, 8, 9, 10, 11, 5], torch.tensor([0, 1, 2, 3, 4, 0, 1, 0])
-    whole = inferer.sample(network, seeds, SHAPE, minority_classes=wanted, batch_size=8, progress=False)
-    single = inferer.sample(network, seeds, SHAPE, minority_classes=wanted, batch_size=1, progress=False)
+    whole = inferer.sample(network, seeds, SHAPE, target_class=wanted, batch_size=8, progress=False)
+    single = inferer.sample(network, seeds, SHAPE, target_class=wanted, batch_size=1, progress=False)
     torch.testing.assert_close(single, whole, rtol=0, atol=2e-5)
     torch.testing.assert_close(whole[0], whole[7], rtol=0, atol=2e-5)
     assert (whole[0] - whole[1]).abs().max() > 0.1
-    few = inferer.sample(network, [8, 6], SHAPE, minority_classes=[3, 1], batch_size=2, progress=False)
+    few = inferer.sample(network, [8, 6], SHAPE, target_class=[3, 1], batch_size=2, progress=False)
     torch.testing.assert_close(few, whole[[3, 1]], rtol=0, atol=2e-5)
 
 
@@ -135,9 +135,9 @@ def test_order_of_draws(eta):
     asked, taken = [], []
 
     class Asks(GuidanceTerm):
-        def gradient(self, x_t, timesteps, denoise, class_labels=None, minority_classes=None, draw=None):
-            asked.extend([draw(), draw()])
-            return torch.zeros_like(x_t)
+        def gradient(self, state):
+            asked.extend([state.draw(), state.draw()])
+            return torch.zeros_like(state.x_t)
 
     class Recording(RespacedDDIMScheduler):
         def step(self, *args, noise=None, **kwargs):
@@ -170,7 +170,7 @@ def test_given_noise_takes_the_place_of_the_seeds():
 
 def test_sum_of_terms_samples_as_one_of_twice_the_scale():
     network, classifier = SmallNetwork(), SmallClassifier()
-    settings = {"seeds": [0, 1], "shape": SHAPE, "minority_classes": 4, "progress": False}
+    settings = {"seeds": [0, 1], "shape": SHAPE, "target_class": 4, "progress": False}
     one = MinorityClassifierGuidance(classifier, 6.0)
     two = MinorityClassifierGuidance(classifier, 2.0) + MinorityClassifierGuidance(classifier, 4.0)
     single = GuidedDiffusionInferer(ddpm(), one, steps=6).sample(network, **settings)
@@ -178,13 +178,33 @@ def test_sum_of_terms_samples_as_one_of_twice_the_scale():
     torch.testing.assert_close(summed, single, rtol=0, atol=1e-5)
 
 
+def test_the_older_name_of_the_target_class_is_taken():
+    network, inferer, wanted = SmallNetwork(), guided_inferer(shape=SHAPE), torch.tensor([4, 0])
+    settings = {"network": network, "seeds": [0, 1], "shape": SHAPE, "progress": False}
+    images = inferer.sample(**settings, target_class=wanted)
+    assert torch.equal(inferer.sample(**settings, minority_classes=wanted), images)
+    assert torch.equal(inferer.sample(network, [0, 1], SHAPE, None, wanted, 64, None, False), images)
+    assert torch.equal(inferer(torch.tensor([0, 1]), network, minority_classes=wanted), images)
+    assert not torch.equal(inferer.sample(**settings, target_class=wanted.flip(0)), images)
+
+
+def test_terms_at_one_step_share_the_evaluation_of_the_network():
+    network = ExactDenoiser(ddpm())
+    guidance = ExactObservation(0.5) + ExactObservation(0.5)
+    settings = {"seeds": [0, 1], "shape": SHAPE, "progress": False}
+    both = GuidedDiffusionInferer(ddpm(), guidance, mode="score", steps=10).sample(network, **settings)
+    assert network.calls == 10
+    one = GuidedDiffusionInferer(ddpm(), ExactObservation(), mode="score", steps=10).sample(network, **settings)
+    torch.testing.assert_close(both, one, rtol=0, atol=1e-5)
+
+
 def test_interval_guides_inside_alone():
     acted = []
 
     class Records(GuidanceTerm):
-        def gradient(self, x_t, timesteps, denoise, class_labels=None, minority_classes=None, draw=None):
-            acted.append(int(timesteps[0]))
-            return torch.ones_like(x_t)
+        def gradient(self, state):
+            acted.append(int(state.timesteps[0]))
+            return torch.ones_like(state.x_t)
 
     inferer = GuidedDiffusionInferer(ddpm(), Records(), steps=[10], interval=(222, 666))
     kept = inferer.scheduler.timesteps.tolist()
@@ -195,8 +215,8 @@ def test_interval_guides_inside_alone():
 
 def test_fixed_mode_adds_the_gradient_itself():
     class Constant(GuidanceTerm):
-        def gradient(self, x_t, timesteps, denoise, class_labels=None, minority_classes=None, draw=None):
-            return torch.full_like(x_t, 0.25 * (timesteps[0] == 0))
+        def gradient(self, state):
+            return torch.full_like(state.x_t, 0.25 * (state.timesteps[0] == 0))
 
     network = SmallNetwork()
     plain = GuidedDiffusionInferer(ddpm(), steps=5).sample(network, [1], SHAPE, progress=False)
@@ -220,7 +240,7 @@ def test_boost_and_skip_start_from_stronger_noise_at_a_later_step():
 
 def test_low_precision_ends_at_the_networks():
     network, inferer = SmallNetwork(), guided_inferer()
-    settings = {"seeds": [0, 1, 2], "shape": SHAPE, "minority_classes": 2, "progress": False}
+    settings = {"seeds": [0, 1, 2], "shape": SHAPE, "target_class": 2, "progress": False}
     exact = inferer.sample(network, **settings)
     inferer.autocast = torch.bfloat16
     network.dtypes.clear()
@@ -277,30 +297,53 @@ def test_a_stream_does_not_switch_gradients_off_for_its_reader():
 @pytest.mark.parametrize("context", [torch.no_grad, torch.inference_mode])
 def test_works_where_gradients_are_off(context):
     network, inferer = SmallNetwork(), guided_inferer()
-    expected = inferer.sample(network, [0, 1], SHAPE, minority_classes=1, progress=False)
+    expected = inferer.sample(network, [0, 1], SHAPE, target_class=1, progress=False)
     with context():
         seeds, wanted = torch.tensor([0, 1]), torch.tensor([1, 1])
-        images = inferer.sample(network, seeds, SHAPE, minority_classes=wanted, progress=False)
+        images = inferer.sample(network, seeds, SHAPE, target_class=wanted, progress=False)
     assert torch.equal(images, expected)
+
+
+@pytest.mark.parametrize("kind", [MetaTensor, torch.clone])
+def test_labels_and_noise_may_be_meta_tensors_or_come_from_inference_mode(kind):
+    """Self-guidance differentiates through a network that embeds the labels, which autograd then stores."""
+
+    class Conditional(SmallNetwork):
+        num_classes = 3
+
+        def __init__(self):
+            super().__init__()
+            self.embed = nn.Embedding(3, 1)
+
+        def forward(self, x, timesteps, class_labels):
+            assert type(x) is type(class_labels) is torch.Tensor
+            return super().forward(x, timesteps) * self.embed(class_labels)[:, :, None, None]
+
+    network, inferer = Conditional(), GuidedDiffusionInferer(ddpm(), SelfGuidance(every=1), mode="fixed", steps=3)
+    settings = {"seeds": [0, 1], "shape": SHAPE, "progress": False}
+    expected = inferer.sample(network, class_labels=[0, 2], **settings)
+    stream = SeededNoise([0, 1], SHAPE)
+    with torch.inference_mode():
+        labels = kind(torch.tensor([0, 2]))
+        images = inferer.sample(network, class_labels=labels, noise=lambda: kind(stream()), **settings)
+    assert type(images) is torch.Tensor and torch.equal(images, expected)
 
 
 def test_drives_a_supervised_evaluator():
     network, inferer = SmallNetwork(), guided_inferer(shape=SHAPE)
-    items = [{"image": seed, "minority_class": seed % 5} for seed in range(6)]
+    items = [{"image": seed, "target_class": seed % 5} for seed in range(6)]
     images = []
     evaluator = SupervisedEvaluator(
         device=torch.device("cpu"),
         val_data_loader=DataLoader(items, batch_size=3),
         network=network,
         inferer=inferer,
-        prepare_batch=PrepareBatchExtraInput({"minority_classes": "minority_class"}),
+        prepare_batch=PrepareBatchExtraInput({"target_class": "target_class"}),
         decollate=False,
     )
     evaluator.add_event_handler("MODEL_COMPLETED", lambda engine: images.append(engine.state.output["pred"]))
     evaluator.run()
-    expected = inferer.sample(
-        network, range(6), SHAPE, minority_classes=[seed % 5 for seed in range(6)], progress=False
-    )
+    expected = inferer.sample(network, range(6), SHAPE, target_class=[seed % 5 for seed in range(6)], progress=False)
     torch.testing.assert_close(torch.cat(images), expected, rtol=0, atol=2e-5)
 
 
@@ -314,8 +357,10 @@ def test_bad_arguments_are_named():
     with pytest.raises(ValueError, match="skip must leave one of the scheduler's 4 steps, got 4"):
         GuidedDiffusionInferer(ddpm(), steps=4, skip=4).sample(SmallNetwork(), [0], SHAPE, progress=False)
     inferer = GuidedDiffusionInferer(ddpm(), steps=4)
-    with pytest.raises(ValueError, match="minority_classes must be one integer or one for each of 2 seeds"):
-        inferer.sample(SmallNetwork(), [0, 1], SHAPE, minority_classes=[1, 2, 3])
+    with pytest.raises(ValueError, match="target_class must be one integer or one for each of 2 seeds"):
+        inferer.sample(SmallNetwork(), [0, 1], SHAPE, target_class=[1, 2, 3])
+    with pytest.raises(ValueError, match="minority_classes is an older name of target_class .* got both"):
+        inferer.sample(SmallNetwork(), [0, 1], SHAPE, target_class=1, minority_classes=1)
     with pytest.raises(ValueError, match="shape must be given"):
         inferer(torch.tensor([0]), SmallNetwork())
     with pytest.raises(ValueError, match="batch_size must be at least 1"):

@@ -70,7 +70,7 @@ def test_final_samples(sampling, name, tolerance):
         loaded(ADMUNet, nets["unet_config"], nets["unet"]),
         seeds=range(4),
         shape=(1, 32, 32),
-        minority_classes=nets["y"],
+        target_class=nets["y"],
         noise=replay(entry),
         progress=False,
     )

@@ -63,9 +63,9 @@ def test_guided_sampling_in_latents_equals_that_in_pixels(autoencoder, mode):
     drawn = [stream() for _ in range(9)]  # the initial noise and one of each step
     given = iter([autoencoder.decode(noise) for noise in drawn])
     expected = pixel.sample(
-        network, range(5), PIXELS, minority_classes=2, batch_size=5, noise=lambda: next(given), progress=False
+        network, range(5), PIXELS, target_class=2, batch_size=5, noise=lambda: next(given), progress=False
     )
-    found = latent.sample(wrapped, range(5), LATENTS, minority_classes=2, batch_size=5, progress=False)
+    found = latent.sample(wrapped, range(5), LATENTS, target_class=2, batch_size=5, progress=False)
     assert found.shape == (5, *PIXELS)
     torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
     unguided = LatentDiffusionInferer(GuidedDiffusionInferer(scheduler(), steps=8), autoencoder)
@@ -74,22 +74,22 @@ def test_guided_sampling_in_latents_equals_that_in_pixels(autoencoder, mode):
 
 def test_an_image_does_not_depend_on_its_batch(autoencoder):
     _, (latent, wrapped) = both(autoencoder)
-    whole = latent.sample(wrapped, range(6), LATENTS, minority_classes=1, batch_size=6, progress=False)
-    parts = latent.sample(wrapped, [4, 2], LATENTS, minority_classes=1, batch_size=1, progress=False)
+    whole = latent.sample(wrapped, range(6), LATENTS, target_class=1, batch_size=6, progress=False)
+    parts = latent.sample(wrapped, [4, 2], LATENTS, target_class=1, batch_size=1, progress=False)
     torch.testing.assert_close(parts, whole[[4, 2]], rtol=1e-4, atol=1e-4)
     assert (whole[4] - whole[2]).abs().max() > 0.1
 
 
 def test_an_engine_gets_images(autoencoder):
     _, (latent, wrapped) = both(autoencoder, shape=LATENTS)
-    expected = latent.sample(wrapped, [3, 4], LATENTS, minority_classes=[0, 1], progress=False)
+    expected = latent.sample(wrapped, [3, 4], LATENTS, target_class=[0, 1], progress=False)
     outputs = []
     evaluator = SupervisedEvaluator(
         torch.device("cpu"),
-        DataLoader([{"image": 3, "minority_class": 0}, {"image": 4, "minority_class": 1}], batch_size=2),
+        DataLoader([{"image": 3, "target_class": 0}, {"image": 4, "target_class": 1}], batch_size=2),
         wrapped,
         inferer=latent,
-        prepare_batch=PrepareBatchExtraInput({"minority_classes": "minority_class"}),
+        prepare_batch=PrepareBatchExtraInput({"target_class": "target_class"}),
         decollate=False,
     )
     evaluator.add_event_handler("ITERATION_COMPLETED", lambda engine: outputs.append(engine.state.output["pred"]))

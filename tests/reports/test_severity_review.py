@@ -37,7 +37,7 @@ def batches():
     """Five images in two batches: levels 0.15, 0.95, 0.45, 0.65 and 0.3 of the classes 0, 1, 0, 1 and 1."""
     for levels, classes in (([0.15, 0.95, 0.45], [0, 1, 0]), ([0.65, 0.3], [1, 1])):
         images = (2 * torch.tensor(levels) - 1).view(-1, 1, 1, 1).expand(-1, 1, 4, 4)
-        yield {"image": images, "minority_class": torch.tensor(classes)}
+        yield {"image": images, "target_class": torch.tensor(classes)}
 
 
 def review(tmp_path, store, data=None, **options) -> EventAccumulator:
@@ -93,7 +93,7 @@ def test_a_class_with_few_images_leaves_white_places(tmp_path, store):
 
 
 def test_scales_of_a_batch_are_told_apart(tmp_path, store):
-    data = [{**batch, "guidance_scale": batch["minority_class"] * 1.5} for batch in batches()]
+    data = [{**batch, "guidance_scale": batch["target_class"] * 1.5} for batch in batches()]
     events = review(tmp_path, store, data=data, measure=brightness, scale="guidance_scale")
     assert scalars(events, "severity_mean/mine_scale_0") == [(0, 0.3)]
     assert scalars(events, "severity_mean/mine_scale_1.5") == [(1, 1.9 / 3)]

@@ -37,7 +37,7 @@ def run(folder, guidance, classifiers=(), skip_batches=(), **options):
         val_data_loader=DataLoader(plan, sampler=sampler, batch_size=None),
         network=network,
         inferer=inferer,
-        prepare_batch=lambda batch, device, *_, **__: (batch["image"], None, (), {"minority_classes": 0}),
+        prepare_batch=lambda batch, device, *_, **__: (batch["image"], None, (), {"target_class": 0}),
         decollate=False,
         val_handlers=[cost],
     )

@@ -20,7 +20,7 @@ def test_batches_are_rows_of_the_table():
     table = plan.table(scale=1.5)
     batches = [plan[batch] for batch in OrderedBatches(len(plan), 3)]
     assert torch.cat([b["image"] for b in batches]).tolist() == list(table["seed"])
-    assert torch.cat([b["minority_class"] for b in batches]).tolist() == list(table["target_class"])
+    assert torch.cat([b["target_class"] for b in batches]).tolist() == list(table["target_class"])
     assert torch.cat([b["class_label"] for b in batches]).tolist() == list(table["class_label"]) == [7, 8] * 4
     assert [b["step"] for b in batches] == [0, 1, 2]
     assert table["guidance_scale"] == [1.5] * 8

@@ -63,3 +63,15 @@ def test_a_distance_of_latents_is_another_than_one_of_images(images):
     pixels = L2()(images, images.flip(0))
     torch.testing.assert_close(L2()(a, b), 64 * pixels)
     torch.testing.assert_close(DecodedDistance(L2(), autoencoder)(a, b), pixels)
+
+
+def test_the_timestep_is_chosen_as_on_the_latents(autoencoder, scheduler):
+    torch.manual_seed(0)
+    images = torch.rand(12, 1, 8, 8) * 2 - 1
+    latent = MinorityScore(InPixels(SmallNetwork(), autoencoder), scheduler, L2(), "auto")
+    encoded = EncodedScore(latent, autoencoder.encode)
+    choice = encoded.choose_timestep(images, progress=False)
+    expected = latent.choose_timestep(autoencoder.encode(images), progress=False)
+    assert encoded.timestep == choice.timestep == expected.timestep
+    columns = ["timestep", "mean", "between_std", "reliability", "skewness", "tail"]
+    assert choice.curve[columns].equals(expected.curve[columns])

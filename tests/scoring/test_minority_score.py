@@ -7,6 +7,7 @@ from torch import nn
 from monai_minority.diffusion import RespacedDDPMScheduler
 from monai_minority.networks import ADMUNet
 from monai_minority.scoring import L1, L2, LPIPS, FeatureDistance, MinorityScore
+from monai_minority.scoring.minority_score import seeded_noise
 
 MEAN, STD = 0.2, 0.5
 
@@ -229,3 +230,23 @@ def test_wrong_input_is_named(scheduler, score, images):
         score(images, class_labels=torch.zeros(2), seeds=range(6))
     with pytest.raises(ValueError, match="call `choose_timestep`"):
         MinorityScore(network, scheduler, L2(), "auto")(images, seeds=range(6))
+
+
+def test_an_image_has_its_own_stream():
+    noise = seeded_noise([3, 17, 3], 2, (1, 3, 5))
+    assert noise.shape == (2, 3, 1, 3, 5)
+    assert torch.equal(noise[:, 0], noise[:, 2])
+    assert torch.equal(noise[:, 1:2], seeded_noise(torch.tensor([17]), 2, (1, 3, 5)))
+    assert not torch.equal(noise[0, 0], noise[1, 0])
+
+
+def test_more_draws_continue_the_stream():
+    for shape in [(1, 3, 5), (3, 8, 8)]:
+        assert torch.equal(seeded_noise([4], 5, shape)[:2], seeded_noise([4], 2, shape))
+
+
+def test_noise_is_standard_normal_and_not_the_noise_of_the_bare_seed():
+    noise = seeded_noise(range(64), 4, (1, 32, 32))
+    assert abs(float(noise.mean())) < 0.01 and abs(float(noise.std()) - 1) < 0.01
+    bare = torch.randn(1, 32, 32, generator=torch.Generator().manual_seed(0))
+    assert abs(float((bare * noise[0, 0]).mean())) < 0.15

@@ -3,8 +3,7 @@
 from .decoded import DecodedDistance
 from .distance import Distance
 from .feature_distance import FeatureDistance
-from .l1 import L1
-from .l2 import L2
 from .lpips import LPIPS
+from .pixels import L1, L2
 
 __all__ = ["L1", "L2", "LPIPS", "DecodedDistance", "Distance", "FeatureDistance"]

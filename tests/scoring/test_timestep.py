@@ -1,16 +1,19 @@
-"""A mixture whose exact denoiser is known, and in which the truly rare images are known too."""
+"""The paper's timestep for each schedule; and the choice of one on a mixture whose exact denoiser and whose truly rare
+images are known.
+"""
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from monai.networks.schedulers import DDIMScheduler, DDPMScheduler
 from pyod.models.knn import KNN
 from scipy.stats import spearmanr
 from torch import nn
 
 from monai_minority.diffusion import RespacedDDPMScheduler
 from monai_minority.scoring import L2, FeatureDistance, MinorityScore, choose_timestep
-from monai_minority.scoring.timestep_choice import CRITERIA
+from monai_minority.scoring.timestep import CRITERIA, default_timestep
 
 STD = 0.15
 FRACTIONS = (0.02, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
@@ -187,3 +190,30 @@ def test_wrong_input_is_named(mixture):
     with pytest.raises(ValueError, match="'density_agreement' is undefined at every timestep"):
         equal = torch.zeros(20, 1)
         choose_timestep(score, images[:20], criterion="density_agreement", features=equal, progress=False)
+
+
+@pytest.mark.parametrize(
+    ("scheduler", "expected"),
+    [
+        (DDPMScheduler(1000, schedule="linear_beta"), 600),
+        (DDIMScheduler(1000, schedule="scaled_linear_beta", beta_start=0.0015, beta_end=0.0195), 600),
+        (DDPMScheduler(1000, schedule="cosine"), 900),
+        (RespacedDDPMScheduler(1000, "improved_linear"), 600),
+        (RespacedDDPMScheduler(1000, "improved_cosine"), 900),
+        (RespacedDDPMScheduler(4000, "improved_cosine"), 3600),
+        (RespacedDDPMScheduler(50, "linear_beta", beta_start=1e-3, beta_end=0.2), 30),
+    ],
+)
+def test_the_default_is_the_papers_share_of_the_steps(scheduler, expected):
+    assert default_timestep(scheduler) == expected
+
+
+def test_respacing_does_not_change_the_default():
+    scheduler = RespacedDDPMScheduler(1000, "improved_cosine")
+    scheduler.set_timesteps(25)
+    assert default_timestep(scheduler) == 900
+
+
+def test_another_schedule_has_no_default():
+    with pytest.raises(ValueError, match="follows neither"):
+        default_timestep(DDPMScheduler(1000, schedule="sigmoid_beta"))

@@ -1,0 +1,24 @@
+"""The examples in docstrings run as they stand, and every public class of these rooms has one."""
+
+import doctest
+import importlib
+import inspect
+
+import pytest
+
+ROOMS = ("guidance", "inferers")
+
+
+def public(room):
+    package = importlib.import_module(f"monai_minority.{room}")
+    return [(room, name) for name in package.__all__ if inspect.isclass(getattr(package, name))]
+
+
+@pytest.mark.parametrize("room, name", [pair for room in ROOMS for pair in public(room)])
+def test_example(room, name):
+    package = importlib.import_module(f"monai_minority.{room}")
+    # no names but those that the example imports itself
+    tests = doctest.DocTestFinder(recurse=False).find(getattr(package, name), name, globs={})
+    assert tests and tests[0].examples, f"{name} has no example"
+    for test in tests:
+        assert doctest.DocTestRunner().run(test).failed == 0
