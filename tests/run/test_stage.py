@@ -152,7 +152,7 @@ def test_the_record(tmp_path):
     assert entry["outputs"] == ["store"]
     assert entry["seconds"] >= 0
     assert len(entry["fingerprint"]) == 64
-    assert record["versions"]["torch"] == torch.__version__.split("+")[0] or record["versions"]["torch"]
+    assert record["versions"]["torch"].split("+")[0] == torch.__version__.split("+")[0]
     assert {"python", "monai", "numpy", "monai-minority"} <= set(record["versions"])
     assert str(tmp_path) not in text
     assert "patients" not in text
