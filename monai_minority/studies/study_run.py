@@ -150,7 +150,7 @@ class StudyRun:
             "real": self.store.content_hash,
             "split": self.store.table[Column.SPLIT].to_numpy(),
             "space": describe(self.extractor),
-            "score": [self.score.network, self.score.timestep, self.score.draws, self.score.distance],
+            "score": [getattr(self.score, name) for name in ("network", "timestep", "draws", "distance", "autocast")],
             "neighbours": [self.neighbours, self.lof_neighbours],
             "severity": self.severity,
         }
