@@ -5,7 +5,7 @@ from monai_minority.run.progress_bar import ProgressBar
 from monai_minority.run.result_parts import ResultParts
 from monai_minority.run.sampling_cost import SamplingCost
 from monai_minority.run.stage import Stage
-from monai_minority.run.start import barrier, check_read, parallel, start
+from monai_minority.run.start import barrier, by_first_process, check_read, parallel, start
 from monai_minority.run.summary_writer import summary_writer
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "SamplingCost",
     "Stage",
     "barrier",
+    "by_first_process",
     "check_read",
     "fast_dtype",
     "parallel",
