@@ -1,7 +1,7 @@
 """A run: its folder, its stages, its record, its processes."""
 
 from monai_minority.run.configuration import UNINFLUENTIAL, Configuration
-from monai_minority.run.distributed import barrier, is_main, parallel, start
+from monai_minority.run.distributed import barrier, by_first_process, is_main, parallel, start
 from monai_minority.run.folder import RunFolder
 from monai_minority.run.precision import fast_dtype
 from monai_minority.run.progress_bar import ProgressBar
@@ -19,6 +19,7 @@ __all__ = [
     "SamplingCost",
     "Stage",
     "barrier",
+    "by_first_process",
     "fast_dtype",
     "is_main",
     "parallel",

@@ -1,10 +1,14 @@
 """Several processes on one run, as ``torchrun`` starts them; a single one is the first of one."""
 
 import os
+from collections.abc import Callable
 from datetime import timedelta
+from typing import Any, TypeVar
 
 import torch
 from monai.utils import set_determinism
+
+Result = TypeVar("Result")
 
 
 def start(seed: int) -> None:
@@ -32,6 +36,15 @@ def barrier() -> None:
     """Wait for all processes of a distributed run."""
     if torch.distributed.is_available() and torch.distributed.is_initialized():
         torch.distributed.barrier()
+
+
+def by_first_process(decide: Callable[[], Result]) -> Result:
+    """Call in the first process of a distributed run alone, and give every process what it returned there."""
+    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
+        return decide()
+    decided: list[Any] = [decide() if torch.distributed.get_rank() == 0 else None]
+    torch.distributed.broadcast_object_list(decided)
+    return decided[0]
 
 
 def parallel(network: torch.nn.Module) -> torch.nn.Module:

@@ -1,6 +1,7 @@
 """The minority score: how far an image is from its own one-step denoising."""
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NamedTuple
 
 import torch
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 from monai_minority.diffusion import SeededNoise, predict_x0
 
 from .distances import Distance
+from .distances.distance import Embedding
 from .timestep import TimestepChoice, choose_timestep, default_timestep
 
 SCORING_STREAM = 0x5C04E5
@@ -46,6 +48,9 @@ class MinorityScore:
         draws: how many times an image is noised.
         max_batch: most images the network and the distance see at once; images and draws beyond it go in
             turns.
+        autocast: dtype, such as ``torch.bfloat16``, in which the network and those of the distance compute, for
+            every image alike, real or generated; noising, denoising and comparison stay in the images' precision.
+            ``None`` leaves it to the caller.
 
     Raises:
         ValueError: if ``timestep`` is no training index, or ``draws`` or ``max_batch`` is below 1.
@@ -59,6 +64,7 @@ class MinorityScore:
         timestep: int | str | None = None,
         draws: int = 1,
         max_batch: int = 64,
+        autocast: torch.dtype | None = None,
     ) -> None:
         if draws < 1 or max_batch < 1:
             raise ValueError(f"draws and max_batch must be at least 1, got draws={draws}, max_batch={max_batch}.")
@@ -67,6 +73,7 @@ class MinorityScore:
         self.distance = distance
         self.draws = draws
         self.max_batch = max_batch
+        self.autocast = autocast
         self.timestep: int | None = None
         if timestep != "auto":
             self.timestep = default_timestep(scheduler) if timestep is None else self._checked(timestep)
@@ -142,7 +149,7 @@ class MinorityScore:
         return choice
 
     def _distances(self, x0: Tensor, timesteps: list[int], labels: Tensor | None, noise: Tensor) -> Tensor:
-        clean = self.distance.embed(x0)
+        clean = self._embedded(x0)
         at_once = max(1, self.max_batch // len(x0))
         rows = []
         for timestep in timesteps:
@@ -153,9 +160,23 @@ class MinorityScore:
                 against = (
                     [_repeat(part, repeats) for part in clean] if isinstance(clean, list) else _repeat(clean, repeats)
                 )
-                compared = self.distance.compare(against, self.distance.embed(x0_hat))
+                compared = self.distance.compare(against, self._embedded(x0_hat))
                 rows.append(compared.view(repeats, len(x0)))
         return torch.cat(rows).view(len(timesteps), len(noise), len(x0))
+
+    def _precision(self, images: Tensor) -> AbstractContextManager:
+        return nullcontext() if self.autocast is None else torch.autocast(images.device.type, dtype=self.autocast)
+
+    def _embedded(self, images: Tensor) -> Embedding:
+        """The distance's embedding, in the precision of the images whatever its networks compute in: a difference of
+        two numbers close together, rounded to eight bits, would be mostly rounding."""
+        with self._precision(images):
+            embedding = self.distance.embed(images)
+        if self.autocast is None:
+            return embedding
+        if isinstance(embedding, Tensor):
+            return embedding.to(images.dtype)
+        return [part.to(images.dtype) for part in embedding]
 
     def _denoised(self, x0: Tensor, timestep: int, labels: Tensor | None, noise: Tensor) -> Tensor:
         """Eq. 1, then Tweedie's formula (Eq. 4) on the noised images."""
@@ -164,7 +185,8 @@ class MinorityScore:
         rescale = getattr(self.scheduler, "network_timesteps", None)
         network_timesteps = timesteps if rescale is None else rescale(timesteps)
         conditions = {} if labels is None else {"class_labels": labels}
-        output = self.network(x_t, network_timesteps, **conditions)
+        with self._precision(x_t):
+            output = self.network(x_t, network_timesteps, **conditions)
         return predict_x0(output, x_t, timesteps, self.scheduler)
 
     def _checked(self, timestep: Any) -> int:

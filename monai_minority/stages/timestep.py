@@ -9,6 +9,8 @@ import torch
 
 from monai_minority.data import ImageStore
 from monai_minority.data.store.image_store import evenly
+from monai_minority.files import whole_file
+from monai_minority.run import by_first_process
 from monai_minority.scoring import MinorityScore
 
 
@@ -22,6 +24,8 @@ def settle_timestep(
 ) -> int:
     """Fix the timestep of ``score`` and write ``timestep.json``, with ``timestep="auto"`` also the curve.
 
+    In a distributed run the first process chooses and writes, and the others are told.
+
     Args:
         score: with a timestep, or with ``"auto"``; then it is chosen on ``images`` and set.
         images: the training images; labels of rarity are neither needed nor read.
@@ -33,7 +37,20 @@ def settle_timestep(
     Returns:
         The training index.
     """
-    run_dir = Path(run_dir)
+    score.timestep = by_first_process(
+        lambda: _settle(score, images, Path(run_dir), class_label_column, max_images, **options)
+    )
+    return score.timestep
+
+
+def _settle(
+    score: MinorityScore,
+    images: ImageStore,
+    run_dir: Path,
+    class_label_column: str | None,
+    max_images: int,
+    **options: Any,
+) -> int:
     curve_path = run_dir / "timestep.csv"
     criterion = None
     if score.timestep is None:
@@ -50,12 +67,14 @@ def settle_timestep(
         )
         criterion = choice.criterion
         curve = choice.curve.assign(chosen=choice.curve["timestep"] == choice.timestep)
-        curve.to_csv(curve_path, index=False)
+        with whole_file(curve_path) as partial:
+            curve.to_csv(partial, index=False)
     else:
         curve_path.unlink(missing_ok=True)  # the curve of an earlier choice would explain this one falsely
     assert score.timestep is not None
     settled = {"timestep": score.timestep, "criterion": criterion}
-    (run_dir / "timestep.json").write_text(json.dumps(settled) + "\n", encoding="utf-8")
+    with whole_file(run_dir / "timestep.json") as partial:
+        partial.write_text(json.dumps(settled) + "\n", encoding="utf-8")
     return score.timestep
 
 

@@ -150,7 +150,12 @@ class StudyRun:
             "real": self.store.content_hash,
             "split": self.store.table[Column.SPLIT].tolist(),
             "space": describe(self.extractor),
-            "score": [content.of_callable(self.score.network), self.score.timestep, self.score.draws],
+            "score": [
+                content.of_callable(self.score.network),
+                self.score.timestep,
+                self.score.draws,
+                str(self.score.autocast),
+            ],
             "distance": content.of_callable(self.score.distance),
             "neighbours": [self.neighbours, self.lof_neighbours],
             "severity": content.of_callable(self.severity),

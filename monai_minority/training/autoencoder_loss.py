@@ -11,6 +11,8 @@ class AutoencoderLoss(nn.Module):
     """Mean absolute error, divergence from the standard normal, and where they are wanted a perceptual and an
     adversarial term (Rombach et al., CVPR 2022, Section G).
 
+    It is computed in float32, its networks too, whatever precision the autoencoder computed in.
+
     Args:
         kl_weight: of the divergence of an image's posterior, summed over its latent (Kingma & Welling, 2014).
         perceptual: distance ``[B]`` of images, such as :class:`~monai_minority.scoring.FeatureDistance`.
@@ -43,7 +45,7 @@ class AutoencoderLoss(nn.Module):
 
     def forward(self, reconstruction: Reconstruction, images: Tensor) -> Tensor:
         """The loss, a scalar, of reconstructions of images ``[B, C, H, W]`` in [-1, 1]."""
-        made, mean, sigma = reconstruction
+        made, mean, sigma = (part.float() for part in reconstruction)
         loss = (made - images).abs().mean() + self.kl_weight * divergence(mean, sigma).mean()
         if self.perceptual is not None and self.perceptual_weight:
             loss = loss + self.perceptual_weight * self.perceptual(made, images).mean()
@@ -54,7 +56,7 @@ class AutoencoderLoss(nn.Module):
     def fooling(self, images: Tensor, real: bool, for_discriminator: bool = True) -> Tensor:
         """How far the discriminator is from taking images for real ones, or for made ones, a scalar."""
         assert self._discriminator[0] is not None
-        logits = self._discriminator[0](images)
+        logits = self._discriminator[0](images.float())
         logits = logits if isinstance(logits, Tensor) else logits[-1]
         return self._patch_loss(logits, target_is_real=real, for_discriminator=for_discriminator)
 

@@ -6,7 +6,7 @@ from benchmarks.settings import Bundle, Settings
 
 from monai_minority.data import ImageStore
 from monai_minority.diffusion import predict_x0
-from monai_minority.inferers import AutocastInferer, ScoringInferer
+from monai_minority.inferers import ScoringInferer
 from monai_minority.run import fast_dtype
 from monai_minority.scoring import L2, MinorityScore
 from monai_minority.scoring.distances import Distance
@@ -18,8 +18,8 @@ def compare_scoring(
     """A row for the bundle's score, or for another distance."""
     network, scheduler = bundle.network().eval(), bundle.scheduler
     distance = (distance or L2()).to(device)
-    score = MinorityScore(network, scheduler, distance, timestep=400, draws=settings.draws)
-    inferer = AutocastInferer(ScoringInferer(score), fast_dtype(device))
+    score = MinorityScore(network, scheduler, distance, timestep=400, draws=settings.draws, autocast=fast_dtype(device))
+    inferer = ScoringInferer(score)
     images = store.batch(range(min(settings.batch, len(store)))).to(device)
     seeds = torch.arange(len(images))
     few = images[: max(1, len(images) // 4)]

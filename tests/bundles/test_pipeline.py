@@ -77,10 +77,10 @@ def pixels(run_dir: Path, name: str) -> np.ndarray:
     return np.load(run_dir / "samples" / name / "images.npy").astype(int)
 
 
-def workflow(stage: str, run_dir: Path, **overrides: object) -> ConfigWorkflow:
-    """A stage as MONAI runs it, with fresh objects."""
+def workflow(stage: str, run_dir: Path, *overlays: str, **overrides: object) -> ConfigWorkflow:
+    """A stage as MONAI runs it, with fresh objects; the smoke overlay is merged after the others."""
     return ConfigWorkflow(
-        configs("common", stage, "smoke"),
+        configs("common", stage, *overlays, "smoke"),
         logging_file=False,
         bundle_root=str(BUNDLE),
         run_dir=str(run_dir),

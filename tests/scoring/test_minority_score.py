@@ -250,3 +250,28 @@ def test_noise_is_standard_normal_and_not_the_noise_of_the_bare_seed():
     assert abs(float(noise.mean())) < 0.01 and abs(float(noise.std()) - 1) < 0.01
     bare = torch.randn(1, 32, 32, generator=torch.Generator().manual_seed(0))
     assert abs(float((bare * noise[0, 0]).mean())) < 0.15
+
+
+def test_networks_compute_in_the_dtype_and_differences_are_taken_in_float32(scheduler):
+    """The features of a sound denoising are close together: rounded to eight bits, their distance is of rounding."""
+    seen = []
+
+    class Layer(nn.Conv2d):
+        def forward(self, x, *_):
+            output = super().forward(x)
+            seen.append(output.dtype)
+            return output
+
+    network, extractor = Layer(1, 1, 3, padding=1), Layer(3, 8, 3)
+    images = torch.rand(4, 1, 16, 16) * 2 - 1
+    exact, rough = (
+        MinorityScore(network, scheduler, FeatureDistance(extractor), 600, draws=2, autocast=dtype)(
+            images, seeds=range(4)
+        ).mean
+        for dtype in (None, torch.bfloat16)
+    )
+    assert set(seen[:3]) == {torch.float32} and set(seen[3:]) == {torch.bfloat16} and len(seen) == 6
+    assert rough.dtype == torch.float32
+    assert not torch.equal(rough, rough.bfloat16().float()), "nothing rounds the score itself"
+    torch.testing.assert_close(rough, exact, rtol=0.02, atol=0)
+    assert not torch.equal(rough, exact)

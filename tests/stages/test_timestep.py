@@ -1,6 +1,10 @@
 """The score's timestep, settled once and read by later stages."""
 
 import json
+import os
+import socket
+import subprocess
+import sys
 
 import numpy as np
 import pandas as pd
@@ -57,3 +61,38 @@ def test_a_chosen_timestep_is_that_of_the_choice_and_has_its_curve(store, tmp_pa
 def test_nothing_settled_yet(tmp_path):
     with pytest.raises(FileNotFoundError, match="timestep.json is missing; run the score stage first"):
         read_timestep(tmp_path)
+
+
+PROCESS = """
+import os, sys
+from monai_minority.data import ImageStore
+from monai_minority.run import start
+from monai_minority.stages import settle_timestep
+from tests.stages.test_timestep import score_at
+start(0)
+timestep = "auto" if os.environ["RANK"] == "0" else 33
+print(settle_timestep(score_at(timestep), ImageStore.open(sys.argv[1]), sys.argv[2], progress=False))
+"""
+
+
+def test_the_first_of_two_processes_chooses_and_writes_alone(store, tmp_path):
+    """The second would take another timestep and has another folder: it is told, and leaves its folder empty."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    shared = os.environ | {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    shared |= {"CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"}
+    processes = []
+    for rank in "01":
+        (tmp_path / rank).mkdir()
+        command = [sys.executable, "-c", PROCESS, str(store.path), str(tmp_path / rank)]
+        environment = shared | {"RANK": rank}
+        processes.append(subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True))
+    try:
+        said = [int(process.communicate(timeout=120)[0].splitlines()[-1]) for process in processes]
+    finally:
+        for process in processes:
+            process.kill()
+    assert said == [read_timestep(tmp_path / "0")] * 2
+    assert {path.name for path in (tmp_path / "0").iterdir()} == {"timestep.json", "timestep.csv"}
+    assert not list((tmp_path / "1").iterdir())
