@@ -2,7 +2,7 @@
 
 from monai_minority.data.cohort.cohort import Cohort
 from monai_minority.data.cohort.dicom_folder import cohort_from_dicom
-from monai_minority.data.cohort.extraction import extract
+from monai_minority.data.cohort.extraction import extract_images
 from monai_minority.data.cohort.find import (
     cohort_from_bids,
     cohort_from_csv,
@@ -51,7 +51,7 @@ __all__ = [
     "cohort_from_dicom",
     "cohort_from_folder",
     "cohort_from_pictures",
-    "extract",
+    "extract_images",
     "find_cohort",
     "inspect_dicom",
     "long_tail",

@@ -101,13 +101,13 @@ class Planner:
             ValueError: a setting has no place or no use.
         """
         parsers = {files: merged(files) for files in dict.fromkeys(self.files(job, of) for job in jobs)}
-        over.check(self.command_line, [self.parser, *parsers.values()])
+        over.check_places(self.command_line, [self.parser, *parsers.values()])
         by_title: dict[str, list[Job]] = {}
         for job in jobs:
             by_title.setdefault(own(job), []).append(job)
         for title, same in by_title.items():
             known = [parsers[self.files(job, of)] for job in same]
-            over.check({key: value for job in same for key, value in job.settings.items()}, known, title)
+            over.check_places({key: value for job in same for key, value in job.settings.items()}, known, title)
         roots = ("pipeline", "sample_sets", "methods", "chosen_methods", "comparison_images", "studies", "study_plan")
         mine = over.reached(self.parser, roots) | {"run_dir", "dataset_dir", "bundle_root"}
         stages = [key for key in self.command_line if key.split("::")[0] not in mine]

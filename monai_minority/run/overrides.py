@@ -36,7 +36,7 @@ def place(parser: Any, overrides: Mapping[str, Any]) -> dict[str, Any]:
     return placed
 
 
-def check(overrides: Mapping[str, Any], parsers: Iterable[Any], of: str = "override ") -> None:
+def check_places(overrides: Mapping[str, Any], parsers: Iterable[Any], of: str = "override ") -> None:
     """See that every override has a place in one of the configurations, and put it there.
 
     Args:

@@ -8,12 +8,11 @@ from monai_minority.data import ImageStore
 from monai_minority.keys import Column
 from monai_minority.run import Stage
 from monai_minority.run import stage as stages
-from monai_minority.studies import Study as StudyOfPaper
-from monai_minority.studies import StudyRun, own_store, run_study
+from monai_minority.studies import Study, StudyRun, own_store, run_study
 
 
 @dataclass(kw_only=True)
-class Study(Stage):
+class StudyStage(Stage):
     """Measure a study whose stages have run, and write its tables, figure and paragraph into ``studies/``.
 
     Attributes:
@@ -23,7 +22,7 @@ class Study(Stage):
     """
 
     study: str
-    chosen: StudyOfPaper
+    chosen: Study
     run: StudyRun
 
     columns = None

@@ -14,7 +14,7 @@ from monai_minority.keys import Key
 class MeasureIntensityd(MapTransform):
     """Add the scale's measure of a volume under the key ``intensity``; the volume itself passes unchanged.
 
-    The slices cut from it carry the measure to :func:`~monai_minority.data.extract`, which fits the scale on the
+    The slices cut from it carry the measure to :func:`~monai_minority.data.extract_images`, which fits the scale on the
     training split and applies it to all.
 
     Args:

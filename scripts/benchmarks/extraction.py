@@ -10,7 +10,7 @@ from benchmarks.comparison import Comparison
 from monai.transforms import Compose
 from skimage.transform import resize
 
-from monai_minority.data import ImageStore, extract, find_cohort
+from monai_minority.data import ImageStore, extract_images, find_cohort
 from monai_minority.transforms import (
     AlignToAxesd,
     CheckVolumed,
@@ -54,7 +54,7 @@ def extract_volumes(volumes: Path, path: Path, size: int) -> ImageStore:
             ResizeToSquared("image", size),
         ]
     )
-    return extract(find_cohort(volumes), transform, path, overwrite=True, progress=False)
+    return extract_images(find_cohort(volumes), transform, path, overwrite=True, progress=False)
 
 
 def compare_extraction(volumes: Path, size: int) -> Comparison:

@@ -28,7 +28,7 @@ VALUE_RANGES = {"uint8": (0.0, 255.0), "float16": (-1.0, 1.0), "float32": (-1.0,
 _OVERSHOOT = 0.25
 
 
-def extract(
+def extract_images(
     cohort: Cohort,
     transform: Callable[[dict[str, Any]], dict[str, Any] | list[dict[str, Any]]],
     path: str | os.PathLike[str],

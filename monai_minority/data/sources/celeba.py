@@ -6,7 +6,7 @@ import pandas as pd
 
 from monai_minority.data.cohort.cohort import Cohort
 from monai_minority.data.paths import Rejection
-from monai_minority.data.sources.layout import PathLike, existing, finished, not_there
+from monai_minority.data.sources.layout import PathLike, existing_set, finished, not_there
 from monai_minority.keys import Column, Key, Split
 
 LAYOUT = (
@@ -33,7 +33,7 @@ def celeba(path: PathLike, label: str | None = None, max_images: int | None = No
         FileNotFoundError: pictures or lists are missing; the message says what was expected.
         ValueError: ``label`` is no attribute.
     """
-    path = existing(path, "CelebA", LAYOUT)
+    path = existing_set(path, "CelebA", LAYOUT)
     if (path / "celeba").is_dir():
         path = path / "celeba"
     pictures = path / "img_align_celeba"

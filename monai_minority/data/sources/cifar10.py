@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from monai_minority.data.cohort.cohort import Cohort
-from monai_minority.data.sources.image_folder import image_folder, with_labels
-from monai_minority.data.sources.layout import PathLike, array_cohort, existing, finished, not_there, read_parts
+from monai_minority.data.sources.image_folder import image_folder, with_class_labels
+from monai_minority.data.sources.layout import PathLike, array_cohort, existing_set, finished, not_there, read_parts
 from monai_minority.keys import Split
 
 CLASSES = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
@@ -37,7 +37,7 @@ def cifar10(path: PathLike, max_images: int | None = None) -> Cohort:
     Raises:
         FileNotFoundError: nothing of CIFAR-10 is there; the message says what was expected.
     """
-    path = existing(path, "CIFAR-10", LAYOUT)
+    path = existing_set(path, "CIFAR-10", LAYOUT)
     for folder, suffix in ((path / "cifar-10-batches-py", ""), (path / "cifar-10-batches-bin", ".bin"), (path, "")):
         kinds = (suffix, ".bin") if folder == path else (suffix,)
         for kind in kinds:
@@ -45,7 +45,7 @@ def cifar10(path: PathLike, max_images: int | None = None) -> Cohort:
                 return finished(_from_batches(folder, kind), max_images)
     if not path.is_dir() or not any((path / part).is_dir() for part in ("train", "test", *CLASSES)):
         raise not_there(path, "CIFAR-10", LAYOUT)
-    return with_labels(image_folder(path, max_images), CLASSES, "CIFAR-10")
+    return with_class_labels(image_folder(path, max_images), CLASSES, "CIFAR-10")
 
 
 def _from_batches(folder: Path, suffix: str) -> Cohort:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from monai_minority.data.cohort.cohort import Cohort
-from monai_minority.data.sources.layout import PathLike, array_cohort, existing, finished, read_parts
+from monai_minority.data.sources.layout import PathLike, array_cohort, existing_set, finished, read_parts
 from monai_minority.keys import Split
 
 CLASSES = [
@@ -45,7 +45,7 @@ def fashion_mnist(path: PathLike, max_images: int | None = None) -> Cohort:
     Raises:
         FileNotFoundError: nothing of it is there; the message says what was expected.
     """
-    path = existing(path, "Fashion-MNIST", LAYOUT)
+    path = existing_set(path, "Fashion-MNIST", LAYOUT)
     files = {_find(path, f"{name}-images-idx3-ubyte"): split for name, split in _PARTS.items()}
     parts = read_parts(path, "Fashion-MNIST", LAYOUT, files, partial(_labels, path), read_idx)
     return finished(array_cohort(parts.images, parts.splits, parts.labels, CLASSES, parts.rejected), max_images)

@@ -7,7 +7,7 @@ import pandas as pd
 from monai_minority.data.cohort.cohort import Cohort
 from monai_minority.data.cohort.find import SECTIONS, cohort_from_pictures
 from monai_minority.data.paths import Rejection
-from monai_minority.data.sources.layout import PathLike, existing, finished
+from monai_minority.data.sources.layout import PathLike, existing_set, finished
 from monai_minority.keys import Column, Key
 
 LAYOUT = "pictures (.jpg, .png, .webp) as <class>/…, as train/<class>/… and val/<class>/…, or without classes"
@@ -32,7 +32,7 @@ def image_folder(path: PathLike, max_images: int | None = None) -> Cohort:
         FileNotFoundError: there is no such folder.
         ValueError: it holds no picture.
     """
-    cohort = cohort_from_pictures(existing(path, "a folder of images", LAYOUT))
+    cohort = cohort_from_pictures(existing_set(path, "a folder of images", LAYOUT))
     parts = cohort.table[Column.SUBJECT].str.partition("/")
     split = parts[0].str.lower().map(SECTIONS).where(parts[1] != "")
     inner = parts[2].where(split.notna(), cohort.table[Column.SUBJECT])
@@ -63,7 +63,7 @@ def image_folder(path: PathLike, max_images: int | None = None) -> Cohort:
     return finished(replace(cohort, table=table, rejected=[*cohort.rejected, *rejected]), max_images)
 
 
-def with_labels(cohort: Cohort, names: list[str], name: str) -> Cohort:
+def with_class_labels(cohort: Cohort, names: list[str], name: str) -> Cohort:
     """The cohort of :func:`image_folder` with the class numbers of a known data set.
 
     Numbers in alphabetical order would be wrong where a class is missing. Pictures of an unknown class are

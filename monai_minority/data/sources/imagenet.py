@@ -7,8 +7,8 @@ from timm.data import ImageNetInfo
 
 from monai_minority.data.cohort.cohort import Cohort
 from monai_minority.data.paths import Rejection
-from monai_minority.data.sources.image_folder import image_folder, with_labels
-from monai_minority.data.sources.layout import PathLike, array_cohort, existing, finished, not_there, read_parts
+from monai_minority.data.sources.image_folder import image_folder, with_class_labels
+from monai_minority.data.sources.layout import PathLike, array_cohort, existing_set, finished, not_there, read_parts
 from monai_minority.data.sources.npz import map_member, read_labels
 from monai_minority.keys import Split
 
@@ -37,13 +37,13 @@ def imagenet(path: PathLike, max_images: int | None = None) -> Cohort:
     Raises:
         FileNotFoundError: nothing of it is there; the message says what was expected.
     """
-    path = existing(path, "ImageNet", LAYOUT)
+    path = existing_set(path, "ImageNet", LAYOUT)
     synsets = list(ImageNetInfo().label_names())
     if any((path / name).is_file() for name in _BATCHES):
         return finished(_from_batches(path, synsets), max_images)
     if not path.is_dir() or not any(entry.is_dir() for entry in path.iterdir()):
         raise not_there(path, "ImageNet", LAYOUT)
-    return with_labels(image_folder(path, max_images), synsets, "ImageNet")
+    return with_class_labels(image_folder(path, max_images), synsets, "ImageNet")
 
 
 def _from_batches(folder: Path, synsets: list[str]) -> Cohort:

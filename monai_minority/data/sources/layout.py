@@ -24,7 +24,7 @@ _SHOWN = 8
 _UNREADABLE = (OSError, ValueError, KeyError, EOFError, pickle.UnpicklingError, zipfile.BadZipFile)
 
 
-def existing(path: PathLike, name: str, expected: str) -> Path:
+def existing_set(path: PathLike, name: str, expected: str) -> Path:
     """The path, which must exist.
 
     Raises:

@@ -11,7 +11,7 @@ import numpy as np
 from monai_minority.data.cohort.cohort import Cohort
 from monai_minority.data.paths import Rejection
 from monai_minority.data.sources.image_folder import image_folder
-from monai_minority.data.sources.layout import PathLike, array_cohort, existing, finished, not_there
+from monai_minority.data.sources.layout import PathLike, array_cohort, existing_set, finished, not_there
 from monai_minority.keys import Split
 
 LAYOUT = (
@@ -37,7 +37,7 @@ def lsun(path: PathLike, category: str = "bedroom", max_images: int | None = Non
         ModuleNotFoundError: there is a database, but the package lmdb is not installed.
     """
     layout = LAYOUT.format(category)
-    path = existing(path, "LSUN", layout)
+    path = existing_set(path, "LSUN", layout)
     folders = {path / f"{category}_{name}_lmdb": split for name, split in _PARTS.items()}
     if not any((folder / "data.mdb").is_file() for folder in folders):
         try:

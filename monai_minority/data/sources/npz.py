@@ -13,7 +13,7 @@ from numpy.lib import format as npy
 from monai_minority.data.cohort.cohort import Cohort
 from monai_minority.data.paths import Rejection
 from monai_minority.data.sources.array_images import ArrayImages
-from monai_minority.data.sources.layout import PathLike, array_cohort, existing, finished, not_there
+from monai_minority.data.sources.layout import PathLike, array_cohort, existing_set, finished, not_there
 
 LAYOUT = "an .npz file, or a folder of them, with images arr_0 (uint8 [N, H, W, C]) and optionally labels arr_1 ([N])"
 
@@ -32,7 +32,7 @@ def npz(path: PathLike, max_images: int | None = None) -> Cohort:
     Raises:
         FileNotFoundError: no archive is there, or none is usable; the message says what was expected.
     """
-    path = existing(path, "an archive of images", LAYOUT)
+    path = existing_set(path, "an archive of images", LAYOUT)
     files = sorted(path.glob("*.npz")) if path.is_dir() else [path]
     rejected: list[Rejection] = []
     parts, labels, unlabelled = [], [], 0

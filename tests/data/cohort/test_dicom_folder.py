@@ -14,7 +14,7 @@ from pydicom.data import get_testdata_file
 from typer.testing import CliRunner
 
 from monai_minority.cli import app
-from monai_minority.data import SeriesRules, cohort_from_dicom, extract, find_cohort, inspect_dicom
+from monai_minority.data import SeriesRules, cohort_from_dicom, extract_images, find_cohort, inspect_dicom
 from monai_minority.data.volumes.dicom.header import DicomHeader
 from monai_minority.transforms import AlignToAxesd, CheckVolumed, ExtractSlicesd, LoadVolumed, SliceIntensityd
 from tests.dicom_files import (
@@ -201,7 +201,7 @@ def test_slices_of_an_oblique_series_are_axial(tmp_path):
     error = np.abs(volume[0].numpy() - value_at(grid @ affine[:3, :3].T + affine[:3, 3]))
     inside = error < 1
     assert 0.4 < inside.mean() < 1 and inside[tuple(size // 2 for size in inside.shape)]
-    store = extract(cohort, cut, tmp_path / "run/store", progress=False)
+    store = extract_images(cohort, cut, tmp_path / "run/store", progress=False)
     assert len(store) == 1
     assert "files" not in pd.read_csv(tmp_path / "run/cohort.csv")
 

@@ -20,7 +20,7 @@ from monai_minority.data import (
     cohort_from_csv,
     cohort_from_folder,
     cohort_from_pictures,
-    extract,
+    extract_images,
     split_cohort,
 )
 from monai_minority.data.sources import npz
@@ -74,7 +74,7 @@ def _expected(seed: int, index: int) -> np.ndarray:
 @pytest.mark.parametrize("workers", [0, 2])
 def test_pixels_rows_and_order_are_known(volumes, tmp_path, workers):
     cohort = cohort_from_folder(volumes)
-    store = extract(cohort, _slices(), tmp_path / "run/store", num_workers=workers, progress=False, note="n")
+    store = extract_images(cohort, _slices(), tmp_path / "run/store", num_workers=workers, progress=False, note="n")
     pixels = np.load(store.path / "images.npy")
     assert pixels.shape == (8, 1, 8, 8) and pixels.dtype == np.uint8
     for row in range(8):
@@ -92,13 +92,13 @@ def test_pixels_rows_and_order_are_known(volumes, tmp_path, workers):
 def test_more_precise_stores_keep_the_values(volumes, tmp_path):
     cohort, wanted = cohort_from_folder(volumes), _slices()({"image": str(volumes / "doe_jane_1.nii.gz")})
     for dtype, error in (("float32", 0), ("float16", 2**-11), ("uint8", 1 / 255 + 1e-7)):
-        store = extract(cohort, _slices(), tmp_path / dtype / "store", dtype=dtype, progress=False)
+        store = extract_images(cohort, _slices(), tmp_path / dtype / "store", dtype=dtype, progress=False)
         assert store.dtype == dtype
         assert (store.batch([2])[0] - wanted[0]["image"]).abs().max() <= error
 
 
 def test_no_name_is_in_the_store(volumes, tmp_path):
-    store = extract(cohort_from_folder(volumes), _slices(), tmp_path / "run/store", progress=False)
+    store = extract_images(cohort_from_folder(volumes), _slices(), tmp_path / "run/store", progress=False)
     for path in store.path.iterdir():
         content = path.read_bytes()
         assert b"jane" not in content and b"hospital" not in content and str(tmp_path).encode() not in content
@@ -115,7 +115,7 @@ def test_labels_come_along_and_other_columns_only_when_asked(volumes, tmp_path):
         "hospital/doe_jane_1.nii.gz,1,CN,0,test,3500,1951-01-01\n"
     )
     cohort = cohort_from_csv(tmp_path / "list.csv")
-    store = extract(cohort, _slices(), tmp_path / "run/store", columns=["mm3"], progress=False)
+    store = extract_images(cohort, _slices(), tmp_path / "run/store", columns=["mm3"], progress=False)
     rows = store.table.iloc[[0, 2]]
     assert rows[["group", "severity", "split", "mm3"]].to_numpy().tolist() == [
         ["AD", 2, "train", 2500],
@@ -123,7 +123,7 @@ def test_labels_come_along_and_other_columns_only_when_asked(volumes, tmp_path):
     ]
     assert "birthday" not in store.table and "birthday" in (tmp_path / "run/cohort.csv").read_text()
     with pytest.raises(ValueError, match="weight are not; it has source"):
-        extract(cohort, _slices(), tmp_path / "other", columns=["weight"])
+        extract_images(cohort, _slices(), tmp_path / "other", columns=["weight"])
 
 
 def _raw_nifti(path, change):
@@ -179,7 +179,7 @@ def test_bad_volumes_are_listed_and_the_rest_goes_on(volumes, tmp_path, workers)
     for name, (make, _) in BAD.items():
         make(volumes / name)
     cohort = cohort_from_folder(volumes)
-    store = extract(cohort, _slices(), tmp_path / "run/store", num_workers=workers, progress=False)
+    store = extract_images(cohort, _slices(), tmp_path / "run/store", num_workers=workers, progress=False)
     named = pd.read_csv(tmp_path / "run/cohort.csv", keep_default_na=False)
     rejected = named[named["rejected"] != ""].set_index("image")["rejected"]
     assert set(rejected.index) == {str(volumes / name) for name in BAD}
@@ -200,7 +200,7 @@ def test_one_volume_of_a_series_can_be_chosen(tmp_path):
     transform.transforms = tuple(
         LoadVolumed("image", volume_index=1) if isinstance(t, LoadVolumed) else t for t in transform.transforms
     )
-    store = extract(cohort_from_folder(tmp_path), transform, tmp_path / "run/store", progress=False)
+    store = extract_images(cohort_from_folder(tmp_path), transform, tmp_path / "run/store", progress=False)
     assert np.abs(np.load(store.path / "images.npy")[0, 0] - _expected(1, 2)).max() <= 1
 
 
@@ -208,7 +208,7 @@ def test_nothing_usable_raises_and_lists(tmp_path):
     (tmp_path / "in").mkdir()
     _save(tmp_path / "in/a.nii", np.zeros((8, 8, 8), np.float32))
     with pytest.raises(ValueError, match=r"no file of the cohort is usable: all voxels .* \(1\)"):
-        extract(cohort_from_folder(tmp_path / "in"), _slices(), tmp_path / "run/store", progress=False)
+        extract_images(cohort_from_folder(tmp_path / "in"), _slices(), tmp_path / "run/store", progress=False)
     assert not (tmp_path / "run/store").exists()
     assert len(pd.read_csv(tmp_path / "run/rejected.csv")) == 1
 
@@ -222,28 +222,28 @@ def test_a_full_disk_leaves_no_store(volumes, tmp_path, monkeypatch):
     real = store_writer.PixelWriter.append
     monkeypatch.setattr(store_writer.PixelWriter, "append", full)
     with pytest.raises(OSError, match="disk is full"):
-        extract(cohort_from_folder(volumes), _slices(), tmp_path / "run/store", progress=False)
+        extract_images(cohort_from_folder(volumes), _slices(), tmp_path / "run/store", progress=False)
     assert sorted(p.name for p in (tmp_path / "run").iterdir()) == ["cohort.csv", "cohort.key", "rejected.csv"]
 
 
 def test_existing_stores_are_kept_unless_told(volumes, tmp_path):
     cohort = cohort_from_folder(volumes)
-    first = extract(cohort, _slices(), tmp_path / "run/store", progress=False)
+    first = extract_images(cohort, _slices(), tmp_path / "run/store", progress=False)
     with pytest.raises(FileExistsError, match="overwrite=True"):
-        extract(cohort, _slices(), tmp_path / "run/store", progress=False)
-    again = extract(cohort, _slices(), tmp_path / "run/store", progress=False, overwrite=True)
+        extract_images(cohort, _slices(), tmp_path / "run/store", progress=False)
+    again = extract_images(cohort, _slices(), tmp_path / "run/store", progress=False, overwrite=True)
     assert again.content_hash == first.content_hash and again.table.equals(first.table)
 
 
 def test_shapes_and_ranges_that_do_not_fit_are_rejected(tmp_path):
     cohort = _pictures(tmp_path, {"a": (4, 4), "b": (4, 5)})
-    store = extract(
+    store = extract_images(
         cohort, Compose([LoadPictured("image"), SliceIntensityd("image")]), tmp_path / "r/s", progress=False
     )
     assert len(store) == 1
     assert "[1, 4, 5] (C, H, W), those before are [1, 4, 4]" in (tmp_path / "r/rejected.csv").read_text()
     with pytest.raises(ValueError, match="after the transforms, not from -1 to 1"):
-        extract(cohort, LoadPictured("image"), tmp_path / "q/s", progress=False)
+        extract_images(cohort, LoadPictured("image"), tmp_path / "q/s", progress=False)
 
 
 def _pictures(tmp_path, shapes) -> Cohort:
@@ -258,7 +258,7 @@ def _pictures(tmp_path, shapes) -> Cohort:
 def test_pictures_come_back_to_the_last_grey_level(tmp_path):
     cohort = _pictures(tmp_path, {"cat": (8, 8, 3), "ape": (8, 8, 3), "grey": (8, 8)})
     transform = Compose([LoadPictured("image", mode="rgb"), SliceIntensityd("image")])
-    store = extract(cohort, transform, tmp_path / "run/store", progress=False)
+    store = extract_images(cohort, transform, tmp_path / "run/store", progress=False)
     stored = np.load(store.path / "images.npy").transpose(0, 2, 3, 1)
     for row, file in enumerate(["ape/1.png", "cat/0.png"]):
         assert np.array_equal(stored[row], np.asarray(Image.open(tmp_path / "in" / file)))
@@ -273,7 +273,7 @@ def test_images_that_share_a_file_come_back_to_the_last_level_in_order(tmp_path,
     cohort = split_cohort(npz(tmp_path / "a.npz"), {"train": 0.5, "test": 0.5}, stratify="group")
     scale = ScaleIntensityRanged("image", 0, 255, -1, 1)
     transform = Compose([LoadPictured("image", mode="rgb"), scale])
-    store = extract(cohort, transform, tmp_path / "run/store", num_workers=workers, progress=False)
+    store = extract_images(cohort, transform, tmp_path / "run/store", num_workers=workers, progress=False)
     assert np.array_equal(np.load(store.path / "images.npy"), pixels.transpose(0, 3, 1, 2))
     assert store.table["class_label"].tolist() == [i % 4 for i in range(30)]
     assert store.table["split"].value_counts().to_dict() == {"train": 16, "test": 14}
@@ -289,7 +289,7 @@ def test_a_bad_image_of_many_in_a_file_is_rejected_by_its_number(tmp_path):
     table = pd.DataFrame({"image": range(3), "subject": ["a", "b", "c"], "split": "train"})
     cohort = Cohort(table, images=Images([np.full((4, 4), 255, np.uint8)] * 3))
     transform = Compose([LoadPictured("image"), ScaleIntensityRanged("image", 0, 255, -1, 1)])
-    store = extract(cohort, transform, tmp_path / "run/store", progress=False)
+    store = extract_images(cohort, transform, tmp_path / "run/store", progress=False)
     assert len(store) == 2
     rejected = pd.read_csv(tmp_path / "run/rejected.csv")
     named = pd.read_csv(tmp_path / "run/cohort.csv", dtype=str).set_index("subject").loc["b"]
@@ -337,7 +337,7 @@ def test_a_real_volume_shows_its_stored_voxels(data_dir, tmp_path):
     few = Cohort(cohort.table.head(3))
     transform = Compose([*_slices().transforms[:3], ExtractSlicesd("image", "coronal", [20], "index")])
     transform = Compose([*transform.transforms, SliceIntensityd("image"), ResizeToSquared("image", 64)])
-    store = extract(
+    store = extract_images(
         few, transform, tmp_path / "run/store", dtype="float32", columns=["hippocampus_mm3"], progress=False
     )
     assert (store.table["severity"] == -store.table["hippocampus_mm3"]).all()

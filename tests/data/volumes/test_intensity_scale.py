@@ -5,7 +5,7 @@ import pytest
 import torch
 from monai.transforms import Compose
 
-from monai_minority.data import Cohort, IntensityScale, extract
+from monai_minority.data import Cohort, IntensityScale, extract_images
 from monai_minority.transforms import ExtractSlicesd, LoadVolumed, MeasureIntensityd
 from tests.small_cohort import volume, write_volume
 
@@ -85,7 +85,7 @@ def _extract(folder, run, scale, held_out_gain):
         write_volume(folder / f"s{i}.nii.gz", volume(rng) * (1 if i < 4 else held_out_gain))
         rows.append({"image": str(folder / f"s{i}.nii.gz"), "subject": f"s{i}", "split": split})
     transform = Compose([LoadVolumed(), MeasureIntensityd(scale=scale), ExtractSlicesd(positions=[0.4, 0.6])])
-    return extract(
+    return extract_images(
         Cohort.from_records(rows), transform, run / "store", dtype="float32", intensity_scale=scale, progress=False
     )
 
@@ -117,7 +117,7 @@ def test_the_scale_of_another_run_is_not_fitted_again(tmp_path):
     before = known.describe()
     rows = [{"image": str(tmp_path / "a/s0.nii.gz"), "subject": "new", "split": "train"}]
     transform = Compose([LoadVolumed(), MeasureIntensityd(scale=known), ExtractSlicesd(positions=[0.5])])
-    extract(Cohort.from_records(rows), transform, tmp_path / "r2/store", intensity_scale=known, progress=False)
+    extract_images(Cohort.from_records(rows), transform, tmp_path / "r2/store", intensity_scale=known, progress=False)
     assert known.describe() == before and IntensityScale.load(tmp_path / "r2/intensity.json").describe() == before
 
 
@@ -125,7 +125,7 @@ def test_a_transform_without_the_measure_is_named(tmp_path):
     write_volume(tmp_path / "a.nii.gz", volume(np.random.default_rng(0)))
     rows = [{"image": str(tmp_path / "a.nii.gz"), "subject": "a", "split": "train"}]
     with pytest.raises(ValueError, match="needs MeasureIntensityd among the transforms"):
-        extract(
+        extract_images(
             Cohort.from_records(rows),
             Compose([LoadVolumed(), ExtractSlicesd()]),
             tmp_path / "run/store",
