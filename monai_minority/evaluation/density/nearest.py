@@ -1,19 +1,15 @@
-"""The k nearest of many, gathered tile by tile and then put into exact order."""
+"""The k nearest vectors: candidates from faiss in float32, put into exact order in float64."""
 
 from dataclasses import dataclass
-from math import isqrt
 
 import numpy as np
 import torch
-from torch import Tensor
 
+from monai_minority.evaluation.density.lower_bounds import Points
 from monai_minority.evaluation.density.vectors import squared_distances
 
-SPARE = 4
-"""Candidates taken beyond k in float32, so that rounding near the k-th place can be seen and repaired."""
-
-REPAIR_BYTES = 64 * 2**20
-"""Memory for the float64 search of what float32 leaves open."""
+SEARCH_BYTES = 8 * 2**20
+"""Memory for the queries of a search, their candidates and float64 distances."""
 
 
 @dataclass(frozen=True)
@@ -38,96 +34,80 @@ class Neighbours:
         return Neighbours(self.squared[:, :k], self.indices[:, :k])
 
 
-class NearestCandidates:
-    """The nearest vectors to each query among the tiles seen so far, a few more than asked for.
+def nearest(index: Points, queries: np.ndarray | None, k: int) -> Neighbours:
+    """The ``k`` nearest vectors of the index to each query.
+
+    Queries that few candidates leave open are given more, and those still open are searched in float64.
 
     Args:
-        queries: vectors ``[Q, D]``.
-        vectors: what to search ``[N, D]``.
-        k: neighbours wanted.
-        own: whether the queries are the vectors themselves, none of which is its own neighbour.
-        spare: candidates beyond k, which ``result`` needs to see what rounding may have decided.
+        index: vectors to search, and their points.
+        queries: vectors ``[Q, D]``; ``None``: those of the index, none of which is its own neighbour.
+        k: number of neighbours, below N.
     """
-
-    def __init__(self, queries: Tensor, vectors: Tensor, k: int, *, own: bool, spare: int = SPARE) -> None:
-        self.queries, self.vectors, self.k, self.own = queries, vectors, k, own
-        self.others = len(vectors) - own
-        shape = (len(queries), min(k + spare, self.others))
-        self.squared = torch.full(shape, torch.inf, device=queries.device)
-        self.indices = torch.zeros(shape, dtype=torch.int64, device=queries.device)
-
-    def add(self, rows: slice, columns: slice, squared: Tensor) -> None:
-        """Take in float32 squared distances ``[R, C]`` of queries to vectors."""
-        values, places = smallest(squared, min(self.squared.shape[1], squared.shape[1]))
-        values = torch.cat([self.squared[rows], values], dim=1)
-        indices = torch.cat([self.indices[rows], places + columns.start], dim=1)
-        self.squared[rows], order = values.topk(self.squared.shape[1], dim=1, largest=False)
-        self.indices[rows] = indices.gather(1, order)
-
-    def result(self, tolerance: Tensor, centre: Tensor) -> tuple[Tensor, Tensor]:
-        """The k nearest in exact order: squared distances, float64, and indices, ``[Q, k]`` each.
-
-        Args:
-            tolerance: the error that a query's float32 distances may have ``[Q]``.
-            centre: about the middle of the vectors ``[D]``.
-        """
-        everyone = torch.arange(len(self.queries), device=self.queries.device)
-        squared, indices = self._in_order(everyone, self.indices[:, : self.k])
-        kept = self.squared.shape[1]
-        if kept > self.k:
-            rows = self._doubtful(squared, self.squared[:, self.k] - tolerance)
-            squared[rows], indices[rows] = self._in_order(rows, self.indices[rows])
-        if kept < self.others:
-            doubtful = self._doubtful(squared, self.squared[:, -1] - tolerance)
-            # Splitting no rows gives one part of none, which would cost a whole float64 copy of the vectors.
-            for rows in doubtful.split(max(1, REPAIR_BYTES // (8 * len(self.vectors)))) if len(doubtful) else ():
-                squared[rows], indices[rows] = self._in_float64(rows, centre)
-        return squared, indices
-
-    @staticmethod
-    def _doubtful(squared: Tensor, elsewhere: Tensor) -> Tensor:
-        """Queries whose k-th place another vector may take, all others being at least ``elsewhere`` away."""
-        return torch.nonzero((squared[:, -1] > elsewhere) & (squared[:, -1] > 0)).flatten()
-
-    def _in_order(self, rows: Tensor, candidates: Tensor) -> tuple[Tensor, Tensor]:
-        candidates = candidates.sort(dim=1).values  # equal distances then stay in the order of their indices
-        squared = squared_distances(self.queries, rows, self.vectors, candidates)
-        if self.own:
-            squared[candidates == rows[:, None]] = torch.inf
-        squared, order = squared.sort(dim=1, stable=True)
-        return squared[:, : self.k], candidates.gather(1, order[:, : self.k])
-
-    def _in_float64(self, rows: Tensor, centre: Tensor) -> tuple[Tensor, Tensor]:
-        """The same search in float64, for queries that float32 could not settle."""
-        centred = self.queries[rows].double() - centre
-        squared = torch.empty(len(rows), len(self.vectors), dtype=torch.float64, device=centred.device)
-        width = max(1, REPAIR_BYTES // (16 * self.vectors.shape[1]))
-        for start in range(0, len(self.vectors), width):
-            part = slice(start, start + width)
-            others = self.vectors[part].double() - centre
-            squared[:, part] = others.square().sum(dim=1) - 2 * centred @ others.T
-        if self.own:
-            squared.scatter_(1, rows[:, None], torch.inf)
-        candidates = squared.topk(min(self.k + SPARE, self.others), dim=1, largest=False).indices
-        return self._in_order(rows, candidates)
+    size, dimension = index.vectors.shape
+    rows = np.arange(size if queries is None else len(queries))
+    squared, indices = np.empty((len(rows), k)), np.empty((len(rows), k), np.int64)
+    for width, in_float64 in ((2 * k + 8, False), (16 * k + 64, False), (2 * k + 8, True)):
+        open_ = np.zeros(len(squared), bool)
+        step = max(1, SEARCH_BYTES // (8 * max(dimension, size if in_float64 else 8 * min(width, size))))
+        for start in range(0, len(rows), step):
+            part = rows[start : start + step]
+            asked = index.part(part) if queries is None else index.frame.place(queries[part])
+            squared[part], indices[part], settled = ranked(
+                index, asked, k, width, own=part if queries is None else None, in_float64=in_float64
+            )
+            open_[part] = ~settled
+        rows = np.flatnonzero(open_)
+    return Neighbours(squared, indices)
 
 
-def smallest(block: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    """The ``count`` smallest values of each row of ``block`` ``[R, C]`` and their places, ``[R, count]`` each.
+def ranked(
+    index: Points, queries: Points, k: int, width: int, *, own: np.ndarray | None = None, in_float64: bool = False
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The ``k`` nearest of so many candidates in exact order.
 
-    The columns are taken in groups, and the groups with the ``count`` smallest minima hold ``count`` smallest
-    values, since a group left out has ``count`` others with a value no larger than its least. Only they are
-    sorted.
+    Args:
+        index: vectors to search, and their points.
+        queries: vectors and their points.
+        k: number of neighbours.
+        width: number of candidates.
+        own: rows of the index that the queries are ``[Q]``, not counted as neighbours, or ``None``.
+        in_float64: look for the candidates in float64, which is slow.
+
+    Returns:
+        squared distances, float64 ``[Q, k]``, indices ``[Q, k]``, and whether no other vector can be nearer ``[Q]``.
     """
-    width = isqrt(block.shape[1] // count)
-    if width < 2:
-        return block.topk(count, dim=1, largest=False)
-    groups = block.shape[1] // width
-    minima = block[:, : groups * width].unflatten(1, (width, groups)).amin(dim=1)
-    chosen = minima.topk(count, dim=1, largest=False, sorted=False).indices
-    members = torch.arange(width, device=block.device)[:, None] * groups
-    places = (chosen[:, None] + members).flatten(1)
-    rest = torch.arange(groups * width, block.shape[1], device=block.device)
-    places = torch.cat([places, rest.expand(len(block), -1)], dim=1)
-    values, order = block.gather(1, places).topk(count, dim=1, largest=False)
-    return values, places.gather(1, order)
+    width = min(width, len(index.vectors))
+    bounds, candidates = (_nearest_in_float64 if in_float64 else Points.nearest)(index, queries, width)
+    known = candidates >= 0
+    if own is not None:
+        known &= candidates != own[:, None]
+    squared = np.full(candidates.shape, np.inf)
+
+    def measure(row: np.ndarray, place: np.ndarray) -> np.ndarray:
+        squared[row, place] = squared_distances(queries.vectors, row, index.vectors, candidates[row, place])
+        # Of a vector that may yet be among the k nearest, the points are no further apart.
+        return index.frame.reach(np.partition(squared, k - 1, axis=1)[:, k - 1], queries.lengths)
+
+    first = width if in_float64 else k + 1
+    reach = measure(*np.nonzero(known[:, :first]))
+    row, place = np.nonzero(known[:, first:] & (bounds[:, first:] <= reach[:, None]))
+    reach = measure(row, place + first)
+    order = np.lexsort((candidates, squared))[:, :k]  # equally far ones in order of index
+    squared, indices = (np.take_along_axis(values, order, 1) for values in (squared, candidates))
+    all_seen = (candidates[:, -1] >= 0) & ((bounds[:, -1] > reach) | (width == len(index.vectors)))
+    return squared, indices, all_seen | (squared[:, -1] == 0)
+
+
+def _nearest_in_float64(index: Points, queries: Points, width: int) -> tuple[np.ndarray, np.ndarray]:
+    """Squared distances, up to a constant, and indices of the nearest vectors, by float64 products."""
+    centre = index.frame.centre
+    centred = torch.from_numpy(queries.vectors.astype(np.float64)) - centre
+    squared = torch.empty(len(centred), len(index.vectors), dtype=torch.float64)
+    step = max(1, SEARCH_BYTES // (16 * len(centre)))
+    for start in range(0, squared.shape[1], step):
+        part = slice(start, start + step)
+        others = torch.from_numpy(index.vectors[part].astype(np.float64)) - centre
+        squared[:, part] = others.square().sum(dim=1) - 2 * centred @ others.T
+    bounds, candidates = squared.topk(width, dim=1, largest=False)
+    return bounds.numpy(), candidates.numpy()

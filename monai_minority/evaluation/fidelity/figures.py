@@ -78,9 +78,7 @@ def fidelity_figures(
         value = float(np.mean(values)) if len(values) else float("nan")
         return Figure(name, value, *interval, note(resamples))
 
-    found = distance_figures(
-        real.vectors.cpu(), generated.vectors.cpu(), resamples=distance_resamples, level=level, seed=seed
-    )
+    found = distance_figures(real.vectors, generated.vectors, resamples=distance_resamples, level=level, seed=seed)
     few = min(len(real), len(generated)) <= real.dimension
     frechet_note = note(distance_resamples) | ({"caution": CAUTION} if few else {})
     return [

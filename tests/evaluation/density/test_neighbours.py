@@ -1,6 +1,7 @@
 """The search against distances spelled out in float64: far from the origin, with copies, ties and tiny
 blocks."""
 
+import faiss
 import numpy as np
 import pytest
 import torch
@@ -28,6 +29,14 @@ def _cases() -> dict[str, tuple[np.ndarray, np.ndarray]]:
         "close together": (1 + 1e-4 * plain, 1 + 1e-4 * query),
         "ties and copies": (grid, rng.integers(0, 3, size=(70, 4)).astype(np.float32)),
         "copies among the queries": (plain, np.concatenate([plain[:40], query[:30]])),
+        "too close for float32": (1e-25 * plain.astype(np.float64), 1e-25 * query.astype(np.float64)),
+        "two groups far apart": tuple(
+            np.concatenate([x, x + 1e4]).astype(np.float64) for x in (plain[:75], query[:35])
+        ),
+        "nearly copies": tuple(
+            np.repeat(x[:50], 3, 0) + 1e-9 * rng.standard_normal((150, 12)) for x in (plain, np.tile(query, (2, 1)))
+        ),
+        "no more than the neighbours and itself": (plain[:9], query),
         "all the same": (np.ones((40, 3), np.float32), np.ones((5, 3), np.float32)),
     }
 
@@ -79,29 +88,34 @@ def test_ball_surface_is_inside():
 
 
 def test_blocks_bound_memory_and_cover_every_row_once(monkeypatch):
-    shapes = []
-    product = torch.Tensor.addmm_
+    searched, looked_up = [], []
+    knn, pairwise_distances = faiss.knn, faiss.pairwise_distances
 
-    def counted(self, a, b, **kwargs):
-        shapes.append(tuple(self.shape))
-        return product(self, a, b, **kwargs)
+    def counted_knn(queries, points, width):
+        searched.append((len(queries), len(points), width))
+        return knn(queries, points, width)
 
-    monkeypatch.setattr(torch.Tensor, "addmm_", counted)
+    def counted_distances(queries, points):
+        looked_up.append((len(queries), len(points)))
+        return pairwise_distances(queries, points)
+
+    monkeypatch.setattr(faiss, "knn", counted_knn)
+    monkeypatch.setattr(faiss, "pairwise_distances", counted_distances)
     block_bytes = 4 * 500 * 32
     index = NeighbourIndex(torch.randn(500, 6), k=3, ball=3, block_bytes=block_bytes)
     queries = NeighbourIndex(torch.randn(300, 6), k=3, ball=3, block_bytes=block_bytes)
     index.neighbours(queries, 3)
     index.neighbours(queries, 2)
     index.balls(queries, 3)
+    index.balls(queries, 3)
     index.neighbours(None, 3)
     index.balls(None, 3)
-    assert max(rows * columns * 4 for rows, columns in shapes) <= block_bytes
-    # One product each for real-real, generated-generated and generated-real, however many measures ask.
-    # However many measures ask, one product for generated-real; real-real and generated-generated once a pair of
-    # vectors, and twice only in the tiles on the diagonal, of 126 x 126 here.
-    on_diagonal = 3 * 126**2 + 122**2 + 2 * 126**2 + 48**2
-    computed = sum(rows * columns for rows, columns in shapes)
-    assert computed == 300 * 500 + (500**2 + 300**2 + on_diagonal) / 2
+    assert max(rows * columns * 4 for rows, columns in looked_up) <= block_bytes
+    # However many measures ask, one product for each of real-real, generated-generated and generated-real, and one
+    # for the balls of each two that are asked for. A wider search is a second one of few queries.
+    first = min(width for _, _, width in searched)
+    assert sum(rows * columns for rows, columns, width in searched if width == first) == 500**2 + 300**2 + 300 * 500
+    assert sum(rows * columns for rows, columns in looked_up) == 300 * 500 + 500**2
 
 
 def test_precision_settings_of_the_caller_do_not_matter():

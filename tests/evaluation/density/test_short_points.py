@@ -1,11 +1,11 @@
-"""Sketches bound distances from below, are taken where they save work, and change no result."""
+"""Points bound distances, short ones are taken where they save work, and change no result."""
 
 import numpy as np
 import pytest
 import torch
 
-from monai_minority.evaluation.density import NeighbourIndex, local_outlier_factor, rarity, sketch
-from monai_minority.evaluation.density import neighbours as search
+from monai_minority.evaluation.density import NeighbourIndex, local_outlier_factor, rarity, short_points
+from monai_minority.evaluation.density.lower_bounds import Frame
 from monai_minority.evaluation.fidelity import density_coverage, precision_recall
 
 
@@ -19,20 +19,29 @@ def isotropic(count: int, dimension: int, seed: int) -> np.ndarray:
     return np.random.default_rng(seed).standard_normal((count, dimension)).astype("f4")
 
 
-def test_distances_of_sketches_are_lower_bounds_and_tight_where_few_directions_matter():
-    vectors = torch.from_numpy(structured(60, 40, 0)).double()
-    directions = torch.linalg.qr(torch.linalg.svd(vectors - vectors.mean(0)).Vh[:10].T).Q
-    found = sketch.Sketch(directions, vectors.mean(0))(vectors)
-    assert found.shape == (60, 11)
-    bounds, distances = torch.cdist(found.double(), found.double()), torch.cdist(vectors, vectors)
-    assert (bounds <= distances + 1e-5).all()
-    assert (bounds > 0.9 * distances)[~torch.eye(60, dtype=torch.bool)].all()
+@pytest.mark.parametrize("short", [False, True])
+@pytest.mark.parametrize("scale", [1e-4, 1, 1e4])
+def test_distances_of_points_bound_those_of_vectors(short, scale):
+    vectors = structured(60, 40, 0).astype(np.float64) * scale + 100
+    centre = vectors.mean(0)
+    directions = torch.linalg.qr(torch.linalg.svd(torch.from_numpy(vectors - centre)).Vh[:10].T).Q
+    points = Frame(centre, directions if short else None).place(vectors)
+    assert points.points.shape == (60, 11 if short else 40)
+    exact = ((vectors[:, None] - vectors) ** 2).sum(-1)
+    found = points.distances(points)
+    assert (found <= points.frame.reach(exact, points.lengths[:, None])).all()
+    row, column = np.indices((60, 60))
+    assert (points.upper_bounds(points, row, column, found) >= exact).all()
+    assert (found > 0.8 * exact)[~np.eye(60, dtype=bool)].all()
 
 
-def test_they_are_taken_where_they_save_work():
-    assert NeighbourIndex(structured(2100, 512, 0), 5)._sketch is not None
-    assert NeighbourIndex(isotropic(2100, 512, 0), 5)._sketch is None
-    assert NeighbourIndex(structured(2100, 500, 0), 5)._sketch is None, "too short"
+def test_short_points_are_taken_where_they_save_work():
+    def width(vectors: np.ndarray) -> int:
+        return short_points.points_of(vectors, 5).points.shape[1]
+
+    assert width(structured(2100, 512, 0)) == 512 // 16 + 1
+    assert width(isotropic(2100, 512, 0)) == 512
+    assert width(structured(2100, 500, 0)) == 500, "too short"
 
 
 def copies(count: int, dimension: int, seed: int) -> np.ndarray:
@@ -48,21 +57,19 @@ def far_away(count: int, dimension: int, seed: int) -> np.ndarray:
     return structured(count, dimension, seed).astype(np.float64) + 1e4
 
 
-def first_coordinates(vectors: torch.Tensor, centre: torch.Tensor) -> sketch.Sketch:
-    return sketch.Sketch(torch.eye(vectors.shape[1], dtype=torch.float64)[:, :6], centre.double())
-
-
 @pytest.mark.parametrize("data", [structured, isotropic, copies, lattice, far_away])
-@pytest.mark.parametrize("block_bytes", [4 * 64**2, None])
+@pytest.mark.parametrize("block_bytes", [4 * 64**2, 2**25])
 def test_results_are_those_without(monkeypatch, data, block_bytes):
     real, generated = data(300, 24, 1), data(250, 24, 2)
+    monkeypatch.setattr(short_points, "LONG", 1)
+    monkeypatch.setattr(short_points, "MANY", 1)
+    monkeypatch.setattr(short_points, "SHORTENING", 4)
     found = []
     for short in (False, True):
-        if short:
-            monkeypatch.setattr(search, "worthwhile_sketch", first_coordinates)
+        monkeypatch.setattr(short_points, "WORTHWHILE", -1 if short else 2)
         a = NeighbourIndex(real, k=20, ball=5, block_bytes=block_bytes)
         b = NeighbourIndex(generated, k=0, ball=5, block_bytes=block_bytes)
-        assert (a._sketch is not None) == short
+        assert (a._points.points.shape[1] == 7) == short
         own, other = a.own, a.neighbours(b, 20)
         found.append(
             [own.squared, other.squared, np.asarray(rarity(a, b)), np.asarray(rarity(a)),
