@@ -1,7 +1,7 @@
 """Public data sets of natural images in the layouts people have on disk: one function a data set.
 
-Each gives a :class:`~monai_minority.data.Cohort` for :func:`~monai_minority.data.extract_images`, which reads the images
-one by one; nothing is downloaded. What is missing from a data set is named in its rejected entries.
+Each gives a :class:`~monai_minority.data.Cohort` for :func:`~monai_minority.data.extract_images`, which reads the
+images one by one; nothing is downloaded. What is missing from a data set is named in its rejected entries.
 """
 
 from monai_minority.data.sources.celeba import celeba
