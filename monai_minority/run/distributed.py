@@ -12,19 +12,23 @@ Result = TypeVar("Result")
 
 
 def start(seed: int) -> None:
-    """Seed every generator, and join the other processes where ``torchrun`` started several.
+    """Seed every generator, and join the other processes where ``torchrun`` started them, be it a single one.
 
     Args:
         seed: of the run.
     """
     set_determinism(seed)
     # MONAI's determinism forbids cuDNN's autotuner; that is kept, exact repetition is promised.
-    if int(os.environ.get("WORLD_SIZE", 1)) > 1 and not torch.distributed.is_initialized():
+    processes = int(os.environ.get("WORLD_SIZE", 1))
+    launched = processes > 1 or torch.distributed.is_torchelastic_launched()
+    if launched and not torch.distributed.is_initialized():
         if torch.cuda.is_available():
             torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", 0)))
         # The others wait while the first process does alone what is not shared, which may take hours.
         backend = "nccl" if torch.cuda.is_available() else "gloo"
         torch.distributed.init_process_group(backend, timeout=timedelta(days=7))
+        if torch.distributed.get_rank() == 0:
+            print(f"joined a process group of {processes} by {backend}")
 
 
 def is_main() -> bool:

@@ -9,8 +9,8 @@ import torch
 
 from monai_minority.data import ImageStore
 from tests.bundles.test_pipeline import execute, workflow
-from tests.bundles.test_segmentation import ball
-from tests.small_cohort import BUNDLE, invoke, write_volume
+from tests.small_cohort import BUNDLE, invoke
+from tests.small_store import make_store, write_balls
 
 DTYPES = {"null": None, "bfloat16": torch.bfloat16}
 POOLED = {"_target_": "tests.run_folder.Pooled"}
@@ -27,21 +27,6 @@ class Maps(torch.nn.Conv2d):
     def __init__(self) -> None:
         super().__init__(3, 8, 3)
         torch.nn.init.normal_(self.weight, generator=torch.Generator().manual_seed(0))
-
-
-def make_store(folder: Path) -> None:
-    """Sixty pictures, a quarter of them ill, with a bright middle."""
-    pixels = np.random.default_rng(0).integers(0, 100, (60, 1, 16, 16)).astype(np.uint8)
-    groups = np.where(np.arange(60) % 4 == 0, "ill", "well")
-    pixels[groups == "ill", :, 6:10, 6:10] += 120
-    table = {
-        "source": [f"i{i}" for i in range(60)],
-        "slice": 0,
-        "subject": [f"s{i}" for i in range(60)],
-        "group": groups,
-        "split": np.repeat(["train", "validation", "test"], [30, 10, 20]),
-    }
-    ImageStore.create(folder / "store", pixels, pd.DataFrame(table), (0, 255))
 
 
 def add_real_images_as_samples(run_dir: Path, seeds: range) -> None:
@@ -156,13 +141,7 @@ def test_a_generated_image_is_scored_as_a_real_one_of_the_same_pixels(runs, late
 
 def test_a_segmentation_is_trained_in_float32_in_any_case(tmp_path):
     """Its stage has no use for the setting, and does not stumble over it."""
-    rng = np.random.default_rng(0)
-    for kind in ("images", "labels"):
-        (tmp_path / kind).mkdir()
-    for i, radius in enumerate(np.linspace(3, 7, 6)):
-        mask = ball(radius)
-        write_volume(tmp_path / "images" / f"{i}.nii.gz", (mask + rng.normal(0, 0.1, mask.shape)).astype(np.float32))
-        write_volume(tmp_path / "labels" / f"{i}.nii.gz", mask.astype(np.float32))
+    write_balls(tmp_path)
     splits = {"split_fractions": {"train": 0.5, "validation": 0.5}}
     settings = {"image_size": 20, "slice_positions": [0.5], "slice_extent": "volume", "segmentation_field": [20, 20]}
     trained = []

@@ -331,7 +331,8 @@ def test_two_processes_give_the_samples_of_one(run_dir, tmp_path):
         shared,
         *stages,
     ]
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    # the smoke overlay computes on the processor, and two processes could not share a GPU in NCCL
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
     done = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=900, env=environment)
     assert done.returncode == 0, done.stderr[-4000:]
     scores = [pd.read_csv(folder / "scores.csv")["minority_score"] for folder in (run_dir, shared)]

@@ -68,7 +68,7 @@ def test_final_samples(sampling, name, tolerance):
     assert inferer.scheduler.timesteps.flip(0).equal(entry["timestep_map"])
     images = inferer.sample(
         loaded(ADMUNet, nets["unet_config"], nets["unet"]),
-        seeds=range(4),
+        seeds=range(len(entry["x_T"])),
         shape=(1, 32, 32),
         target_class=nets["y"],
         noise=replay(entry),
@@ -112,7 +112,7 @@ def test_self_guided_trajectory(later, fixtures_dir):
     network = loaded(ADMUNet, entry["config"], later["self_guided"]["networks"][entry["network"]])
     calls = []
     network.register_forward_hook(lambda *_: calls.append(1))
-    images = inferer.sample(network, range(4), (1, 32, 32), noise=replay(entry), progress=False)
+    images = inferer.sample(network, range(len(entry["x_T"])), (1, 32, 32), noise=replay(entry), progress=False)
     torch.testing.assert_close(images, entry["final"], rtol=0, atol=5e-5)
     assert len(calls) == 25 + 5  # one a step, one more for each second denoising
 
@@ -127,5 +127,5 @@ def test_boost_and_skip(later, name):
         skip=entry["Delta_t"],
     )
     network = loaded(ADMUNet, entry["config"], later["boost_and_skip"]["networks"][entry["network"]])
-    images = inferer.sample(network, range(4), (1, 32, 32), noise=replay(entry), progress=False)
+    images = inferer.sample(network, range(len(entry["x_T"])), (1, 32, 32), noise=replay(entry), progress=False)
     torch.testing.assert_close(images, entry["final"], rtol=0, atol=1e-4 if "ddim" in name else 5e-5)
