@@ -83,7 +83,7 @@ def test_samples_are_decoded_latents_of_the_backbone(first_run):
     """The same, by hand, from the files that the stages left."""
     run_dir = first_run[0]
     config = parser("inference", "latent", "smoke", run_dir=str(run_dir), target_classes=[])
-    latents = config.get_parsed_content("inferer").sample(
+    latents = config.get_parsed_content("guided_inferer").sample(
         config.get_parsed_content("backbone"), range(2), (4, 8, 8), progress=False
     )
     images = autoencoder(run_dir).decode(latents)
