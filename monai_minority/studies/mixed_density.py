@@ -1,7 +1,10 @@
 """D.5: guidance to the mixed density, without choosing a class."""
 
+from pathlib import Path
+
 import numpy as np
 
+from monai_minority.scoring import QuantileClasses
 from monai_minority.studies.cells import Cell, CellStudy, shared_cell, shared_sets
 from monai_minority.studies.plan import SHARED, StageCall, StudyPlan
 from monai_minority.studies.study import Tables
@@ -56,7 +59,10 @@ class MixedDensity(CellStudy):
         guidance = {
             "_target_": "monai_minority.guidance.MixedDensityGuidance",
             "classifier": "@classifier",
-            "thresholds": f"$QuantileClasses.load({str(plan.run_dir / 'classes.json')!r}).thresholds.clip(0)",
+            "thresholds": {
+                "_target_": f"{class_weights.__module__}.{class_weights.__qualname__}",
+                "path": str(plan.run_dir / "classes.json"),
+            },
             "scale": "@guidance_scale",
         }
         settings = {
@@ -67,3 +73,21 @@ class MixedDensity(CellStudy):
             "settings::scale": float(scale),
         }
         return plan.sampling_in(SHARED, f"mixed_scale{scale:g}", None, scale, **settings)
+
+
+def class_weights(path: str | Path) -> list:
+    """Score thresholds of a run's classes as the weights of Eq. 18, none below 0.
+
+    Args:
+        path: ``classes.json``, see :meth:`~monai_minority.scoring.QuantileClasses.save`.
+
+    Returns:
+        ``[L]``; where the classes were cut within class labels ``[G, L]``, a row a label in their order.
+
+    Raises:
+        ValueError: the file holds no classes.
+    """
+    found = QuantileClasses.load(path).thresholds
+    if isinstance(found, dict):
+        return [found[label].clip(0).tolist() for label in sorted(found)]  # type: ignore[type-var]
+    return found.clip(0).tolist()

@@ -6,6 +6,8 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+import torch
+from monai.bundle import ConfigParser
 
 from monai_minority.data import ImageStore
 from monai_minority.scoring import QuantileClasses
@@ -173,8 +175,23 @@ def test_studies_share_their_sets_and_the_runs_own_classifier(run):
     assert cost["train_classifier: num_classes/2"] == 3 * 10 * 4
     mixed = [call.settings for call in MixedDensity().calls(plan) if "guidance" in call.settings]
     assert [one["settings::scale"] for one in mixed] == [1.0, 2.0]
-    thresholds = QuantileClasses.load(plan.run_dir / "classes.json").thresholds
-    assert len(thresholds) == CLASSES, "as the expression in the settings reads them"
+
+
+def test_mixed_density_takes_thresholds_that_were_cut_within_labels(run, tmp_path):
+    """A row a label, in the order of the labels, as guidance with class labels reads them; none negative."""
+    scores = np.r_[-1.0:1.0:9j, 10.0:12.0:9j]
+    grouped = QuantileClasses(2).fit(scores, groups=[7] * 9 + [3] * 9)
+    for name, classes, expected in (
+        ("grouped", grouped, [[11.0, 12.0], [0.0, 1.0]]),
+        ("plain", QuantileClasses(2).fit(np.r_[-1.0:1.0:9j]), [0.0, 1.0]),
+    ):
+        plan = plan_of(tmp_path / name)
+        (tmp_path / name).mkdir()
+        classes.save(tmp_path / name / "classes.json")
+        call = next(call for call in MixedDensity().calls(plan) if "guidance" in call.settings)
+        settings = call.settings["guidance"] | {"classifier": torch.nn.Identity(), "scale": 1.0}
+        term = ConfigParser({"guidance": settings}).get_parsed_content("guidance")
+        torch.testing.assert_close(term.log_thresholds.exp(), torch.tensor(expected))
 
 
 def test_images_are_measured_once_and_features_too(run, monkeypatch):
