@@ -8,8 +8,8 @@ from monai_minority.evaluation import (
     density,
     features,
     fidelity,
+    groups,
     memorization,
-    separation,
     severity,
     utility,
 )
@@ -24,8 +24,8 @@ __all__ = [
     "fidelity",
     "fidelity_figures",
     "library_versions",
+    "groups",
     "memorization",
-    "separation",
     "severity",
     "utility",
 ]

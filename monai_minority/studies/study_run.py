@@ -14,6 +14,7 @@ from torch import nn
 from monai_minority.data.store.image_store import ImageStore
 from monai_minority.evaluation.features import describe, extract
 from monai_minority.evaluation.figure import library_versions
+from monai_minority.evaluation.groups import normal_groups
 from monai_minority.files import whole_file
 from monai_minority.keys import Column, Split
 from monai_minority.run.stage import describe as described
@@ -99,9 +100,8 @@ class StudyRun:
         if Column.GROUP not in self.store.table or self.store.table[Column.GROUP].isna().any():
             return None
         groups = self.store.table[Column.GROUP]
-        trained = groups[self.store.table[Column.SPLIT] == Split.TRAIN]
-        normal = trained.mode()[0] if self.normal_group is None else self.normal_group
-        rare = ~groups.isin([normal] if isinstance(normal, str) else list(normal)).to_numpy()
+        normal = normal_groups(groups, self.store.table[Column.SPLIT] == Split.TRAIN, self.normal_group)
+        rare = ~groups.isin(normal).to_numpy()
         return rare if rare.any() and not rare.all() else None
 
     def samples(self, folder: str, name: str) -> ImageStore:

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from monai_minority.evaluation.agreement import group_auc, rank_correlation
+from monai_minority.evaluation.groups import called, normal_groups
 from monai_minority.evaluation.weighted_bootstrap import (
     Statistic,
     weighted_auc,
@@ -125,34 +126,17 @@ def _pairs(real: pd.DataFrame) -> Iterator[tuple[str, str]]:
         yield SEVERITY_MEASURE, Column.SEVERITY.value
 
 
-def normal_groups(real: pd.DataFrame, normal: str | Sequence[str] | None) -> list[str]:
-    """The groups that all others are compared with: those named, or the commonest in training.
-
-    Raises:
-        ValueError: one of them is no group of the table.
-    """
-    group = real[Column.GROUP]
-    trained = group[real[Column.SPLIT] == Split.TRAIN].dropna()
-    if normal is None:
-        normal = (trained if len(trained) else group).mode()[0]
-    names = [normal] if isinstance(normal, str) else list(normal)
-    if not set(names) <= set(group):
-        raise ValueError(f"normal_group must be one of {sorted(group.dropna().unique())}, got {normal!r}")
-    return names
-
-
 def _contrasts(real: pd.DataFrame, normal: str | Sequence[str] | None) -> Iterator[_Contrast]:
     group = real.get(Column.GROUP)
     if group is not None and group.notna().any():
-        names = normal_groups(real, normal)
-        normal = names[0] if len(names) == 1 else f"{len(names)} normal groups"
+        names = normal_groups(group, real[Column.SPLIT] == Split.TRAIN, normal)
         known, usual = group.notna().to_numpy(), group.isin(names).to_numpy()
         others = sorted(group[known & ~usual].unique())
         if len(others) > 1:
-            yield _Contrast(f"every other group against {normal}", known, ~usual)
+            yield _Contrast(f"every other group against {called(names)}", known, ~usual)
         for other in others:
             rare = (group == other).to_numpy()
-            yield _Contrast(f"{other} against {normal}", rare | usual, rare)
+            yield _Contrast(f"{other} against {called(names)}", rare | usual, rare)
     elif Column.SEVERITY in real and real[Column.SEVERITY].notna().any():
         severity = real[Column.SEVERITY].to_numpy(dtype=np.float64)
         high = severity > np.nanquantile(severity, 1 - SEVERE_SHARE)

@@ -10,9 +10,9 @@ from torch import nn
 from monai_minority.data import ImageStore
 from monai_minority.evaluation.features import describe, extract
 from monai_minority.evaluation.figure import library_versions
-from monai_minority.evaluation.separation import separation
+from monai_minority.evaluation.groups import normal_groups, separation
 from monai_minority.files import whole_file
-from monai_minority.keys import Column
+from monai_minority.keys import Column, Split
 
 
 def judge_feature_spaces(
@@ -22,7 +22,7 @@ def judge_feature_spaces(
     *,
     bank_splits: Sequence[str],
     query_split: str,
-    normal_group: str | None = None,
+    normal_group: str | Sequence[str] | None = None,
     k: int = 20,
     feature_dir: str | Path | None = None,
     resamples: int = 1000,
@@ -38,7 +38,7 @@ def judge_feature_spaces(
         path: CSV file of the table.
         bank_splits: splits whose groups are taken as known.
         query_split: split whose groups are to be found.
-        normal_group: the group that others are compared with; ``None``: the commonest in the bank.
+        normal_group: the group (or groups) that others are compared with; ``None``: the commonest in training.
         k: neighbours that vote.
         feature_dir: folder of cached features.
         resamples: of the bootstrap.
@@ -47,10 +47,10 @@ def judge_feature_spaces(
         progress: whether to show a bar.
 
     Returns:
-        Two rows a space, see :func:`~monai_minority.evaluation.separation.separation`.
+        Two rows a space, see :func:`~monai_minority.evaluation.groups.separation`.
 
     Raises:
-        ValueError: the store has no groups, or a split is empty or among both.
+        ValueError: the store has no groups, ``normal_group`` is not among them, or a split is empty or among both.
     """
     table = store.table
     if Column.GROUP not in table or table[Column.GROUP].isna().all():
@@ -67,7 +67,7 @@ def judge_feature_spaces(
             f"bank_splits and query_split must have images with a group, got {bank.sum()} and {query.sum()}"
         )
     groups = table[Column.GROUP].astype(str).to_numpy()
-    normal = normal_group or str(pd.Series(groups[bank]).mode()[0])
+    normal = normal_groups(table[Column.GROUP], table[Column.SPLIT] == Split.TRAIN, normal_group)
     rows = []
     for extractor in extractors:
         features = extract(store, extractor, feature_dir, batch_size, progress=progress)

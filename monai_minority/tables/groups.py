@@ -6,9 +6,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from monai_minority.evaluation.separation import group_shares
-from monai_minority.keys import Column
-from monai_minority.tables.agreement import normal_groups
+from monai_minority.evaluation.groups import group_shares, normal_groups
+from monai_minority.keys import Column, Split
 from monai_minority.tables.images import GeneratedImages, RealImages
 from monai_minority.tables.summary import ALL, HELD_OUT, sets_and_classes, share
 
@@ -39,7 +38,7 @@ def group_table(
 ) -> pd.DataFrame:
     """How many generated images the nearest training images take for the rare groups.
 
-    The votes are those of :func:`~monai_minority.evaluation.separation.group_shares`; an image is taken for rare where
+    The votes are those of :func:`~monai_minority.evaluation.groups.group_shares`; an image is taken for rare where
     the groups other than the normal ones have more than half of them. How far that can be trusted the real images that
     were never trained on show, whose groups are known.
 
@@ -61,7 +60,7 @@ def group_table(
     group = real.table.get(Column.GROUP)
     if group is None or not group.notna().any():
         return pd.DataFrame(columns=list(COLUMNS))
-    names = normal_groups(real.table, normal_group)
+    names = normal_groups(group, real.table[Column.SPLIT] == Split.TRAIN, normal_group)
     bank = real.training[group.iloc[real.training].notna().to_numpy()]
     if len(bank) <= VOTERS:
         return pd.DataFrame(columns=list(COLUMNS))

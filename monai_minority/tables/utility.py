@@ -9,6 +9,7 @@ import pandas as pd
 import torch
 
 from monai_minority.data.store.image_store import ImageStore, evenly
+from monai_minority.evaluation.groups import normal_groups
 from monai_minority.evaluation.utility import LabelledImages, augmentation_gain
 from monai_minority.files import whole_file
 from monai_minority.keys import Column, Split
@@ -19,7 +20,7 @@ def measure_utility(
     samples: Mapping[str, ImageStore],
     output_path: str | Path,
     *,
-    normal_group: str | None = None,
+    normal_group: str | Sequence[str] | None = None,
     test_splits: Sequence[str] = (Split.TEST.value,),
     **options: Any,
 ) -> pd.DataFrame:
@@ -32,7 +33,7 @@ def measure_utility(
         store: real images with the columns ``split``, ``subject`` and ``group``.
         samples: stores of generated images by name.
         output_path: of the table, a CSV.
-        normal_group: value of ``group`` that is not rare; ``None``: the commonest in training.
+        normal_group: value (or values) of ``group`` that is not rare; ``None``: the commonest in training.
         test_splits: splits to judge on; the training split alone is learned from.
         options: of ``augmentation_gain``.
 
@@ -47,13 +48,11 @@ def measure_utility(
         raise ValueError("store must have a group for every image, such as normal and atrophy; give the cohort labels")
     groups = table[Column.GROUP]
     in_train = (table[Column.SPLIT] == Split.TRAIN).to_numpy()
-    normal = groups[in_train].mode()[0] if normal_group is None else normal_group
-    if normal not in set(groups):
-        raise ValueError(f"normal_group must be one of {', '.join(sorted(set(groups)))}, got {normal!r}")
+    normal = normal_groups(groups, in_train, normal_group)
 
     def part(mask: np.ndarray) -> LabelledImages:
         chosen = table[mask]
-        rare = (chosen[Column.GROUP] != normal).to_numpy()
+        rare = ~chosen[Column.GROUP].isin(normal).to_numpy()
         return LabelledImages(store.batch(np.flatnonzero(mask)), rare, chosen[Column.SUBJECT].to_numpy())
 
     rows = {name: _rarest(generated) for name, generated in samples.items()}

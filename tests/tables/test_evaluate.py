@@ -312,7 +312,7 @@ def test_conditional_scores_and_classes_within_labels(run, tmp_path):
 def test_several_groups_are_normal_together(run):
     named = _evaluate(run, "normal", normal_group=["plain"], resamples=0).agreement
     assert "bright against plain" in set(named["against"])
-    with pytest.raises(ValueError, match="normal_group must be one of"):
+    with pytest.raises(ValueError, match="normal_group must be among the groups"):
         _evaluate(run, "normal", normal_group=["plain", "absent"], resamples=0)
 
 
@@ -342,7 +342,7 @@ def test_no_name_of_a_subject_is_written(run, evaluation):
         ({"reference_measure": "beauty"}, "reference_measure must be one of average_knn, .*got 'beauty'"),
         ({"detectors": {"Absent": {}}}, "name must be a detector of PyOD"),
         ({"detectors": {"IForest": {"trees": 5}}}, "settings of IForest must be arguments of PyOD's class"),
-        ({"normal_group": "healthy"}, "normal_group must be one of"),
+        ({"normal_group": "healthy"}, "normal_group must be among the groups"),
         ({"lof_neighbours": 90}, "more than 90 images of split 'train'"),
     ],
 )

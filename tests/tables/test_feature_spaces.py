@@ -52,6 +52,20 @@ def test_the_space_that_sees_the_group_wins(store, tmp_path):
     assert len(list((tmp_path / "features").glob("*.npy"))) == 2
 
 
+def test_several_groups_are_normal_together(store, tmp_path):
+    """The middle of a fifth of the images is a little brighter, which is normal too."""
+    groups = np.where(np.arange(120) % 4 == 0, "ill", np.where(np.arange(120) % 5 == 1, "mild", "well"))
+    store.add_columns(group=groups)
+    settings = {"bank_splits": ["train", "reference"], "query_split": "test", "k": 5, "resamples": 20}
+    table = judge_feature_spaces(
+        store, [_Moments("pixels")], tmp_path / "s.csv", normal_group=["well", "mild"], progress=False, **settings
+    )
+    area = table.set_index("name").loc["k-NN AUC, others against 2 normal groups"]
+    assert area["value"] > 0.95 and area["N positive"] == (groups[80:] == "ill").sum()
+    with pytest.raises(ValueError, match="normal_group must be among the groups ill, mild, well, got healthy"):
+        judge_feature_spaces(store, [_Moments("pixels")], tmp_path / "s.csv", normal_group="healthy", **settings)
+
+
 def test_bad_splits_are_named(store, tmp_path):
     with pytest.raises(ValueError, match="query_split must not be one of the bank's"):
         judge_feature_spaces(store, [], tmp_path / "a.csv", bank_splits=["train"], query_split="train")

@@ -58,7 +58,7 @@ def test_real_images_say_how_far_votes_can_be_trusted():
 def test_which_groups_are_normal_can_be_said():
     plain, turned = (group_table(real(), generated(), held_out=["test"], normal_group=name) for name in (None, "ill"))
     np.testing.assert_allclose(plain["rare_votes"].iloc[2:], 1 - turned["rare_votes"].iloc[2:])
-    with pytest.raises(ValueError, match=r"normal_group must be one of \['healthy', 'ill'\], got 'well'"):
+    with pytest.raises(ValueError, match="normal_group must be among the groups healthy, ill, got well"):
         group_table(real(), generated(), held_out=["test"], normal_group="well")
 
 
