@@ -10,6 +10,7 @@ from scipy.stats import binomtest
 from monai_minority.evaluation.density import NeighbourIndex
 from monai_minority.evaluation.fidelity import UNKNOWN, DistanceFigures, bootstrap, distance_figures
 from monai_minority.keys import Column
+from monai_minority.tables.equal_shares import equal_shares
 from monai_minority.tables.images import SEVERITY_MEASURE, GeneratedImages, RealImages
 from monai_minority.tables.reference import choose_reference
 
@@ -52,8 +53,10 @@ def summary_table(
     - ``above_p90``: share above the 90th percentile of the training images' AvgkNN, with its Wilson interval;
     - ``rarity_valid``: share inside some ball of training images, hence with a rarity;
     - ``frechet_distance`` to the most unique real images, from all ``n``, with its interval;
-      ``frechet_distance_equal_n`` from the first ``equal_n`` images of each row (the fewest that a row of generated
-      images has), with its interval, for rows of different ``n`` have distances of different bias;
+      ``frechet_distance_equal_n`` from ``equal_n`` images of each row (the fewest that a row of generated images has),
+      with its interval, for rows of different ``n`` have distances of different bias. They are drawn so that classes
+      have equal shares and subjects and seeds are spread; see
+      :func:`~monai_minority.tables.equal_shares.equal_shares`;
     - ``kernel_distance`` to them (KID, unbiased), with its interval;
     - ``precision``, ``recall`` and ``coverage`` against the same, with Wilson intervals, and ``density`` with a
       bootstrap interval; NaN for rows of too few images;
@@ -90,7 +93,9 @@ def summary_table(
     records = []
     for labels, rows in _real_groups(real, apart, chosen):
         part = real.table.iloc[rows]
-        fidelity = compare.fidelity(real.features[rows]) if unseen and labels["set"] == REAL else {}
+        classes = np.zeros(len(rows))  # a subject's slices are in several
+        asked = unseen and labels["set"] == REAL
+        fidelity = compare.fidelity(real.features[rows], classes, real.subjects[rows]) if asked else {}
         records.append({**labels, **compare.measures(part), **compare.above(part), **fidelity})
     for labels, rows in groups:
         part = generated.table.iloc[rows]
@@ -98,7 +103,8 @@ def summary_table(
             "suspected_copies": float(part["suspected_copy"].mean()),
             "duplicates": float(part["duplicate"].mean()),
         }
-        fidelity = compare.fidelity(generated.features[rows])
+        classes = part.groupby([Column.SCALE.value, Column.TARGET_CLASS.value]).ngroup().to_numpy()
+        fidelity = compare.fidelity(generated.features[rows], classes, part[Column.SEED].to_numpy())
         records.append({**labels, **compare.measures(part), **compare.above(part), **fidelity, **copies})
     context = {
         "reference": reference.description,
@@ -152,9 +158,9 @@ class _Comparison:
         """Share above the real percentile of AvgkNN."""
         return share("above_p90", (part["average_knn"] > self.threshold).to_numpy())
 
-    def fidelity(self, features: np.ndarray) -> dict[str, float]:
+    def fidelity(self, features: np.ndarray, classes: np.ndarray, clusters: np.ndarray) -> dict[str, float]:
         """Distances to the reference, and how the manifolds overlap."""
-        figures = self._distances(features)
+        figures = self._distances(features, classes, clusters)
         precision = recall = coverage = np.empty(0, bool)
         density = np.empty(0)
         if self.index is not None and len(features) > self.k:
@@ -164,11 +170,11 @@ class _Comparison:
         shares = share("precision", precision) | share("recall", recall) | share("coverage", coverage)
         return figures | shares | self._mean("density", density)
 
-    def _distances(self, features: np.ndarray) -> dict[str, float]:
+    def _distances(self, features: np.ndarray, classes: np.ndarray, clusters: np.ndarray) -> dict[str, float]:
         found = self._between(features)
-        equal = UNKNOWN
-        if len(features) >= self.equal_n:
-            equal = found if len(features) == self.equal_n else self._between(features[: self.equal_n])
+        equal = found if len(features) == self.equal_n else UNKNOWN
+        if len(features) > self.equal_n:
+            equal = self._between(features[equal_shares(self.equal_n, classes, clusters, self.seed)])
         figures: dict[str, float] = {}
         for name, value, (low, high) in (
             ("frechet_distance", found.frechet, found.frechet_interval),

@@ -11,6 +11,7 @@ from monai_minority.evaluation.fidelity import density_coverage, frechet_distanc
 from monai_minority.evaluation.memorization import audit
 from monai_minority.samples.write import open_samples
 from monai_minority.scoring import QuantileClasses
+from monai_minority.tables.equal_shares import equal_shares
 from monai_minority.tables.evaluate import evaluate_run
 from monai_minority.tables.evaluation import RunEvaluation
 from monai_minority.tables.summary import HELD_OUT, REAL, UNIQUE
@@ -141,7 +142,10 @@ def test_summary_equals_direct_calls(run, evaluation):
         part = evaluation.generated[evaluation.generated["set"] == "guided"].iloc[rows]
         assert row["n"] == len(part)
         assert row["frechet_distance"] == pytest.approx(frechet_distance(real[reference], query[rows]), rel=1e-9)
-        equal = frechet_distance(real[reference], query[rows][:12])
+        # Of all three classes together four images of each; the class itself is as large as the smallest row.
+        taken = equal_shares(12, part["target_class"].to_numpy(), part["seed"].to_numpy())
+        assert np.bincount(part["target_class"].to_numpy()[taken]).max() == (4 if target == "all" else 12)
+        equal = frechet_distance(real[reference], query[rows][taken])
         assert row["frechet_distance_equal_n"] == pytest.approx(equal, rel=1e-9)
         assert row["frechet_distance_equal_n_low"] < equal < row["frechet_distance_equal_n_high"]
         expected = precision_recall(real[reference], query[rows])
