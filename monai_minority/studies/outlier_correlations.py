@@ -7,6 +7,7 @@ from scipy.stats import rankdata
 
 from monai_minority.evaluation.density import NeighbourIndex, average_knn, local_outlier_factor
 from monai_minority.evaluation.features import describe
+from monai_minority.evaluation.other_subjects import average_knn_of_others, neighbours_to_keep
 from monai_minority.evaluation.weighted_bootstrap import weighted_rank_correlation
 from monai_minority.keys import Column
 from monai_minority.studies.agreements import interval_row
@@ -31,19 +32,25 @@ class OutlierCorrelations(Study):
     def measure(self, run: StudyRun) -> Tables:
         scores = run.real.table[Column.SCORE.value].to_numpy()
         training = run.real.training
-        rest = np.setdiff1d(np.arange(len(scores)), training)
+        rest, subjects = np.setdiff1d(np.arange(len(scores)), training), run.real.subjects[training]
         figures, images = [], []
         for extractor in run.spaces:
             features = run.features(run.store, extractor)
-            index = NeighbourIndex(features[training], k=max(run.neighbours, run.lof_neighbours), ball=0)
+            kept = neighbours_to_keep(run.neighbours, subjects)
+            index = NeighbourIndex(features[training], k=max(kept, run.lof_neighbours), ball=0)
             how = describe(extractor)
             space = how["extractor"]
-            for name, measure, k in (
-                ("average_knn", average_knn, run.neighbours),
-                ("local_outlier_factor", local_outlier_factor, run.lof_neighbours),
+            for name, of_training, measure, k in (
+                ("average_knn", average_knn_of_others(index, subjects, run.neighbours), average_knn, run.neighbours),
+                (
+                    "local_outlier_factor",
+                    local_outlier_factor(index, None, run.lof_neighbours),
+                    local_outlier_factor,
+                    run.lof_neighbours,
+                ),
             ):
                 values = np.empty(len(scores))
-                values[training] = measure(index, None, k)
+                values[training] = of_training
                 if len(rest):
                     values[rest] = measure(index, features[rest], k)
                 images.append(pd.DataFrame({"space": space, "measure": name, "score": scores, "value": values, **how}))

@@ -58,7 +58,8 @@ def evaluate_run(
 ) -> RunEvaluation:
     """Measure real and generated images, and write the tables to ``output_dir``.
 
-    Densities are measured among the training images, from which a training image itself is left out. Generated
+    Densities are measured among the training images, from which a training image itself is left out, and for AvgkNN
+    its whole subject. Generated
     images are scored as the real ones were, by the given ``score``, each with the noise of its own seed, and within
     its ``class_label`` where the network is conditional (Eq. 16).
     Fidelity is measured against the ``reference_size`` most unique real images by ``reference_measure``: among those of
@@ -176,7 +177,7 @@ def evaluate_run(
         "dimension": int(real.index.dimension),
         "neighbours": neighbours,
         "lof_neighbours": lof_neighbours,
-        "density_among": f"{len(real.index)} training images, each without itself",
+        "density_among": f"{len(real.index)} training images, each without itself, and in AvgkNN without its subject",
         **compared,
         "detectors": {name: detector.settings for name, detector in made.items()},
         "copy_quantile": copy_quantile,

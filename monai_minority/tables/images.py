@@ -13,6 +13,7 @@ from tqdm import tqdm
 from monai_minority.data.store.image_store import ImageStore
 from monai_minority.evaluation.density import NeighbourIndex, PyODDetector, average_knn, local_outlier_factor, rarity
 from monai_minority.evaluation.memorization import audit, nearest_real
+from monai_minority.evaluation.other_subjects import average_knn_of_others, neighbours_to_keep
 from monai_minority.keys import Column, Split
 from monai_minority.networks.conditioning import takes_class_labels
 from monai_minority.scoring import MinorityScore, QuantileClasses
@@ -87,7 +88,13 @@ class GeneratedImages:
 def real_table(
     real: Pictures, *, neighbours: int, lof_neighbours: int, detectors: Mapping[str, PyODDetector] | None = None
 ) -> RealImages:
-    """Measure real images among the training images, each training image without itself.
+    """Measure real images among the training images.
+
+    AvgkNN of a training image leaves out all images of its subject, so that it is measured as an image of someone
+    never seen is: among other people. LOF, Rarity and PyOD's detectors leave out the image alone, as these are
+    defined: LOF compares the density about an image with that about its neighbours, to both of which a subject's other
+    slices add, and a ball of Rarity may be that of another slice of the subject. Percentiles and references of those
+    are thus of training images among their own subject's slices.
 
     The table has ``row`` (in the store), those of ``split``, ``group``, ``severity``, ``minority_score`` and
     ``minority_class`` that the store has, ``average_knn``, ``local_outlier_factor``, ``rarity`` (NaN outside every
@@ -95,7 +102,8 @@ def real_table(
     sources stay behind.
 
     Raises:
-        ValueError: the store lacks ``split`` or ``minority_score``, or too few images are training ones.
+        ValueError: the store lacks ``split`` or ``minority_score``, or too few images are training ones, or of other
+            subjects than one.
     """
     known = real.store.table
     for column, stage in ((Column.SPLIT, "prepare"), (Column.SCORE, "score")):
@@ -108,12 +116,15 @@ def real_table(
             f"store must have more than {max(neighbours, lof_neighbours)} images of split 'train' for neighbours="
             f"{neighbours} and lof_neighbours={lof_neighbours}, got {len(training)}; choose smaller numbers"
         )
-    index = NeighbourIndex(real.features[training], k=max(neighbours, lof_neighbours), ball=neighbours)
+    subjects = known[Column.SUBJECT].to_numpy() if Column.SUBJECT in known else np.arange(len(known))
+    kept = neighbours_to_keep(neighbours, subjects[training])
+    index = NeighbourIndex(real.features[training], k=max(kept, lof_neighbours), ball=neighbours)
     fitted = {name: detector.fit(real.features[training]) for name, detector in (detectors or {}).items()}
     density = {name: np.empty(len(known)) for name in ("average_knn", "local_outlier_factor", "rarity", *fitted)}
+    density["average_knn"][training] = average_knn_of_others(index, subjects[training], neighbours)
+    density["average_knn"][rest] = average_knn(index, real.features[rest], neighbours) if len(rest) else ()
     for rows, query in ((training, None), (rest, real.features[rest])):
         if len(rows):
-            density["average_knn"][rows] = average_knn(index, query, neighbours)
             density["local_outlier_factor"][rows] = local_outlier_factor(index, query, lof_neighbours)
             density["rarity"][rows] = rarity(index, query, neighbours)
             for name, detector in fitted.items():
@@ -121,7 +132,6 @@ def real_table(
     table = pd.DataFrame({"row": np.arange(len(known))})
     columns = {column.value: known[column].to_numpy() for column in _KNOWN if column in known}
     table = table.assign(**columns, **density, **real.measured_severity())
-    subjects = known[Column.SUBJECT].to_numpy() if Column.SUBJECT in known else np.arange(len(known))
     return RealImages(table, real.features, subjects, training, index, neighbours, lof_neighbours, fitted)
 
 
