@@ -10,8 +10,9 @@ from torch.nn import functional
 
 from monai_minority.evaluation.agreement import group_auc
 from monai_minority.evaluation.density.neighbours import NeighbourIndex
-from monai_minority.evaluation.fidelity.bootstrap import bootstrap
 from monai_minority.evaluation.figure import Figure
+from monai_minority.evaluation.intervals import bootstrap
+from monai_minority.evaluation.weighted_statistics import weighted_mean_recall
 
 TEMPERATURE = 0.07
 """Of the votes, as in Wu et al. (2018) and Caron et al. (2021)."""
@@ -138,27 +139,22 @@ def separation(
     if len(query) != len(query_groups):
         raise ValueError(f"query_groups must be [Q], one a query, got {len(query_groups)} for {len(query)}")
     context = {"k": k, "N bank": len(bank), "N": len(query)}
-    pairs = np.stack([query_groups.astype(str), names[shares.argmax(1)].astype(str)], axis=1)
-    interval = (float("nan"), float("nan"))
-    sampling = {"resamples": resamples, "level": level, "seed": seed}
-    if resamples:
-        interval = bootstrap(_balanced_accuracy, pairs, groups=[query_subjects], **sampling)  # type: ignore[arg-type]
-    accuracy = Figure("k-NN balanced accuracy", _balanced_accuracy(pairs), *interval, context)
+    recall = weighted_mean_recall(query_groups.astype(str), names[shares.argmax(1)].astype(str))
+    clusters = np.arange(len(query)) if query_subjects is None else query_subjects
+    interval = bootstrap(recall, clusters, resamples, level, seed)
+    accuracy = Figure("k-NN balanced accuracy", float(recall(np.ones((1, len(query))))[0]), *interval, context)
     abnormal = 1 - shares[:, np.isin(names, usual)].sum(axis=1)
     auc = group_auc(
         abnormal,
         ~np.isin(query_groups, usual),
         name=f"k-NN AUC, others against {called(usual)}",
         subjects=query_subjects,
-        **sampling,  # type: ignore[arg-type]
+        resamples=resamples,
+        level=level,
+        seed=seed,
     )
     auc = replace(auc, context={**context, **auc.context})
     return [replace(accuracy, context={**auc.context, **context}), auc]
-
-
-def _balanced_accuracy(pairs: np.ndarray) -> float:
-    recalls = [(pairs[pairs[:, 0] == name, 1] == name).mean() for name in np.unique(pairs[:, 0])]
-    return float(np.mean(recalls))
 
 
 def _unit(features: np.ndarray) -> torch.Tensor:

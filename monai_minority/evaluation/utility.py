@@ -9,15 +9,13 @@ import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from monai_minority.evaluation.fidelity import Interval
 from monai_minority.evaluation.figure import library_versions
+from monai_minority.evaluation.intervals import Interval, Statistic, bootstrap
 from monai_minority.evaluation.provenance import NO_EXTRACTOR, with_provenance
 from monai_minority.evaluation.rare_classifier import Predict, RareClassifier
-from monai_minority.evaluation.weighted_bootstrap import (
-    Statistic,
+from monai_minority.evaluation.weighted_statistics import (
     weighted_auc,
     weighted_balanced_accuracy,
-    weighted_bootstrap,
     weighted_sensitivity,
 )
 
@@ -125,7 +123,7 @@ def augmentation_gain(
             against = [statistic(*pair) for pair in predictions[BASELINE]]
 
             def interval(of: Statistic) -> Interval:
-                return weighted_bootstrap(of, test.subjects, resamples, level)  # one seed: the arms are paired
+                return bootstrap(of, test.subjects, resamples, level)  # one seed: the arms are paired
 
             each = np.array([_value(one, len(test.rare)) for one in own])
             base = np.array([_value(one, len(test.rare)) for one in against])

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from monai_minority.evaluation.weighted_bootstrap import weighted_rank_correlation
+from monai_minority.evaluation.weighted_statistics import weighted_mean, weighted_rank_correlation
 from monai_minority.studies.agreements import agreements, interval_row
 from monai_minority.studies.charts import COLOURS, panels
 from monai_minority.studies.plan import StageCall, StudyPlan
@@ -49,7 +49,7 @@ class Distances(Study):
             count = max(1, round(EXTREME * len(order)))
             for label, chosen in (("least unusual", order[:count]), ("most unusual", order[::-1][:count])):
                 values = brightness[chosen]
-                statistic = _mean(values)
+                statistic = weighted_mean(values)
                 figures.append(
                     interval_row(run, statistic, who[chosen], figure="mean brightness", against=label, distance=name)
                 )
@@ -117,7 +117,3 @@ _DENSITIES = (("average_knn", "AvgkNN"), ("local_outlier_factor", "LOF"))
 
 def _of(table: pd.DataFrame, key: str) -> str:
     return number(*table.loc[key, ["value", "low", "high"]])
-
-
-def _mean(values: np.ndarray):
-    return lambda weights: (weights @ values) / np.maximum(weights.sum(axis=1), 1)

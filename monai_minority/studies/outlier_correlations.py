@@ -8,7 +8,7 @@ from scipy.stats import rankdata
 from monai_minority.evaluation.density import NeighbourIndex, average_knn, local_outlier_factor
 from monai_minority.evaluation.features import describe
 from monai_minority.evaluation.other_subjects import average_knn_of_others, neighbours_to_keep
-from monai_minority.evaluation.weighted_bootstrap import weighted_rank_correlation
+from monai_minority.evaluation.weighted_statistics import weighted_rank_correlation
 from monai_minority.keys import Column
 from monai_minority.studies.agreements import interval_row
 from monai_minority.studies.charts import COLOURS, GREY, panels

@@ -8,10 +8,9 @@ import pandas as pd
 
 from monai_minority.evaluation.agreement import group_auc, rank_correlation
 from monai_minority.evaluation.groups import called, normal_groups
-from monai_minority.evaluation.weighted_bootstrap import (
-    Statistic,
+from monai_minority.evaluation.intervals import Statistic, bootstrap
+from monai_minority.evaluation.weighted_statistics import (
     weighted_auc,
-    weighted_bootstrap,
     weighted_rank_correlation,
     weighted_top_share,
 )
@@ -76,7 +75,7 @@ def agreement_table(
     rows: list[dict[str, Any]] = []
 
     def add(figure: str, value: float, statistic: Statistic, who: np.ndarray, **labels: Any) -> None:
-        low, high = weighted_bootstrap(statistic, who, resamples, seed=seed)
+        low, high = bootstrap(statistic, who, resamples, seed=seed)
         rows.append({"figure": figure, "value": value, "low": low, "high": high, "n": len(who), **labels})
 
     def correlate(part: pd.DataFrame, who: np.ndarray, measure: str, against: str, images: str) -> None:

@@ -29,7 +29,9 @@ def test_as_many_people_never_seen_lie_above_the_percentile_as_it_says(cohort):
     knn = real.table["average_knn"].to_numpy()
     above = knn > np.percentile(knn[real.training], 90)
     assert above[real.training].mean() == pytest.approx(0.1, abs=0.01)
-    assert above[900:].mean() == pytest.approx(0.1, abs=0.05), "all of them, were a training image compared with its own subject"
+    assert above[900:].mean() == pytest.approx(0.1, abs=0.05), (
+        "all of them, were a training image compared with its own subject"
+    )
 
 
 def test_a_subject_that_leaves_too_few_others_is_named(cohort):
