@@ -15,7 +15,7 @@ AGAINST = ("average_knn", "local_outlier_factor", Column.SEVERITY.value, "severi
 def interval_row(run: StudyRun, statistic: Statistic, subjects: np.ndarray, **labels: Any) -> dict[str, Any]:
     """A row of a table: the statistic and its bootstrap interval over subjects."""
     middle = float(statistic(np.ones((1, len(subjects))))[0])
-    low, high = bootstrap(statistic, subjects, run.resamples, seed=run.seed)
+    low, high = bootstrap(statistic, subjects, run.settings.resamples, seed=run.settings.seed)
     return {**labels, "value": middle, "low": low, "high": high, "n": len(subjects)}
 
 

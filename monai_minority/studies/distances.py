@@ -33,7 +33,7 @@ class Distances(Study):
         found = {name: run.scores(f"distance/{name}") for name in run.plan.distances}
         rows = next(iter(found.values()))["row"].to_numpy()
         images = pd.DataFrame({"row": rows, **{name: table["score"].to_numpy() for name, table in found.items()}})
-        batches = np.split(rows, range(run.batch_size, len(rows), run.batch_size))
+        batches = np.split(rows, range(run.settings.batch_size, len(rows), run.settings.batch_size))
         images["brightness"] = np.concatenate([run.store.batch(part).mean((1, 2, 3)).numpy() for part in batches])
         who = run.real.subjects[rows]
         figures = []

@@ -1,13 +1,13 @@
 """D.2: the minority score beside established measures of outliers."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from scipy.stats import rankdata
 
-from monai_minority.evaluation.density import NeighbourIndex, average_knn, local_outlier_factor
-from monai_minority.evaluation.features import describe
-from monai_minority.evaluation.other_subjects import average_knn_of_others, neighbours_to_keep
+from monai_minority.evaluation.features import describe_extractor
 from monai_minority.evaluation.weighted_statistics import weighted_rank_correlation
 from monai_minority.keys import Column
 from monai_minority.studies.agreements import interval_row
@@ -16,6 +16,7 @@ from monai_minority.studies.plan import StageCall, StudyPlan
 from monai_minority.studies.study import Study, Tables
 from monai_minority.studies.study_run import StudyRun
 from monai_minority.studies.words import number, sides_of
+from monai_minority.tables.images import Pictures, real_table
 
 MEASURES = {"average_knn": "AvgkNN", "local_outlier_factor": "LOF"}
 
@@ -32,27 +33,15 @@ class OutlierCorrelations(Study):
     def measure(self, run: StudyRun) -> Tables:
         scores = run.real.table[Column.SCORE.value].to_numpy()
         training = run.real.training
-        rest, subjects = np.setdiff1d(np.arange(len(scores)), training), run.real.subjects[training]
+        rest = np.setdiff1d(np.arange(len(scores)), training)
         figures, images = [], []
         for extractor in run.spaces:
             features = run.features(run.store, extractor)
-            kept = neighbours_to_keep(run.neighbours, subjects)
-            index = NeighbourIndex(features[training], k=max(kept, run.lof_neighbours), ball=0)
-            how = describe(extractor)
+            there = real_table(Pictures(run.store, features), replace(run.settings, detectors={})).table
+            how = describe_extractor(extractor)
             space = how["extractor"]
-            for name, of_training, measure, k in (
-                ("average_knn", average_knn_of_others(index, subjects, run.neighbours), average_knn, run.neighbours),
-                (
-                    "local_outlier_factor",
-                    local_outlier_factor(index, None, run.lof_neighbours),
-                    local_outlier_factor,
-                    run.lof_neighbours,
-                ),
-            ):
-                values = np.empty(len(scores))
-                values[training] = of_training
-                if len(rest):
-                    values[rest] = measure(index, features[rest], k)
+            for name in MEASURES:
+                values = there[name].to_numpy()
                 images.append(pd.DataFrame({"space": space, "measure": name, "score": scores, "value": values, **how}))
                 for scope, rows in (("training images", training), ("images never trained on", rest)):
                     if len(rows) >= 3:

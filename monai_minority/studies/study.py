@@ -39,7 +39,7 @@ class Study(ABC):
         return [plan.folder / call.leaves for call in self.calls(plan) if call.leaves]
 
     def context(self, run: StudyRun) -> dict[str, Any]:
-        """How its tables were measured; see :func:`~monai_minority.evaluation.provenance.with_provenance`."""
+        """How its tables were measured; see :func:`~monai_minority.tables.provenance.with_provenance`."""
         return run.context
 
     @abstractmethod

@@ -27,6 +27,7 @@ from monai_minority.studies import (
     run_study,
 )
 from monai_minority.studies.cells import CellStudy
+from monai_minority.tables import MeasureSettings
 from tests.run_folder import CLASSES, Pooled, _pictures, exact_score, make_run
 
 
@@ -73,8 +74,8 @@ def run(tmp_path_factory):
         path = plan.folder / "shared" / "samples" / plan.set_name(target, scale)
         ImageStore.create(path, _pictures(rng, np.full(12, amount)), columns, (0, 255))
     store = ImageStore.open(folder / "store")
-    options = {"spaces": [Pooled()], "reference_size": 20, "resamples": 100, "progress": False}
-    return StudyRun(plan, store, Pooled(), exact_score(), **options)
+    measures = MeasureSettings(reference_size=20, resamples=100, progress=False)
+    return StudyRun(plan, store, Pooled(), exact_score(), spaces=[Pooled()], measures=measures)
 
 
 def scored(run, folder, scores):

@@ -8,8 +8,10 @@ from torch import nn
 
 from monai_minority.data import ImageStore
 from monai_minority.evaluation.copies import CopyDetector
-from monai_minority.evaluation.planted_copies import HELD_OUT, planted_copies
-from monai_minority.tables.copies import UNSEEN, drop_copies, measure_copies
+from monai_minority.evaluation.planted_copies import NOT_PLANTED, planted_copies
+from monai_minority.tables.copies import drop_copies, measure_copies
+from monai_minority.tables.rows import UNSEEN
+from monai_minority.tables.settings import MeasureSettings
 
 SUBJECTS, SLICES, SIDE = 150, 2, 24
 
@@ -58,10 +60,10 @@ def detector(store):
 
 def test_planted_copies_are_found_and_people_never_seen_are_not(detector):
     table = planted_copies(detector, count=40).set_index("change")
-    assert (table.drop(index=HELD_OUT)["suspected"] == 1).all()
-    assert (table.drop(index=HELD_OUT)["found"] == 1).all()
-    assert table.loc[HELD_OUT, "suspected"] <= 0.06
-    assert table.loc[HELD_OUT, "n"] == SLICES * 25, "half of the 50 subjects never trained on"
+    assert (table.drop(index=NOT_PLANTED)["suspected"] == 1).all()
+    assert (table.drop(index=NOT_PLANTED)["found"] == 1).all()
+    assert table.loc[NOT_PLANTED, "suspected"] <= 0.06
+    assert table.loc[NOT_PLANTED, "n"] == SLICES * 25, "half of the 50 subjects never trained on"
 
 
 def test_calibration_is_between_subjects(store, detector):
@@ -96,7 +98,13 @@ def test_authenticity_and_ratio_by_hand(detector, samples):
 
 def test_the_stage_writes_its_tables_and_the_filter_drops_what_is_suspected(store, samples, tmp_path):
     summary = measure_copies(
-        store, {"plain": samples}, Pooled(), tmp_path, planted=10, seed=7, quantile=0.02, progress=False
+        store,
+        {"plain": samples},
+        Pooled(),
+        tmp_path,
+        planted=10,
+        measures=MeasureSettings(seed=7, progress=False),
+        quantile=0.02,
     ).set_index("set")
     assert list(summary.index) == [UNSEEN, "plain"]
     assert summary.loc["plain", "suspected_copy"] >= 0.25

@@ -5,6 +5,7 @@ import pytest
 
 from monai_minority.data import ImageStore
 from monai_minority.tables.images import Pictures, real_table
+from monai_minority.tables.settings import MeasureSettings
 
 
 @pytest.fixture
@@ -25,7 +26,7 @@ def cohort(tmp_path):
 
 
 def test_as_many_people_never_seen_lie_above_the_percentile_as_it_says(cohort):
-    real = real_table(cohort, neighbours=5, lof_neighbours=20)
+    real = real_table(cohort, MeasureSettings())
     knn = real.table["average_knn"].to_numpy()
     above = knn > np.percentile(knn[real.training], 90)
     assert above[real.training].mean() == pytest.approx(0.1, abs=0.01)
@@ -37,4 +38,4 @@ def test_as_many_people_never_seen_lie_above_the_percentile_as_it_says(cohort):
 def test_a_subject_that_leaves_too_few_others_is_named(cohort):
     cohort.store.add_columns(subject=["one"] * 898 + ["two"] * 902)
     with pytest.raises(ValueError, match="training must hold 5 images of other subjects beside each, got 2"):
-        real_table(cohort, neighbours=5, lof_neighbours=20)
+        real_table(cohort, MeasureSettings())

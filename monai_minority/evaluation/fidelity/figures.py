@@ -44,7 +44,7 @@ def fidelity_figures(
         real_clusters: subject of each real image ``[N]``; ``None``: each is its own.
         generated_clusters: seed of each generated image ``[M]``; ``None``: each is its own.
         context: what to note beside each figure, such as
-            :func:`~monai_minority.evaluation.features.describe`'s answer.
+            :func:`~monai_minority.evaluation.features.describe_extractor`'s answer.
         resamples: bootstrap resamples of the means; 0 leaves their intervals out.
         distance_resamples: bootstrap resamples of the two distances; 0 leaves their intervals out.
         level: of the intervals.
