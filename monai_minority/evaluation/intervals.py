@@ -120,10 +120,11 @@ def wilson(hits: np.ndarray, clusters: np.ndarray | None = None, level: float = 
     """Wilson's score interval (1927) of a share, with the effective number of images where they come in clusters.
 
     The effective number is that of independent images with the share's variance between clusters: N over the design
-    effect of Kish (1965), times the ratio of normal to Student's quantile squared for few clusters (Korn and Graubard,
-    1998). The design effect is held between 1 and that of clusters whose images are all alike, and is the latter where
-    no image is a hit, or every one is: what clusters have in common then cannot be seen. A bootstrap of clusters has
-    no width there, and covers a share of 10 % of ten subjects in three of four cases only.
+    effect (Kish, 1965), which is at least 1, times the squared ratio of the normal to Student's quantile, for the
+    effect is itself estimated from few clusters (Korn and Graubard, 1998). It is never below that of clusters whose
+    images are all alike, their number where they are of equal size, and is that where no image is a hit, or every one
+    is: what the images of a cluster have in common then cannot be seen. A bootstrap of clusters has no width there,
+    and covers a share of 10 % of ten subjects in three of four cases only.
 
     Args:
         hits: which images count ``[N]``, bool.
@@ -131,7 +132,7 @@ def wilson(hits: np.ndarray, clusters: np.ndarray | None = None, level: float = 
         level: of the interval, in (0, 1).
 
     Returns:
-        ``(low, high)`` in [0, 1], never of zero width; NaN without images, (0, 1) of one cluster of several images.
+        ``(low, high)`` in [0, 1], never of zero width; NaN without images.
 
     Raises:
         ValueError: ``clusters`` does not fit.
@@ -141,7 +142,7 @@ def wilson(hits: np.ndarray, clusters: np.ndarray | None = None, level: float = 
     (0.046, 0.699)
     >>> low, high = wilson(np.zeros(40, bool), np.arange(40) // 10)
     >>> round(low, 3), round(high, 3)
-    (0.0, 0.717)
+    (0.0, 0.49)
     """
     hits = np.asarray(hits, dtype=bool)
     n = len(hits)
@@ -151,8 +152,6 @@ def wilson(hits: np.ndarray, clusters: np.ndarray | None = None, level: float = 
         raise ValueError(f"clusters must name one for each of {n} images, got {len(clusters)}")
     share, z = float(hits.mean()), float(norm.ppf((1 + level) / 2))
     effective = float(n) if clusters is None else _effective(hits, np.asarray(clusters), level)
-    if not effective:
-        return Interval(0.0, 1.0)
     middle = (2 * effective * share + z**2) / (2 * (effective + z**2))
     half = z / (2 * (effective + z**2)) * np.sqrt(4 * effective * share * (1 - share) + z**2)
     return Interval(0.0 if share == 0 else float(middle - half), 1.0 if share == 1 else float(middle + half))
@@ -165,15 +164,13 @@ def _effective(hits: np.ndarray, clusters: np.ndarray, level: float) -> float:
     count = len(sizes)
     if count == n:
         return float(n)
-    if count == 1:
-        return 0.0
     share, alike = hits.mean(), (sizes**2).sum() / n
-    effect = alike
-    if 0 < share < 1:
-        residuals = np.bincount(codes, hits) - share * sizes
-        effect = np.clip(count / (count - 1) * (residuals**2).sum() / (n * share * (1 - share)), 1, alike)
+    if share in (0, 1) or count == 1:
+        return float(n / alike)
+    residuals = np.bincount(codes, hits) - share * sizes
+    effect = max(1.0, count / (count - 1) * (residuals**2).sum() / (n * share * (1 - share)))
     few = norm.ppf((1 + level) / 2) / t.ppf((1 + level) / 2, count - 1)
-    return float(n / effect * few**2)
+    return float(max(n / effect * few**2, n / alike))
 
 
 def _draws(clusters: Sequence[np.ndarray], resamples: int, seed: int) -> Iterator[list[np.ndarray]]:
