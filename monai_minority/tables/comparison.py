@@ -17,6 +17,8 @@ from monai_minority.evaluation.fidelity import distance_figures
 from monai_minority.evaluation.figure import library_versions
 from monai_minority.files import whole_file
 from monai_minority.keys import Column
+from monai_minority.samples.export import SYNTHETIC_NOTE
+from monai_minority.samples.pictures import picture_rows
 from monai_minority.scoring import MinorityScore, QuantileClasses
 from monai_minority.tables.evaluate import check_shapes
 from monai_minority.tables.fidelity import as_vectors
@@ -180,9 +182,6 @@ def _with_interval(name: str) -> list[str]:
 
 def _picture(sets: Mapping[str, ImageStore], columns: int, path: Path) -> None:
     """A row a method; columns share seeds where all sets have enough seeds in common."""
-    from monai_minority.samples.export import SYNTHETIC_NOTE
-    from monai_minority.samples.pictures import picture_rows  # here: reports import evaluation
-
     seeds = [made.table[Column.SEED].to_numpy() for made in sets.values()]
     shared = reduce(np.intersect1d, seeds)[:columns]
     same = len(shared) == min(columns, *map(len, seeds))

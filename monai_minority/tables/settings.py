@@ -82,7 +82,14 @@ class MeasureSettings:
             )
         if not isinstance(self.normal_group, str | None):
             object.__setattr__(self, "normal_group", tuple(self.normal_group))
+        object.__setattr__(self, "detectors", {name: dict(given) for name, given in (self.detectors or {}).items()})
         self.fresh_detectors()
+        try:
+            torch.device(self.device or "cpu")
+        except RuntimeError as error:
+            raise ValueError(
+                f"device must be one of torch's, such as 'cpu' or 'cuda:0', got {self.device!r}"
+            ) from error
 
     def fresh_detectors(self) -> dict[str, PyODDetector]:
         """PyOD's detectors, not fitted, by their names.
@@ -90,4 +97,4 @@ class MeasureSettings:
         Raises:
             ValueError: PyOD has no such detector, or it does not take these settings.
         """
-        return {name: PyODDetector(name, self.seed, **options) for name, options in (self.detectors or {}).items()}
+        return {name: PyODDetector(name, self.seed, **options) for name, options in self.detectors.items()}

@@ -16,6 +16,7 @@ from monai_minority.tables.measures import RANKERS, REFERENCES
         ({"batch_size": True}, "batch_size must be at least 1, .*got True"),
         ({"reference_measure": "beauty"}, "reference_measure must be one of minority_score, average_knn.*got 'beauty'"),
         ({"held_out": ["train"]}, "held_out must be some of validation, test, reference, got train"),
+        ({"device": "abacus"}, "device must be one of torch's, such as 'cpu' or 'cuda:0', got 'abacus'"),
         ({"detectors": {"Absent": {}}}, "name must be a detector of PyOD"),
     ],
 )
