@@ -9,6 +9,7 @@ from monai_minority.keys import Column
 from monai_minority.tables.agreement import AUC, EVERY, NOT_TRAINED_ON, RANKS, TOP_TENTH
 from monai_minority.tables.evaluation import RunEvaluation
 from monai_minority.tables.groups import NORMAL, RARE, TAKEN
+from monai_minority.tables.measures import LABELS
 from monai_minority.tables.rows import ALL
 
 
@@ -57,7 +58,7 @@ def _ranking(agreement: pd.DataFrame) -> str:
         return "Whether the score ranks rare images was not measured: too few scored images."
     row = (severity if len(severity) else ranks).iloc[0]
     verdict = _against(row, 0, "rises with", "does not follow", "falls with")
-    what = str(row["against"]).replace("average_knn", "AvgkNN").replace("_", " ")
+    what = LABELS.get(row["against"], str(row["against"]).replace("_", " "))
     return f"The minority score {verdict} {what}: rank correlation {_value(row)} over {EVERY}."
 
 

@@ -20,7 +20,7 @@ from monai_minority.reports.findings import findings_of
 from monai_minority.reports.unusual import unusual_pictures, unusual_tables
 from monai_minority.samples.pictures import picture_rows
 from monai_minority.tables.comparison import COSTS
-from monai_minority.tables.measures import MEASURES
+from monai_minority.tables.measures import DENSITIES, LABELS
 from monai_minority.tables.provenance import PROVENANCE
 from monai_minority.tables.rows import REAL
 
@@ -113,7 +113,7 @@ def number(value: Any) -> str:
 
 def words(name: str) -> str:
     """A column's name as a reader would say it."""
-    return {measure.name: measure.label for measure in MEASURES if measure.ranks}.get(name, name.replace("_", " "))
+    return LABELS[name] if name in DENSITIES else name.replace("_", " ")
 
 
 def as_png(figure: Figure) -> str:

@@ -11,6 +11,7 @@ from monai_minority.studies.plan import StageCall, StudyPlan
 from monai_minority.studies.study import Study, Tables
 from monai_minority.studies.study_run import StudyRun
 from monai_minority.studies.words import number, sides_of
+from monai_minority.tables.measures import DENSITIES, LABELS
 
 EXTREME = 0.1
 """Share of the images that count as the most and the least unusual."""
@@ -68,8 +69,7 @@ class Distances(Study):
                 x, part["value"], yerr=errors, fmt="o", markersize=3, capsize=2, color=COLOURS[place], label=name
             )
         left.axhline(0, color="black", linewidth=0.6)
-        labels = {"average_knn": "AvgkNN", "local_outlier_factor": "LOF"}
-        left.set_xticks(range(len(against)), [labels.get(a, a) for a in against])
+        left.set_xticks(range(len(against)), [LABELS.get(a, a) for a in against])
         left.set_ylabel("Spearman's rank correlation of the score")
         bright = figures[figures["figure"] == "mean brightness"]
         for place, name in enumerate(names):
@@ -101,7 +101,7 @@ class Distances(Study):
                 "does not follow brightness",
                 "falls with brightness",
             )
-            density = ", ".join(f"{_of(ranks, a)} with {label}" for a, label in _DENSITIES if a in ranks.index)
+            density = ", ".join(f"{_of(ranks, a)} with {LABELS[a]}" for a in DENSITIES if a in ranks.index)
             text = f"The {name} score has rank correlations {density}; it {verdict} ({_of(ranks, 'brightness')}): mean "
             text += f"brightness {_of(bright, 'most unusual')} of the most unusual tenth and "
             text += f"{_of(bright, 'least unusual')} of the least"
@@ -110,9 +110,6 @@ class Distances(Study):
                 text += f"; AUC for the rare group {number(*areas.iloc[0][['value', 'low', 'high']])}"
             parts.append(text + ".")
         return " ".join(parts)
-
-
-_DENSITIES = (("average_knn", "AvgkNN"), ("local_outlier_factor", "LOF"))
 
 
 def _of(table: pd.DataFrame, key: str) -> str:

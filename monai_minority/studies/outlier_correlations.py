@@ -17,8 +17,7 @@ from monai_minority.studies.study import Study, Tables
 from monai_minority.studies.study_run import StudyRun
 from monai_minority.studies.words import number, sides_of
 from monai_minority.tables.images import Pictures, real_table
-
-MEASURES = {"average_knn": "AvgkNN", "local_outlier_factor": "LOF"}
+from monai_minority.tables.measures import DENSITIES, LABELS
 
 
 class OutlierCorrelations(Study):
@@ -40,7 +39,7 @@ class OutlierCorrelations(Study):
             there = real_table(Pictures(run.store, features), replace(run.settings, detectors={})).table
             how = describe_extractor(extractor)
             space = how["extractor"]
-            for name in MEASURES:
+            for name in DENSITIES:
                 values = there[name].to_numpy()
                 images.append(pd.DataFrame({"space": space, "measure": name, "score": scores, "value": values, **how}))
                 for scope, rows in (("training images", training), ("images never trained on", rest)):
@@ -68,7 +67,7 @@ class OutlierCorrelations(Study):
                 for _, r in found.iterrows()
             ]
             panel.set_title(f"{space}\n" + "\n".join(texts), fontsize=6.5, loc="left")
-            panel.set_xlabel(f"{MEASURES[measure]} (percentile)")
+            panel.set_xlabel(f"{LABELS[measure]} (percentile)")
             panel.set_ylabel("minority score (percentile)")
         return figure
 
@@ -77,7 +76,7 @@ class OutlierCorrelations(Study):
         for _, row in tables["figures"].iterrows():
             verdict = sides_of(row["low"], row["high"], 0, "rises with", "does not follow", "falls with")
             parts.append(
-                f"On {row['images']} (n = {row['n']}) the score {verdict} {MEASURES[row['measure']]} in "
+                f"On {row['images']} (n = {row['n']}) the score {verdict} {LABELS[row['measure']]} in "
                 f"{row['space']}: rank correlation {number(row['value'], row['low'], row['high'])}."
             )
         return " ".join(parts)

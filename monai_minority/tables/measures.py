@@ -109,11 +109,17 @@ MEASURES = (
 )
 """The registry. Its order is that of the columns."""
 
+LABELS = {measure.name: measure.label for measure in MEASURES}
+"""What reports call each measure."""
+
 REFERENCES = {measure.name: measure.label for measure in MEASURES if measure.reference}
 """Columns that a reference can be chosen by, and how they are called."""
 
 RANKERS = tuple(measure.name for measure in MEASURES if measure.ranks)
 """What is asked to rank the images: the score, and beside it the two densities, which need no model."""
+
+DENSITIES = tuple(measure.name for measure in MEASURES if measure.ranks and measure.needs == "features")
+"""The two densities among them, AvgkNN and LOF."""
 
 
 def in_features(detectors: Mapping[str, PyODDetector]) -> list[Measure]:

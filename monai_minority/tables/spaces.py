@@ -9,12 +9,11 @@ import pandas as pd
 from monai_minority.keys import Column
 from monai_minority.tables.fidelity import SeenBy
 from monai_minority.tables.images import Pictures, place_generated, real_table
-from monai_minority.tables.measures import MEASURES
+from monai_minority.tables.measures import DENSITIES
 from monai_minority.tables.settings import MeasureSettings
 from monai_minority.tables.summary import summary_table
 
 _FIGURES = ("above_p90", "frechet", "kernel", "precision", "recall")
-_MEASURES = tuple(measure.name for measure in MEASURES if measure.ranks and measure.needs == "features")
 
 
 def space_table(
@@ -59,6 +58,6 @@ def _identity(generated: pd.DataFrame) -> pd.DataFrame:
 def _rows(summary: pd.DataFrame, description: Mapping[str, str]) -> pd.DataFrame:
     compared = summary[summary["frechet_distance"].notna()]
     fixed = ["set", "target_class", Column.SCALE.value, "n"]
-    kept = fixed + [column for column in summary if column.startswith((*_MEASURES, *_FIGURES))]
+    kept = fixed + [column for column in summary if column.startswith((*DENSITIES, *_FIGURES))]
     table = compared[kept].reset_index(drop=True)
     return pd.concat([pd.DataFrame([dict(description)] * len(table)), table], axis=1)
