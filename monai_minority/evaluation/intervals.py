@@ -103,7 +103,7 @@ def percentile_interval(
         ``(low, high)``, NaN where no resample has a value or one cluster alone was drawn from.
     """
     values = values[~np.isnan(values)]
-    counts = [len(np.unique(labels)) for labels in clusters if len(np.unique(labels)) < len(labels)]
+    counts = [count for labels in clusters if (count := len(np.unique(labels))) < len(labels)]
     if not values.size or 1 in counts:
         return UNKNOWN_INTERVAL
     if estimate is not None:

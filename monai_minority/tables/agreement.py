@@ -59,7 +59,8 @@ def agreement_table(
     Raises:
         ValueError: ``normal_group`` is no group of the table.
     """
-    real, generated, subjects = real_images.table, generated_images.table, real_images.subjects
+    real, generated = real_images.table, generated_images.table
+    subjects = np.unique(real_images.subjects, return_inverse=True)[1]  # numbers are soon compared, names are not
     scopes = {
         EVERY: np.ones(len(real), bool),
         NOT_TRAINED_ON: real[Column.SPLIT].isin(settings.held_out).to_numpy(),

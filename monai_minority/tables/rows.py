@@ -30,7 +30,7 @@ class Row(NamedTuple):
     features: np.ndarray
     """Of these images ``[n, D]``."""
     clusters: np.ndarray
-    """Subject of each real image, seed of each generated one ``[n]``."""
+    """Subject of each real image, as a number, and seed of each generated one ``[n]``."""
     classes: np.ndarray
     """Target class of each generated image, at its scale, as a number; of real images 0 ``[n]``."""
 
@@ -88,7 +88,8 @@ def mean(
 
 def _real(real: RealImages, name: str, target: str, index: np.ndarray) -> Row:
     head, none = labels(name, target, float("nan"), len(index)), np.zeros(len(index), np.int64)
-    return Row(head, index, real.table.iloc[index], real.features[index], real.subjects[index], none)
+    subjects = np.unique(real.subjects[index], return_inverse=True)[1]  # numbers are soon compared, names are not
+    return Row(head, index, real.table.iloc[index], real.features[index], subjects, none)
 
 
 def _generated(generated: GeneratedImages, name: str, target: str, scale: float, index: np.ndarray) -> Row:

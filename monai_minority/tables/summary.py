@@ -91,7 +91,8 @@ class _Comparison:
     ) -> None:
         self.k, self.settings = settings.neighbours, settings
         self.columns = summarised(real.bank.detectors)
-        self.reference, self.subjects = real.features[chosen], real.subjects[chosen]
+        self.reference = real.features[chosen]
+        self.subjects = np.unique(real.subjects[chosen], return_inverse=True)[1]
         # Without room for a ball there is no precision; the distances remain.
         self.index = NeighbourIndex(self.reference, k=0, ball=self.k) if len(chosen) > self.k else None
         self.threshold, self.equal_n = threshold, equal_n
