@@ -1,15 +1,16 @@
-"""Features, density, fidelity, memorization and severity of real and generated images.
+"""Features, density, fidelity, copies and severity of real and generated images: arrays in, numbers out.
 
 Functions on arrays throughout; a :class:`Figure` is a number with its interval and how it was measured.
 """
 
 from monai_minority.evaluation import (
     agreement,
+    copies,
     density,
     features,
     fidelity,
-    memorization,
-    separation,
+    groups,
+    nearest,
     severity,
     utility,
 )
@@ -19,13 +20,14 @@ from monai_minority.evaluation.figure import Figure, library_versions
 __all__ = [
     "Figure",
     "agreement",
+    "copies",
     "density",
     "features",
     "fidelity",
     "fidelity_figures",
     "library_versions",
-    "memorization",
-    "separation",
+    "groups",
+    "nearest",
     "severity",
     "utility",
 ]

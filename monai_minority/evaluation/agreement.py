@@ -6,8 +6,9 @@ import numpy as np
 from scipy.stats import spearmanr
 from sklearn.metrics import roc_auc_score
 
-from monai_minority.evaluation.fidelity.bootstrap import bootstrap
 from monai_minority.evaluation.figure import Figure
+from monai_minority.evaluation.intervals import UNKNOWN_INTERVAL, Statistic, bootstrap
+from monai_minority.evaluation.weighted_statistics import weighted_auc, weighted_rank_correlation
 
 
 def rank_correlation(
@@ -44,7 +45,7 @@ def rank_correlation(
             return float("nan")
         return float(spearmanr(pair[:, 0], pair[:, 1]).statistic)
 
-    return _agreement(statistic, scores, measure, name, subjects, resamples, level, seed)
+    return _agreement(statistic, weighted_rank_correlation, scores, measure, name, subjects, resamples, level, seed)
 
 
 def group_auc(
@@ -81,21 +82,26 @@ def group_auc(
             return float("nan")
         return float(roc_auc_score(pair[:, 1] > 0, pair[:, 0]))
 
-    figure = _agreement(statistic, scores, np.asarray(positive, float), name, subjects, resamples, level, seed)
+    def weighted(values: np.ndarray, rare: np.ndarray) -> Statistic:
+        return weighted_auc(values, rare > 0)
+
+    figure = _agreement(
+        statistic, weighted, scores, np.asarray(positive, float), name, subjects, resamples, level, seed
+    )
     of_rare_group = int(np.sum(np.asarray(positive, bool) & ~np.isnan(np.asarray(scores, float))))
     return replace(figure, context={**figure.context, "N positive": of_rare_group})
 
 
-def _agreement(statistic, scores, other, name, subjects, resamples, level, seed) -> Figure:
+def _agreement(statistic, weighted, scores, other, name, subjects, resamples, level, seed) -> Figure:
     pair = np.stack(np.broadcast_arrays(*_same_length(scores, other)), axis=1)
     valid = ~np.isnan(pair).any(axis=1)
     if valid.sum() < 3:
         raise ValueError(f"{name} needs at least 3 images with both values, got {int(valid.sum())}")
-    groups = None if subjects is None else [np.asarray(subjects)[valid]]
+    clusters = np.arange(len(pair))[valid] if subjects is None else np.asarray(subjects)[valid]
     context: dict[str, object] = {"N": int(valid.sum()), "N without a value": int((~valid).sum())}
-    interval = (float("nan"), float("nan"))
+    interval = UNKNOWN_INTERVAL
     if resamples:
-        interval = bootstrap(statistic, pair[valid], groups=groups, resamples=resamples, level=level, seed=seed)
+        interval = bootstrap(weighted(*pair[valid].T), clusters, resamples, level, seed)
         unit = "images" if subjects is None else "subjects"
         context |= {"interval": f"{level:.0%}, {resamples} bootstrap resamples of {unit}", "seed": seed}
     return Figure(name, statistic(pair[valid]), *interval, context)

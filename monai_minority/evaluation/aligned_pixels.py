@@ -1,7 +1,6 @@
 """Nearest images in pixel space, whether or not the query was mirrored or moved by a few pixels."""
 
 from collections.abc import Sequence
-from typing import Protocol
 
 import numpy as np
 import torch
@@ -9,21 +8,14 @@ from torch import Tensor
 from torch.nn import functional as F
 from tqdm.auto import tqdm
 
-from monai_minority.evaluation.memorization import NearestReal
+from monai_minority.evaluation.features import Images
+from monai_minority.evaluation.nearest import NearestReal
 
 COARSE_SIDE = 16
 """Images are first searched at about this size, which costs little and hardly feels a pixel's move."""
 
 MIRRORS: tuple[tuple[int, ...], ...] = ((), (-1,), (-2,))
 """Axes that a query is mirrored along: none, left and right, up and down."""
-
-
-class Images(Protocol):
-    """What the search needs of an :class:`~monai_minority.data.ImageStore`."""
-
-    def __len__(self) -> int: ...
-
-    def batch(self, indices: Sequence[int] | np.ndarray) -> Tensor: ...
 
 
 class AlignedPixels:

@@ -1,35 +1,20 @@
 """Which images are suspected copies of training images, in feature space and in pixels."""
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from torch import Tensor, nn
+from torch import nn
 
 from monai_minority.data.store.image_store import ImageStore, evenly
 from monai_minority.evaluation.aligned_pixels import AlignedPixels
 from monai_minority.evaluation.density import NeighbourIndex
-from monai_minority.evaluation.features import extract
-from monai_minority.evaluation.memorization import NearestOther, nearest_other, nearest_real
+from monai_minority.evaluation.features import Images, extract
+from monai_minority.evaluation.nearest import NearestOther, nearest_other, nearest_real
 from monai_minority.keys import Column, Split
 
 SPACES = ("feature", "pixel")
-
-
-class Images(Protocol):
-    """What is read of the images that are measured; an :class:`~monai_minority.data.ImageStore` has it."""
-
-    @property
-    def content_hash(self) -> str: ...
-
-    @property
-    def image_shape(self) -> tuple[int, ...]: ...
-
-    def __len__(self) -> int: ...
-
-    def batch(self, indices: Sequence[int] | np.ndarray) -> Tensor: ...
 
 
 class CopyDetector:

@@ -6,13 +6,13 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pandas as pd
 import torch
-from scipy.stats import binomtest
 from torch import Tensor
 
 from monai_minority.data.store.image_store import evenly
 from monai_minority.evaluation.copies import CopyDetector
+from monai_minority.evaluation.intervals import wilson
 
-HELD_OUT = "none: real images never trained on"
+NOT_PLANTED = "none: real images never trained on"
 
 
 class ArrayImages:
@@ -40,9 +40,9 @@ def planted_copies(detector: CopyDetector, count: int = 50, noise: float = 0.05,
         seed: of the noise and the moves.
 
     Returns:
-        One row a kind of change (:data:`HELD_OUT` last, if any are kept): ``change``, ``n``, ``suspected`` (share) with
-        its 95 % Wilson interval ``low`` to ``high``, and ``found`` (share whose nearest training image by pixels is
-        the one that was planted; NaN of real images).
+        One row a kind of change (:data:`NOT_PLANTED` last, if any are kept): ``change``, ``n``, ``suspected`` (share)
+        with its 95 % Wilson interval ``low`` to ``high``, which knows the subjects, and ``found`` (share whose nearest
+        training image by pixels is the one that was planted; NaN of real images).
     """
     rows = detector.training[evenly(len(detector.training), count)]
     originals = detector.store.batch(rows)
@@ -68,9 +68,10 @@ def planted_copies(detector: CopyDetector, count: int = 50, noise: float = 0.05,
     found = []
     for name, change in changes.items():
         table = detector.table(ArrayImages(change(originals)))
-        found.append(_row(name, table, float((table["pixel_real"] == rows).mean())))
+        found.append(_row(name, table, detector.subjects[rows], float((table["pixel_real"] == rows).mean())))
     if len(detector.control):
-        found.append(_row(HELD_OUT, detector.table(detector.store, detector.control), float("nan")))
+        table = detector.table(detector.store, detector.control)
+        found.append(_row(NOT_PLANTED, table, detector.subjects[detector.control], float("nan")))
     return pd.DataFrame(found)
 
 
@@ -83,14 +84,8 @@ def _moved(image: Tensor, down: int, right: int) -> Tensor:
     return result
 
 
-def _row(change: str, table: pd.DataFrame, found: float) -> dict[str, float | str]:
-    low, high = binomtest(int(table["suspected_copy"].sum()), len(table)).proportion_ci(method="wilson")
-    share = float(table["suspected_copy"].mean())
-    return {
-        "change": change,
-        "n": len(table),
-        "suspected": share,
-        "low": float(low),
-        "high": float(high),
-        "found": found,
-    }
+def _row(change: str, table: pd.DataFrame, subjects: np.ndarray, found: float) -> dict[str, float | str]:
+    suspected = table["suspected_copy"].to_numpy()
+    low, high = wilson(suspected, subjects)
+    share = float(suspected.mean())
+    return {"change": change, "n": len(table), "suspected": share, "low": low, "high": high, "found": found}

@@ -9,20 +9,19 @@ import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from monai_minority.evaluation.fidelity import Interval
-from monai_minority.evaluation.figure import library_versions
-from monai_minority.evaluation.provenance import NO_EXTRACTOR, with_provenance
+from monai_minority.evaluation.intervals import Interval, Statistic, bootstrap
 from monai_minority.evaluation.rare_classifier import Predict, RareClassifier
-from monai_minority.evaluation.weighted_bootstrap import (
-    Statistic,
+from monai_minority.evaluation.weighted_statistics import (
     weighted_auc,
     weighted_balanced_accuracy,
-    weighted_bootstrap,
     weighted_sensitivity,
 )
 
 Fit = Callable[[Tensor, Tensor, Tensor, int, Callable[[Tensor], Tensor] | None], Predict]
 """Trains a classifier; the call is that of :class:`~monai_minority.evaluation.rare_classifier.RareClassifier`."""
+
+SEEDS = range(5)
+"""Of the trainings."""
 
 BASELINE = "real"
 OVERSAMPLED = "real, rare oversampled"
@@ -53,7 +52,7 @@ def augmentation_gain(
     synthetic: Mapping[str, Tensor],
     *,
     labels: Mapping[str, np.ndarray] | None = None,
-    seeds: Sequence[int] = range(5),
+    seeds: Sequence[int] = SEEDS,
     fit: Fit | None = None,
     specificity: float = 0.9,
     resamples: int = 1000,
@@ -84,7 +83,7 @@ def augmentation_gain(
         One row an arm and figure (``AUC``, ``balanced accuracy``, ``sensitivity at … specificity``): ``arm``,
         ``figure``, ``value``, ``low`` and ``high`` (mean over seeds; bootstrap over subjects), ``seed_std`` (between
         trainings), ``gain`` over the real images alone with ``gain_low`` and ``gain_high`` (paired by test image and
-        seed), the numbers of images, and how it was measured. Balanced accuracy is at the threshold that is best on
+        seed) and the numbers of images. Balanced accuracy is at the threshold that is best on
         the real training images.
 
     Raises:
@@ -125,7 +124,7 @@ def augmentation_gain(
             against = [statistic(*pair) for pair in predictions[BASELINE]]
 
             def interval(of: Statistic) -> Interval:
-                return weighted_bootstrap(of, test.subjects, resamples, level)  # one seed: the arms are paired
+                return bootstrap(of, test.subjects, resamples, level)  # one seed: the arms are paired
 
             each = np.array([_value(one, len(test.rare)) for one in own])
             base = np.array([_value(one, len(test.rare)) for one in against])
@@ -149,12 +148,7 @@ def augmentation_gain(
                     "test_others": int((~test.rare).sum()),
                 }
             )
-    context = NO_EXTRACTOR | {
-        "intervals": f"{100 * level:g} %: bootstrap over subjects, {resamples} resamples, seed 0",
-        "seed": ", ".join(map(str, seeds)),
-        "libraries": library_versions(),
-    }
-    return with_provenance(pd.DataFrame(rows), context)
+    return pd.DataFrame(rows)
 
 
 def mirror_and_shift(images: Tensor, shift: float = 0.06, brightness: float = 0.1) -> Tensor:

@@ -6,10 +6,11 @@ from pathlib import Path
 import pandas as pd
 
 from monai_minority.keys import Column
-from monai_minority.tables.agreement import AUC, EVERY, RANKS, TOP_TENTH, UNSEEN
+from monai_minority.tables.agreement import AUC, EVERY, NOT_TRAINED_ON, RANKS, TOP_TENTH
 from monai_minority.tables.evaluation import RunEvaluation
 from monai_minority.tables.groups import NORMAL, RARE, TAKEN
-from monai_minority.tables.summary import ALL
+from monai_minority.tables.measures import LABELS
+from monai_minority.tables.rows import ALL
 
 
 def findings(run_dir: str | Path) -> list[str]:
@@ -22,18 +23,20 @@ def findings(run_dir: str | Path) -> list[str]:
     Raises:
         FileNotFoundError: the run has not been evaluated.
     """
-    return findings_of(RunEvaluation.load(Path(run_dir) / "evaluation"))
+    folder = Path(run_dir) / "evaluation"
+    copies = folder / "copies_summary.csv"
+    return findings_of(RunEvaluation.load(folder), pd.read_csv(copies) if copies.is_file() else None)
 
 
-def findings_of(evaluation: RunEvaluation) -> list[str]:
-    """The same of an evaluation at hand."""
-    lines = [_ranking(evaluation.agreement), _class_shift(evaluation), _guidance(evaluation.summary, evaluation.spaces)]
-    return lines + _groups(evaluation.groups)
+def findings_of(evaluation: RunEvaluation, copies: pd.DataFrame | None = None) -> list[str]:
+    """The same of an evaluation at hand, and of the summary of the memorization stage where there is one."""
+    guidance = _guidance(evaluation.summary, evaluation.spaces, copies)
+    return [_ranking(evaluation.agreement), _class_shift(evaluation), guidance, *_groups(evaluation.groups)]
 
 
 def _ranking(agreement: pd.DataFrame) -> str:
     score = agreement[agreement["measure"] == Column.SCORE]
-    for scope in (UNSEEN, EVERY):
+    for scope in (NOT_TRAINED_ON, EVERY):
         auc = score[(score["figure"] == AUC) & (score["images"] == scope)]
         if len(auc):
             row = auc.iloc[0]
@@ -55,7 +58,7 @@ def _ranking(agreement: pd.DataFrame) -> str:
         return "Whether the score ranks rare images was not measured: too few scored images."
     row = (severity if len(severity) else ranks).iloc[0]
     verdict = _against(row, 0, "rises with", "does not follow", "falls with")
-    what = str(row["against"]).replace("average_knn", "AvgkNN").replace("_", " ")
+    what = LABELS.get(row["against"], str(row["against"]).replace("_", " "))
     return f"The minority score {verdict} {what}: rank correlation {_value(row)} over {EVERY}."
 
 
@@ -83,8 +86,8 @@ def _class_shift(evaluation: RunEvaluation) -> str:
     return line + "."
 
 
-def _guidance(summary: pd.DataFrame, spaces: pd.DataFrame) -> str:
-    generated = summary[summary["suspected_copies"].notna()]
+def _guidance(summary: pd.DataFrame, spaces: pd.DataFrame, suspected: pd.DataFrame | None) -> str:
+    generated = summary[summary["duplicates"].notna()]
     plain = generated[(generated[Column.SCALE] == 0) & (generated["target_class"] == ALL)]
     guided = generated[(generated["target_class"] != ALL) & (generated[Column.SCALE] != 0)]
     if not len(plain) or not len(guided):
@@ -111,8 +114,10 @@ def _guidance(summary: pd.DataFrame, spaces: pd.DataFrame) -> str:
             near = None if there is None or plain_there is None else _nearer(there, plain_there)
             if near is not None:
                 line += f", seen by {name} {near}"
-    copies = max(row["suspected_copies"], unguided["suspected_copies"])
-    return line + (f". Up to {copies:.0%} are suspected copies of training images." if copies > 0.05 else ".")
+    copies = 0.0
+    if suspected is not None:
+        copies = float(suspected.loc[suspected["set"].isin([row["set"], unguided["set"]]), "suspected_copy"].max())
+    return line + (f". Up to {copies:.0%} of a set are suspected copies of training images." if copies > 0.05 else ".")
 
 
 def _groups(groups: pd.DataFrame) -> list[str]:

@@ -12,7 +12,6 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from matplotlib.figure import Figure
 
-from monai_minority.evaluation.provenance import PROVENANCE
 from monai_minority.files import whole_file
 from monai_minority.keys import Column, Split
 from monai_minority.reports import charts, trust
@@ -21,7 +20,9 @@ from monai_minority.reports.findings import findings_of
 from monai_minority.reports.unusual import unusual_pictures, unusual_tables
 from monai_minority.samples.pictures import picture_rows
 from monai_minority.tables.comparison import COSTS
-from monai_minority.tables.summary import REAL
+from monai_minority.tables.measures import DENSITIES, LABELS
+from monai_minority.tables.provenance import PROVENANCE
+from monai_minority.tables.rows import REAL
 
 DPI = 110
 SIGNIFICANT = 4
@@ -63,7 +64,7 @@ def write_report(run_dir: str | Path, path: str | Path | None = None, *, title: 
         title=title or "Rare images of this data set: scores, samples and figures",
         version=version("monai-minority"),
         written=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-        findings=findings_of(run.evaluation),
+        findings=findings_of(run.evaluation, run.copies_summary),
         counts=_counts(run),
         real_pictures=real_pictures(run, columns),
         unusual_pictures=unusual_pictures(run, columns),
@@ -88,7 +89,6 @@ def write_report(run_dir: str | Path, path: str | Path | None = None, *, title: 
         summary=_blocks(run.evaluation.summary),
         reference=run.evaluation.context["reference"],
         equal_n=run.evaluation.context["equal_n"],
-        copy_quantile=run.evaluation.context["copy_quantile"],
         context=_flat({k: v for k, v in run.evaluation.context.items() if k != "reference_rows"}),
         settings={name: _flat(settings) for name, settings in run.sample_settings().items()},
         record=_flat(run.record),
@@ -113,7 +113,7 @@ def number(value: Any) -> str:
 
 def words(name: str) -> str:
     """A column's name as a reader would say it."""
-    return {"average_knn": "AvgkNN", "local_outlier_factor": "LOF"}.get(name, name.replace("_", " "))
+    return LABELS[name] if name in DENSITIES else name.replace("_", " ")
 
 
 def as_png(figure: Figure) -> str:
@@ -207,8 +207,6 @@ _TOGETHER = {
     "density": "density and coverage",
     "coverage": "density and coverage",
     "kernel_distance": "kernel distance (KID)",
-    "suspected_copies": "copies",
-    "duplicates": "copies",
     "rarity_valid": "rarity",
 }
 """Columns that share a block."""
@@ -250,7 +248,7 @@ def _comparison(run: RunFolder) -> dict[str, Any] | None:
             for c in table
             if c.startswith(("average", "local", "rarity", "minority", "severity")) and not c.endswith(("q50", "q90"))
         ],
-        "copies and cost": [c for c in ("suspected_copies", "duplicates", "steps", *COSTS) if c in table],
+        "duplicates and cost": [c for c in ("duplicates", "steps", *COSTS) if c in table],
     }
     return {
         "blocks": [

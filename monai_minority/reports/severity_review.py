@@ -14,7 +14,7 @@ from torchvision.utils import make_grid
 from monai_minority.data import ImageStore
 from monai_minority.data.store.image_store import evenly
 from monai_minority.evaluation.features import extract
-from monai_minority.evaluation.look_alikes import look_alikes
+from monai_minority.evaluation.nearest import look_alikes
 from monai_minority.keys import Column, Key, Split
 
 BLUE = (0.0, 0.447, 0.698)

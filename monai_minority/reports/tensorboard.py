@@ -6,11 +6,11 @@ import numpy as np
 import torch
 from torchvision.utils import make_grid
 
-from monai_minority.evaluation.provenance import PROVENANCE
 from monai_minority.keys import Column
 from monai_minority.reports.charts import MEASURES
 from monai_minority.reports.contents import RunFolder
 from monai_minority.run import summary_writer
+from monai_minority.tables.provenance import PROVENANCE
 
 _LABELS = ("set", "target_class", Column.SCALE.value, "n")
 

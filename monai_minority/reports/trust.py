@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from monai_minority.reports.charts import BLUE, GREY
 from monai_minority.reports.contents import RunFolder
 from monai_minority.samples.pictures import picture_rows
-from monai_minority.tables.copies import UNSEEN
+from monai_minority.tables.rows import UNSEEN
 
 
 def neighbour_pictures(run: RunFolder, columns: int) -> Figure:

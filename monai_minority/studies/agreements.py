@@ -4,12 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from monai_minority.evaluation.weighted_bootstrap import (
-    Statistic,
-    weighted_auc,
-    weighted_bootstrap,
-    weighted_rank_correlation,
-)
+from monai_minority.evaluation.intervals import Statistic, bootstrap
+from monai_minority.evaluation.weighted_statistics import weighted_auc, weighted_rank_correlation
 from monai_minority.keys import Column
 from monai_minority.studies.study_run import StudyRun
 
@@ -19,7 +15,7 @@ AGAINST = ("average_knn", "local_outlier_factor", Column.SEVERITY.value, "severi
 def interval_row(run: StudyRun, statistic: Statistic, subjects: np.ndarray, **labels: Any) -> dict[str, Any]:
     """A row of a table: the statistic and its bootstrap interval over subjects."""
     middle = float(statistic(np.ones((1, len(subjects))))[0])
-    low, high = weighted_bootstrap(statistic, subjects, run.resamples, seed=run.seed)
+    low, high = bootstrap(statistic, subjects, run.settings.resamples, seed=run.settings.seed)
     return {**labels, "value": middle, "low": low, "high": high, "n": len(subjects)}
 
 

@@ -13,12 +13,11 @@ from monai_minority.run.jobs import Job
 from monai_minority.studies.charts import NAMES, intervals, level, panels
 from monai_minority.studies.plan import SHARED, StudyPlan
 from monai_minority.studies.study import Study, Tables
-from monai_minority.studies.study_run import DISTANCE_RESAMPLES, StudyRun
-from monai_minority.tables.evaluate import HELD_OUT
+from monai_minority.studies.study_run import StudyRun
 from monai_minority.tables.reference import choose_reference
+from monai_minority.tables.rows import REAL
 
 FIDELITY = ("above_p90", "precision", "recall", "frechet_distance_equal_n")
-REAL = "real, training"
 Cell = tuple[dict[str, Any], str, str]
 """Columns of a cell, the folder of its sample set under ``studies/`` and the set's name."""
 
@@ -41,12 +40,12 @@ class CellStudy(Study):
     also: tuple[str, ...] = ()
 
     def context(self, run: StudyRun) -> dict[str, Any]:
-        reference = choose_reference(run.real.table, run.reference_size, HELD_OUT)
+        reference = choose_reference(run.real.table, run.settings)
         return run.context | {
             "reference": reference.description,
             "reference_size": len(reference.rows),
-            "intervals": f"95 %: shares Wilson's; else bootstrap, {run.resamples} resamples of images; of distances "
-            f"{DISTANCE_RESAMPLES} resamples",
+            "intervals": f"95 %: shares Wilson's; else bootstrap, {run.settings.resamples} resamples, of distances "
+            f"{run.settings.distance_resamples}; all of subjects and seeds",
         }
 
     @abstractmethod

@@ -9,6 +9,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from monai_minority.tables.measures import LABELS
+
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 """Okabe and Ito's, which colour-blind readers can tell apart."""
 GREY = "#666666"
@@ -29,11 +31,7 @@ STYLE: dict[Any, Any] = {
 WIDTH = 7.0
 """Inches across two columns."""
 
-NAMES = {
-    "minority_score": "minority score",
-    "average_knn": "AvgkNN",
-    "local_outlier_factor": "LOF",
-    "severity_measure": "measured severity",
+NAMES = LABELS | {
     "above_p90": "share above real P90 of AvgkNN",
     "precision": "precision",
     "recall": "recall",

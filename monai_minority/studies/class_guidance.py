@@ -4,7 +4,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.stats import binomtest
 from sklearn.neighbors import KNeighborsClassifier
 
 from monai_minority.keys import Column
@@ -14,6 +13,7 @@ from monai_minority.studies.plan import StudyPlan
 from monai_minority.studies.study import Tables
 from monai_minority.studies.study_run import StudyRun
 from monai_minority.studies.words import change
+from monai_minority.tables.rows import share
 
 FOLDER = "class_guidance"
 VOTES = 20
@@ -82,10 +82,7 @@ class ClassGuidance(CellStudy):
             votes = np.zeros((len(images), len(prior)))
             votes[:, voters.classes_] = voters.predict_proba(run.features(images))
             hits = (votes / np.maximum(prior, 1e-9)).argmax(axis=1) == wanted
-            low, high = binomtest(int(hits.sum()), len(hits)).proportion_ci(method="wilson")
-            rows.append(
-                {**columns, "label_accuracy": hits.mean(), "label_accuracy_low": low, "label_accuracy_high": high}
-            )
+            rows.append(columns | share("label_accuracy", hits, images.table[Column.SEED].to_numpy()))
         merged = tables["figures"].merge(pd.DataFrame(rows), on=["label_scale", "minority_scale"], how="left")
         return tables | {"figures": merged}
 

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from monai_minority.evaluation.weighted_bootstrap import weighted_rank_correlation
+from monai_minority.evaluation.weighted_statistics import weighted_mean, weighted_rank_correlation
 from monai_minority.run.jobs import Job
 from monai_minority.studies.agreements import agreements, interval_row
 from monai_minority.studies.charts import COLOURS, panels
@@ -12,6 +12,7 @@ from monai_minority.studies.plan import StudyPlan
 from monai_minority.studies.study import Study, Tables
 from monai_minority.studies.study_run import StudyRun
 from monai_minority.studies.words import number, sides_of
+from monai_minority.tables.measures import DENSITIES, LABELS
 
 EXTREME = 0.1
 """Share of the images that count as the most and the least unusual."""
@@ -34,7 +35,7 @@ class Distances(Study):
         found = {name: run.scores(f"distance/{name}") for name in run.plan.distances}
         rows = next(iter(found.values()))["row"].to_numpy()
         images = pd.DataFrame({"row": rows, **{name: table["score"].to_numpy() for name, table in found.items()}})
-        batches = np.split(rows, range(run.batch_size, len(rows), run.batch_size))
+        batches = np.split(rows, range(run.settings.batch_size, len(rows), run.settings.batch_size))
         images["brightness"] = np.concatenate([run.store.batch(part).mean((1, 2, 3)).numpy() for part in batches])
         who = run.real.subjects[rows]
         figures = []
@@ -50,7 +51,7 @@ class Distances(Study):
             count = max(1, round(EXTREME * len(order)))
             for label, chosen in (("least unusual", order[:count]), ("most unusual", order[::-1][:count])):
                 values = brightness[chosen]
-                statistic = _mean(values)
+                statistic = weighted_mean(values)
                 figures.append(
                     interval_row(run, statistic, who[chosen], figure="mean brightness", against=label, distance=name)
                 )
@@ -69,8 +70,7 @@ class Distances(Study):
                 x, part["value"], yerr=errors, fmt="o", markersize=3, capsize=2, color=COLOURS[place], label=name
             )
         left.axhline(0, color="black", linewidth=0.6)
-        labels = {"average_knn": "AvgkNN", "local_outlier_factor": "LOF"}
-        left.set_xticks(range(len(against)), [labels.get(a, a) for a in against])
+        left.set_xticks(range(len(against)), [LABELS.get(a, a) for a in against])
         left.set_ylabel("Spearman's rank correlation of the score")
         bright = figures[figures["figure"] == "mean brightness"]
         for place, name in enumerate(names):
@@ -102,7 +102,7 @@ class Distances(Study):
                 "does not follow brightness",
                 "falls with brightness",
             )
-            density = ", ".join(f"{_of(ranks, a)} with {label}" for a, label in _DENSITIES if a in ranks.index)
+            density = ", ".join(f"{_of(ranks, a)} with {LABELS[a]}" for a in DENSITIES if a in ranks.index)
             text = f"The {name} score has rank correlations {density}; it {verdict} ({_of(ranks, 'brightness')}): mean "
             text += f"brightness {_of(bright, 'most unusual')} of the most unusual tenth and "
             text += f"{_of(bright, 'least unusual')} of the least"
@@ -113,12 +113,5 @@ class Distances(Study):
         return " ".join(parts)
 
 
-_DENSITIES = (("average_knn", "AvgkNN"), ("local_outlier_factor", "LOF"))
-
-
 def _of(table: pd.DataFrame, key: str) -> str:
     return number(*table.loc[key, ["value", "low", "high"]])
-
-
-def _mean(values: np.ndarray):
-    return lambda weights: (weights @ values) / np.maximum(weights.sum(axis=1), 1)

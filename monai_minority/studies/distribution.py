@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from scipy.stats import binomtest, ks_2samp
+from scipy.stats import ks_2samp
 
 from monai_minority.data.store.image_store import evenly
 from monai_minority.evaluation.density import NeighbourIndex
@@ -17,8 +17,9 @@ from monai_minority.studies.plan import SHARED, StudyPlan
 from monai_minority.studies.study import Study, Tables
 from monai_minority.studies.study_run import StudyRun
 from monai_minority.studies.words import number
+from monai_minority.tables.rows import REAL, share
 
-REAL, UNGUIDED, UNIFORM = "real, training", "unguided", "all classes alike"
+UNGUIDED, UNIFORM = "unguided", "all classes alike"
 SUBSETS = 100
 
 
@@ -66,30 +67,34 @@ class Distribution(Study):
             UNIFORM: np.concatenate([run.features(one)[evenly(len(one), each)] for one in guided.values()]),
             REAL: real[sample],
         }
-        index = NeighbourIndex(real[reference], k=0, ball=run.neighbours)
+        clusters = {name: images[name][Column.SEED].to_numpy() for name in (UNGUIDED, UNIFORM)}
+        clusters[REAL] = run.real.subjects[sample]
+        k = run.settings.neighbours
+        index = NeighbourIndex(real[reference], k=0, ball=k)
         figures = []
         for name, vectors in features.items():
             balls = index.balls(
-                NeighbourIndex(vectors, k=0, ball=min(run.neighbours, len(vectors) - 1)), run.neighbours
+                NeighbourIndex(vectors, k=0, ball=min(run.settings.neighbours, len(vectors) - 1)),
+                run.settings.neighbours,
             )
             assert balls.reached is not None
             row: dict[str, Any] = {"set": name, "n": len(vectors), "reference_n": len(reference)}
             row["kernel_distance"] = kernel_distance(real[reference], vectors)
             halves = [
-                kernel_distance(real[reference], vectors[rng.choice(len(vectors), len(vectors) // 2, replace=False)])
-                for rng in map(np.random.default_rng, range(SUBSETS))
+                kernel_distance(real[reference], vectors[_half(clusters[name], seed)])
+                for seed in range(SUBSETS)
                 if len(vectors) >= 4
             ]
-            # Halves drawn without replacement vary as much as the whole does between repetitions (the jackknife of
-            # half-samples).
+            # Halves of subjects or seeds drawn without replacement vary as much as the whole does between repetitions
+            # (the jackknife of half-samples).
             spread = 1.96 * float(np.std(halves)) if halves else np.nan
             row |= {
                 "kernel_distance_low": row["kernel_distance"] - spread,
                 "kernel_distance_high": row["kernel_distance"] + spread,
             }
             for measure, hits in (("precision", balls.count > 0), ("recall", balls.reached)):
-                low, high = binomtest(int(hits.sum()), len(hits)).proportion_ci(method="wilson")
-                row |= {measure: float(hits.mean()), f"{measure}_low": float(low), f"{measure}_high": float(high)}
+                who = clusters[name] if measure == "precision" else run.real.subjects[reference]
+                row |= share(measure, hits, who)
             for measure in (Column.SCORE.value, "average_knn", "local_outlier_factor"):
                 against = run.real.table[measure].to_numpy()[reference]
                 row[f"{measure}_ks"] = float(ks_2samp(images[name][measure], against).statistic)
@@ -140,3 +145,12 @@ class Distribution(Study):
             )
         text = ". ".join(part[0].upper() + part[1:] for part in parts)
         return f"Against {tables['figures']['reference_n'].iloc[0]} real training images: {text}."
+
+
+def _half(clusters: np.ndarray, seed: int) -> np.ndarray:
+    """Rows of half of the clusters, drawn without replacement; of one cluster half of its rows."""
+    names, codes = np.unique(clusters, return_inverse=True)
+    rng = np.random.default_rng(seed)
+    if len(names) < 4:
+        return rng.choice(len(codes), len(codes) // 2, replace=False)
+    return np.flatnonzero(np.isin(codes, rng.choice(len(names), len(names) // 2, replace=False)))

@@ -1,13 +1,14 @@
 """D.2: the minority score beside established measures of outliers."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from scipy.stats import rankdata
 
-from monai_minority.evaluation.density import NeighbourIndex, average_knn, local_outlier_factor
-from monai_minority.evaluation.features import describe
-from monai_minority.evaluation.weighted_bootstrap import weighted_rank_correlation
+from monai_minority.evaluation.features import describe_extractor
+from monai_minority.evaluation.weighted_statistics import weighted_rank_correlation
 from monai_minority.keys import Column
 from monai_minority.run.jobs import Job
 from monai_minority.studies.agreements import interval_row
@@ -16,8 +17,8 @@ from monai_minority.studies.plan import StudyPlan
 from monai_minority.studies.study import Study, Tables
 from monai_minority.studies.study_run import StudyRun
 from monai_minority.studies.words import number, sides_of
-
-MEASURES = {"average_knn": "AvgkNN", "local_outlier_factor": "LOF"}
+from monai_minority.tables.images import Pictures, real_table
+from monai_minority.tables.measures import DENSITIES, LABELS
 
 
 class OutlierCorrelations(Study):
@@ -36,17 +37,11 @@ class OutlierCorrelations(Study):
         figures, images = [], []
         for extractor in run.spaces:
             features = run.features(run.store, extractor)
-            index = NeighbourIndex(features[training], k=max(run.neighbours, run.lof_neighbours), ball=0)
-            how = describe(extractor)
+            there = real_table(Pictures(run.store, features), replace(run.settings, detectors={})).table
+            how = describe_extractor(extractor)
             space = how["extractor"]
-            for name, measure, k in (
-                ("average_knn", average_knn, run.neighbours),
-                ("local_outlier_factor", local_outlier_factor, run.lof_neighbours),
-            ):
-                values = np.empty(len(scores))
-                values[training] = measure(index, None, k)
-                if len(rest):
-                    values[rest] = measure(index, features[rest], k)
+            for name in DENSITIES:
+                values = there[name].to_numpy()
                 images.append(pd.DataFrame({"space": space, "measure": name, "score": scores, "value": values, **how}))
                 for scope, rows in (("training images", training), ("images never trained on", rest)):
                     if len(rows) >= 3:
@@ -73,7 +68,7 @@ class OutlierCorrelations(Study):
                 for _, r in found.iterrows()
             ]
             panel.set_title(f"{space}\n" + "\n".join(texts), fontsize=6.5, loc="left")
-            panel.set_xlabel(f"{MEASURES[measure]} (percentile)")
+            panel.set_xlabel(f"{LABELS[measure]} (percentile)")
             panel.set_ylabel("minority score (percentile)")
         return figure
 
@@ -82,7 +77,7 @@ class OutlierCorrelations(Study):
         for _, row in tables["figures"].iterrows():
             verdict = sides_of(row["low"], row["high"], 0, "rises with", "does not follow", "falls with")
             parts.append(
-                f"On {row['images']} (n = {row['n']}) the score {verdict} {MEASURES[row['measure']]} in "
+                f"On {row['images']} (n = {row['n']}) the score {verdict} {LABELS[row['measure']]} in "
                 f"{row['space']}: rank correlation {number(row['value'], row['low'], row['high'])}."
             )
         return " ".join(parts)

@@ -4,11 +4,11 @@ import json
 
 import matplotlib
 
-from monai_minority.evaluation.provenance import DENSITY, PROVENANCE, with_provenance
 from monai_minority.files import whole_file
 from monai_minority.studies.charts import STYLE
 from monai_minority.studies.study import Study
 from monai_minority.studies.study_run import StudyRun
+from monai_minority.tables.provenance import DENSITY, PROVENANCE, with_provenance
 
 DPI = 200
 

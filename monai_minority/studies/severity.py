@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from monai_minority.evaluation.agreement import rank_correlation
+from monai_minority.keys import Column
 from monai_minority.run.jobs import Job
 from monai_minority.studies.cells import Cell, CellStudy, shared_cell, shared_sets
 from monai_minority.studies.charts import NAMES
@@ -35,8 +36,9 @@ class Severity(CellStudy):
                 found = rank_correlation(
                     images[measure].to_numpy(),
                     images["target_class"].to_numpy(),
-                    resamples=run.resamples,
-                    seed=run.seed,
+                    subjects=images[Column.SEED].to_numpy(),  # which the classes share
+                    resamples=run.settings.resamples,
+                    seed=run.settings.seed,
                 )
                 rows.append({"measure": measure, "value": found.value, "low": found.low, "high": found.high})
         return tables | {"correlations": pd.DataFrame(rows, columns=["measure", "value", "low", "high"])}

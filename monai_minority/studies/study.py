@@ -40,7 +40,7 @@ class Study(ABC):
         return [path for job in self.calls(plan) if (path := leaves(job))]
 
     def context(self, run: StudyRun) -> dict[str, Any]:
-        """How its tables were measured; see :func:`~monai_minority.evaluation.provenance.with_provenance`."""
+        """How its tables were measured; see :func:`~monai_minority.tables.provenance.with_provenance`."""
         return run.context
 
     @abstractmethod

@@ -12,19 +12,20 @@ import torch
 from torch import nn
 
 from monai_minority.data.store.image_store import ImageStore
-from monai_minority.evaluation.features import describe, extract
+from monai_minority.evaluation.features import describe_extractor, extract
 from monai_minority.evaluation.figure import library_versions
+from monai_minority.evaluation.groups import normal_groups
 from monai_minority.files import whole_file
 from monai_minority.keys import Column, Split
 from monai_minority.run import content
 from monai_minority.scoring import MinorityScore
 from monai_minority.studies.own_store import ROW
 from monai_minority.studies.plan import StudyPlan
-from monai_minority.tables.evaluate import HELD_OUT
 from monai_minority.tables.images import GeneratedImages, Pictures, RealImages, generated_table, real_table
-from monai_minority.tables.summary import ALL, summary_table
-
-DISTANCE_RESAMPLES = 100
+from monai_minority.tables.measures import RANKERS, SEVERITY_MEASURE
+from monai_minority.tables.rows import ALL
+from monai_minority.tables.settings import MeasureSettings
+from monai_minority.tables.summary import summary_table
 
 
 class StudyRun:
@@ -36,15 +37,8 @@ class StudyRun:
         extractor: feature space of densities and fidelity.
         score: the run's score, at its timestep.
         severity: measure of severity in pixels, ``None`` for none.
-        normal_group: value (or values) of ``group`` that is not rare; ``None``: the commonest in training.
         spaces: feature spaces of the study of outlier measures.
-        reference_size: number of most unique real images that fidelity compares with.
-        neighbours: k of AvgkNN, precision and recall.
-        lof_neighbours: k of LOF.
-        resamples: of the bootstrap.
-        batch_size: images at a time.
-        seed: of the bootstrap.
-        progress: whether to show bars.
+        measures: how images are measured; ``None``: the defaults.
     """
 
     def __init__(
@@ -55,43 +49,33 @@ class StudyRun:
         score: MinorityScore,
         *,
         severity: Any = None,
-        normal_group: str | Sequence[str] | None = None,
         spaces: Sequence[nn.Module] = (),
-        reference_size: int = 200,
-        neighbours: int = 5,
-        lof_neighbours: int = 20,
-        resamples: int = 1000,
-        batch_size: int = 64,
-        seed: int = 0,
-        progress: bool = True,
+        measures: MeasureSettings | None = None,
     ) -> None:
         self.plan, self.store, self.extractor, self.score = plan, store, extractor, score
-        self.severity, self.normal_group, self.spaces = severity, normal_group, spaces
-        self.reference_size, self.neighbours, self.lof_neighbours = reference_size, neighbours, lof_neighbours
-        self.resamples, self.batch_size, self.seed, self.progress = resamples, batch_size, seed, progress
+        self.severity, self.spaces, self.settings = severity, spaces, measures or MeasureSettings()
 
     @cached_property
     def real(self) -> RealImages:
         """The real images, measured."""
-        return real_table(self._pictures(self.store), neighbours=self.neighbours, lof_neighbours=self.lof_neighbours)
+        return real_table(self._pictures(self.store), self.settings)
 
     @property
     def context(self) -> dict[str, Any]:
         """How the real images are measured, and intervals by subject taken."""
         return {
-            **describe(self.extractor),
-            "neighbours": self.neighbours,
-            "lof_neighbours": self.lof_neighbours,
-            "intervals": f"95 %: bootstrap over subjects, {self.resamples} resamples",
-            "seed": self.seed,
+            **describe_extractor(self.extractor),
+            "neighbours": self.settings.neighbours,
+            "lof_neighbours": self.settings.lof_neighbours,
+            "intervals": f"95 %: bootstrap over subjects, {self.settings.resamples} resamples",
+            "seed": self.settings.seed,
             "libraries": library_versions(),
         }
 
     @property
     def measures(self) -> list[str]:
         """The measures of rarity at hand, the score first."""
-        found = [Column.SCORE.value, "average_knn", "local_outlier_factor"]
-        return found if self.severity is None else [*found, "severity_measure"]
+        return [*RANKERS] if self.severity is None else [*RANKERS, SEVERITY_MEASURE]
 
     @cached_property
     def rare(self) -> np.ndarray | None:
@@ -99,9 +83,8 @@ class StudyRun:
         if Column.GROUP not in self.store.table or self.store.table[Column.GROUP].isna().any():
             return None
         groups = self.store.table[Column.GROUP]
-        trained = groups[self.store.table[Column.SPLIT] == Split.TRAIN]
-        normal = trained.mode()[0] if self.normal_group is None else self.normal_group
-        rare = ~groups.isin([normal] if isinstance(normal, str) else list(normal)).to_numpy()
+        normal = normal_groups(groups, self.store.table[Column.SPLIT] == Split.TRAIN, self.settings.normal_group)
+        rare = ~groups.isin(normal).to_numpy()
         return rare if rare.any() and not rare.all() else None
 
     def samples(self, folder: str, name: str) -> ImageStore:
@@ -111,7 +94,9 @@ class StudyRun:
     def features(self, images: ImageStore, extractor: nn.Module | None = None) -> np.ndarray:
         """Features ``[N, D]``, from the run's cache."""
         folder = self.plan.run_dir / "features"
-        return extract(images, extractor or self.extractor, folder, self.batch_size, progress=self.progress)
+        return extract(
+            images, extractor or self.extractor, folder, self.settings.batch_size, progress=self.settings.progress
+        )
 
     def scores(self, folder: str) -> pd.DataFrame:
         """Scores of a scoring's folder: ``row`` in the run's store, ``score`` and its error."""
@@ -131,16 +116,12 @@ class StudyRun:
         summary, _ = summary_table(
             self.real,
             GeneratedImages(table, features, float("nan")),
-            reference_size=self.reference_size,
-            held_out=HELD_OUT,
-            resamples=self.resamples,
-            distance_resamples=DISTANCE_RESAMPLES,
-            seed=self.seed,
+            self.settings,
         )
         return summary[summary["target_class"] == ALL].reset_index(drop=True)
 
     def _pictures(self, images: ImageStore) -> Pictures:
-        return Pictures(images, self.features(images), self.severity, self.batch_size)
+        return Pictures(images, self.features(images), self.severity, self.settings.batch_size)
 
     def _measured(self, images: ImageStore) -> pd.DataFrame:
         """Measures of a sample set, from a file named by what they depend on."""
@@ -149,7 +130,7 @@ class StudyRun:
             "seeds": images.table[Column.SEED].tolist(),
             "real": self.store.content_hash,
             "split": self.store.table[Column.SPLIT].tolist(),
-            "space": describe(self.extractor),
+            "space": describe_extractor(self.extractor),
             "score": [
                 content.of_callable(self.score.network),
                 self.score.timestep,
@@ -157,15 +138,14 @@ class StudyRun:
                 str(self.score.autocast),
             ],
             "distance": content.of_callable(self.score.distance),
-            "neighbours": [self.neighbours, self.lof_neighbours],
+            "neighbours": [self.settings.neighbours, self.settings.lof_neighbours],
             "severity": content.of_callable(self.severity),
         }
         key = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:24]
         path = self.plan.folder / "measured" / f"{key}.csv"
         if not path.is_file():
-            table = generated_table(
-                self.real, {images.path.name: self._pictures(images)}, self.score, progress=self.progress
-            ).table
+            pictures = {images.path.name: self._pictures(images)}
+            table = generated_table(self.real, pictures, self.score, self.settings).table
             with whole_file(path) as partial:
                 table.to_csv(partial, index=False)
         return pd.read_csv(path)

@@ -12,8 +12,7 @@ from monai_minority.studies.plan import StudyPlan
 from monai_minority.studies.study import Study, Tables
 from monai_minority.studies.study_run import StudyRun
 from monai_minority.studies.words import number
-
-NAMES = {"average_knn": "AvgkNN", "local_outlier_factor": "LOF", "severity_measure": "measured severity"}
+from monai_minority.tables.measures import LABELS
 
 
 class Timestep(Study):
@@ -46,7 +45,7 @@ class Timestep(Study):
         for panel, name in zip(axes, shown, strict=True):
             for place, (against, part) in enumerate(figures[figures["figure"] == name].groupby("against", sort=False)):
                 errors = np.nan_to_num([part["value"] - part["low"], part["high"] - part["value"]]).clip(min=0)
-                label = NAMES.get(against, against) or None
+                label = LABELS.get(against, against) or None
                 panel.errorbar(
                     part["timestep"],
                     part["value"],
@@ -73,7 +72,7 @@ class Timestep(Study):
         for (name, against), part in figures.groupby(["figure", "against"], sort=False):
             best = part.loc[part["value"].idxmax()]
             worst = part.loc[part["value"].idxmin()]
-            what = f"{name} with {NAMES.get(against, against)}" if name == "rank correlation" else name
+            what = f"{name} with {LABELS.get(against, against)}" if name == "rank correlation" else name
             what = "AUC for the rare group" if name == "AUC" else what
             parts.append(
                 f"{what[0].upper() + what[1:]} is highest at timestep {best['timestep']} "

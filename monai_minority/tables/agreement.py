@@ -7,25 +7,24 @@ import numpy as np
 import pandas as pd
 
 from monai_minority.evaluation.agreement import group_auc, rank_correlation
-from monai_minority.evaluation.weighted_bootstrap import (
-    Statistic,
+from monai_minority.evaluation.groups import called, normal_groups
+from monai_minority.evaluation.intervals import Statistic, bootstrap
+from monai_minority.evaluation.weighted_statistics import (
     weighted_auc,
-    weighted_bootstrap,
     weighted_rank_correlation,
     weighted_top_share,
 )
 from monai_minority.keys import Column, Split
-from monai_minority.tables.images import SEVERITY_MEASURE
+from monai_minority.tables.images import GeneratedImages, RealImages
+from monai_minority.tables.measures import RANKERS, SEVERITY_MEASURE
+from monai_minority.tables.settings import MeasureSettings
 
 RANKS = "rank correlation"
 AUC = "AUC"
 TOP_TENTH = "share in the top tenth"
 EVERY = "all images"
-UNSEEN = "images never trained on"
+NOT_TRAINED_ON = "images never trained on"
 SUBJECT_MEANS = "subject means"
-RANKERS = (Column.SCORE.value, "average_knn", "local_outlier_factor")
-"""What is asked to rank the images: the score, and beside it the two densities, which need no model."""
-
 SEVERE_SHARE = 0.1
 
 
@@ -38,19 +37,13 @@ class _Contrast(NamedTuple):
 
 
 def agreement_table(
-    real: pd.DataFrame,
-    generated: pd.DataFrame,
-    subjects: np.ndarray,
-    *,
-    held_out: Sequence[str],
-    normal_group: str | Sequence[str] | None = None,
-    resamples: int = 1000,
-    seed: int = 0,
+    real_images: RealImages, generated_images: GeneratedImages, settings: MeasureSettings
 ) -> pd.DataFrame:
-    """Every figure of agreement, with bootstrap intervals that resample subjects (generated images singly).
+    """Every figure of agreement, with bootstrap intervals that resample subjects, and of generated images seeds, which
+    the classes of a set have in common.
 
     One row a figure: ``figure`` (:data:`RANKS`, :data:`AUC` or :data:`TOP_TENTH`), ``measure`` that ranks,
-    ``against`` what, ``images`` (:data:`EVERY`, :data:`UNSEEN`, :data:`SUBJECT_MEANS` or the name of a
+    ``against`` what, ``images`` (:data:`EVERY`, :data:`NOT_TRAINED_ON`, :data:`SUBJECT_MEANS` or the name of a
     generated set), ``value``, ``low``, ``high``, ``n``, ``positive`` (images of the rare group) and
     ``overall`` (their share among all, beside that in the top tenth). A figure is left out where fewer than
     three images have its values, or one of its groups is empty.
@@ -59,23 +52,24 @@ def agreement_table(
     severity, the rare group is its highest tenth.
 
     Args:
-        real: table of real images.
-        generated: table of generated images.
-        subjects: subject of each real image ``[N]``.
-        held_out: splits that the backbone never saw.
-        normal_group: value of ``group``, or several that are normal together; ``None``: the commonest in training.
-        resamples: of the bootstrap; 0 leaves intervals out.
-        seed: of the bootstrap.
+        real_images: real images measured.
+        generated_images: generated images measured.
+        settings: of the groups and the bootstrap.
 
     Raises:
         ValueError: ``normal_group`` is no group of the table.
     """
-    scopes = {EVERY: np.ones(len(real), bool), UNSEEN: real[Column.SPLIT].isin(list(held_out)).to_numpy()}
-    contrasts = list(_contrasts(real, normal_group))
+    real, generated = real_images.table, generated_images.table
+    subjects = np.unique(real_images.subjects, return_inverse=True)[1]  # numbers are soon compared, names are not
+    scopes = {
+        EVERY: np.ones(len(real), bool),
+        NOT_TRAINED_ON: real[Column.SPLIT].isin(settings.held_out).to_numpy(),
+    }
+    contrasts = list(_contrasts(real, settings.normal_group))
     rows: list[dict[str, Any]] = []
 
     def add(figure: str, value: float, statistic: Statistic, who: np.ndarray, **labels: Any) -> None:
-        low, high = weighted_bootstrap(statistic, who, resamples, seed=seed)
+        low, high = bootstrap(statistic, who, settings.resamples, seed=settings.seed)
         rows.append({"figure": figure, "value": value, "low": low, "high": high, "n": len(who), **labels})
 
     def correlate(part: pd.DataFrame, who: np.ndarray, measure: str, against: str, images: str) -> None:
@@ -109,7 +103,7 @@ def agreement_table(
     for name, part in generated[generated[Column.TARGET_CLASS] >= 0].groupby("set", sort=False):
         for measure in (*RANKERS, SEVERITY_MEASURE):
             if measure in part and part[Column.TARGET_CLASS].nunique() > 1:
-                correlate(part, part.index.to_numpy(), measure, Column.TARGET_CLASS.value, str(name))
+                correlate(part, part[Column.SEED].to_numpy(), measure, Column.TARGET_CLASS.value, str(name))
     columns = ["figure", "measure", "against", "images", "value", "low", "high", "n", "positive", "overall"]
     return pd.DataFrame(rows, columns=columns)
 
@@ -125,34 +119,17 @@ def _pairs(real: pd.DataFrame) -> Iterator[tuple[str, str]]:
         yield SEVERITY_MEASURE, Column.SEVERITY.value
 
 
-def normal_groups(real: pd.DataFrame, normal: str | Sequence[str] | None) -> list[str]:
-    """The groups that all others are compared with: those named, or the commonest in training.
-
-    Raises:
-        ValueError: one of them is no group of the table.
-    """
-    group = real[Column.GROUP]
-    trained = group[real[Column.SPLIT] == Split.TRAIN].dropna()
-    if normal is None:
-        normal = (trained if len(trained) else group).mode()[0]
-    names = [normal] if isinstance(normal, str) else list(normal)
-    if not set(names) <= set(group):
-        raise ValueError(f"normal_group must be one of {sorted(group.dropna().unique())}, got {normal!r}")
-    return names
-
-
 def _contrasts(real: pd.DataFrame, normal: str | Sequence[str] | None) -> Iterator[_Contrast]:
     group = real.get(Column.GROUP)
     if group is not None and group.notna().any():
-        names = normal_groups(real, normal)
-        normal = names[0] if len(names) == 1 else f"{len(names)} normal groups"
+        names = normal_groups(group, real[Column.SPLIT] == Split.TRAIN, normal)
         known, usual = group.notna().to_numpy(), group.isin(names).to_numpy()
         others = sorted(group[known & ~usual].unique())
         if len(others) > 1:
-            yield _Contrast(f"every other group against {normal}", known, ~usual)
+            yield _Contrast(f"every other group against {called(names)}", known, ~usual)
         for other in others:
             rare = (group == other).to_numpy()
-            yield _Contrast(f"{other} against {normal}", rare | usual, rare)
+            yield _Contrast(f"{other} against {called(names)}", rare | usual, rare)
     elif Column.SEVERITY in real and real[Column.SEVERITY].notna().any():
         severity = real[Column.SEVERITY].to_numpy(dtype=np.float64)
         high = severity > np.nanquantile(severity, 1 - SEVERE_SHARE)

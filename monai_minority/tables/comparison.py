@@ -1,7 +1,7 @@
 """The compare stage: samplers side by side, in one table and one picture."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import reduce
 from pathlib import Path
 from typing import Any
@@ -12,23 +12,27 @@ import torch
 from torch import nn
 
 from monai_minority.data.store.image_store import ImageStore, evenly
-from monai_minority.evaluation.features import describe, extract
+from monai_minority.evaluation.features import describe_extractor, extract
 from monai_minority.evaluation.fidelity import distance_figures
 from monai_minority.evaluation.figure import library_versions
-from monai_minority.evaluation.provenance import with_provenance
 from monai_minority.files import whole_file
 from monai_minority.keys import Column
+from monai_minority.samples.export import SYNTHETIC_NOTE
+from monai_minority.samples.pictures import picture_rows
 from monai_minority.scoring import MinorityScore, QuantileClasses
-from monai_minority.tables.evaluate import HELD_OUT, check_shapes
+from monai_minority.tables.evaluate import check_shapes
 from monai_minority.tables.fidelity import as_vectors
-from monai_minority.tables.images import SEVERITY_MEASURE, Pictures, generated_table, real_table
-from monai_minority.tables.summary import ALL, summary_table
+from monai_minority.tables.images import Pictures, generated_table, real_table
+from monai_minority.tables.measures import MEASURES
+from monai_minority.tables.provenance import with_provenance
+from monai_minority.tables.rows import ALL
+from monai_minority.tables.settings import MeasureSettings
+from monai_minority.tables.summary import summary_table
 
 COSTS = ("seconds_an_image", "backbone_evaluations", "classifier_evaluations")
 """What a sample store's provenance says of its cost, an image; sets made elsewhere say nothing."""
 
 _WITH_INTERVAL = ("frechet_distance", "spatial_frechet_distance", "above_p90", "precision", "recall")
-_MEANS = ("average_knn", "local_outlier_factor", "rarity", Column.SCORE.value, SEVERITY_MEASURE)
 
 
 def compare_methods(
@@ -43,17 +47,8 @@ def compare_methods(
     classes: QuantileClasses | None = None,
     group_column: str | None = None,
     severity: Callable[[torch.Tensor], Any] | None = None,
-    reference_size: int = 200,
-    reference_split: Sequence[str] = HELD_OUT,
-    neighbours: int = 5,
-    lof_neighbours: int = 20,
-    resamples: int = 1000,
-    distance_resamples: int = 200,
     columns: int = 8,
-    batch_size: int = 64,
-    device: torch.device | str | None = None,
-    seed: int = 0,
-    progress: bool = True,
+    measures: MeasureSettings | None = None,
 ) -> pd.DataFrame:
     """Measure sample sets of several methods alike, and write ``methods.csv``, ``methods.png`` and ``context.json``.
 
@@ -64,14 +59,15 @@ def compare_methods(
     - ``frechet_distance`` to the most unique real images, and ``spatial_frechet_distance`` to the same where there is
       a ``map_extractor``, with intervals;
     - ``precision``, ``recall`` against the same, and ``above_p90``, with Wilson intervals;
-    - of AvgkNN, LOF, rarity, minority score and measured severity ``_mean`` with interval and ``_q50``, ``_q90``;
-    - ``rarity_valid``, ``suspected_copies``, ``duplicates``;
+    - of minority score, AvgkNN, LOF, rarity and measured severity ``_mean`` with interval and ``_q50``, ``_q90``;
+    - ``rarity_valid``, ``duplicates``;
     - ``seconds_an_image``, ``backbone_evaluations`` and ``classifier_evaluations`` an image;
     - how it was measured: the ``map_extractor``, each column after ``spatial_``, and
-      :data:`~monai_minority.evaluation.provenance.PROVENANCE`.
+      :data:`~monai_minority.tables.provenance.PROVENANCE`.
 
     See :func:`~monai_minority.tables.summary.summary_table` for what they are. The intervals of the
-    distances are those of :func:`~monai_minority.evaluation.fidelity.distance_figures`.
+    distances are those of :func:`~monai_minority.evaluation.fidelity.distance_figures`. Which images are suspected
+    copies the memorization stage says.
 
     Args:
         store: real images with the columns ``split`` and ``minority_score``.
@@ -84,17 +80,8 @@ def compare_methods(
         classes: classes of the run.
         group_column: column within whose values they were fitted.
         severity: measure of severity from images to ``[B]``.
-        reference_size: number of most unique real images.
-        reference_split: splits that the backbone never saw.
-        neighbours: k of AvgkNN, Rarity, precision and recall.
-        lof_neighbours: k of LOF.
-        resamples: of the intervals of means; 0 leaves them out.
-        distance_resamples: of those of distances; 0 leaves them out.
         columns: images of each method in the picture, of the same seeds where the sets share enough of them.
-        batch_size: images at a time.
-        device: where to compute.
-        seed: of the bootstrap.
-        progress: whether to show bars.
+        measures: how the images are measured; ``None``: the defaults.
 
     Returns:
         The table, as written.
@@ -105,36 +92,22 @@ def compare_methods(
     if not samples:
         raise ValueError("samples must name at least one store of generated images, got none")
     check_shapes(store, samples)
+    settings = measures or MeasureSettings()
     size = min(map(len, samples.values()))
     sets = {name: _cut(made, size) for name, made in samples.items()}
-    if isinstance(score.network, nn.Module) and device is not None:
-        score.network.to(device)
+    if isinstance(score.network, nn.Module) and settings.device is not None:
+        score.network.to(settings.device)
 
     def features_of(images: ImageStore, space: nn.Module) -> np.ndarray:
-        return extract(images, space, feature_dir, batch_size, device, progress)
+        return extract(images, space, feature_dir, settings.batch_size, settings.device, settings.progress)
 
     def measured(images: ImageStore) -> Pictures:
-        return Pictures(images, features_of(images, extractor), severity, batch_size)
+        return Pictures(images, features_of(images, extractor), severity, settings.batch_size)
 
-    real = real_table(measured(store), neighbours=neighbours, lof_neighbours=lof_neighbours)
-    generated = generated_table(
-        real,
-        {name: measured(made) for name, made in sets.items()},
-        score,
-        classes=classes,
-        group_column=group_column,
-        device=device,
-        progress=progress,
-    )
-    summary, compared = summary_table(
-        real,
-        generated,
-        reference_size=reference_size,
-        held_out=reference_split,
-        resamples=resamples,
-        distance_resamples=distance_resamples,
-        seed=seed,
-    )
+    real = real_table(measured(store), settings)
+    pictures = {name: measured(made) for name, made in sets.items()}
+    generated = generated_table(real, pictures, score, settings, classes=classes, group_column=group_column)
+    summary, compared = summary_table(real, generated, settings)
     rows = summary[summary["target_class"] == ALL].rename(columns={"set": "method"})
     rows = rows.set_index("method").drop(columns=["target_class", Column.SCALE.value])
     if map_extractor is not None:
@@ -142,7 +115,14 @@ def compare_methods(
         maps = as_vectors(features_of(store.subset(chosen), map_extractor))
         for name, made in sets.items():
             own = as_vectors(features_of(made, map_extractor))
-            found = distance_figures(maps, own, resamples=distance_resamples, seed=seed)
+            found = distance_figures(
+                maps,
+                own,
+                a_clusters=real.subjects[chosen],
+                b_clusters=made.table[Column.SEED].to_numpy(),
+                resamples=settings.distance_resamples,
+                seed=settings.seed,
+            )
             rows.loc[name, _with_interval("spatial_frechet_distance")] = [found.frechet, *found.frechet_interval]
     for name, made in sets.items():
         meta = made.meta
@@ -153,22 +133,22 @@ def compare_methods(
     table = rows.loc[order].reset_index()
     table = table[[column for column in _columns() if column in table]]
     context = {
-        **describe(extractor),
-        "dimension": int(real.index.dimension),
-        "neighbours": neighbours,
-        "lof_neighbours": lof_neighbours,
+        **describe_extractor(extractor),
+        "dimension": int(real.bank.index.dimension),
+        "neighbours": settings.neighbours,
+        "lof_neighbours": settings.lof_neighbours,
         "n": size,
         **{key: value for key, value in compared.items() if key != "equal_n"},
-        "spatial_features": None if map_extractor is None else describe(map_extractor),
-        "intervals": f"95 %: shares Wilson's; means bootstrap, {resamples} resamples of images; of distances "
-        f"{distance_resamples} resamples of both sets, shifted to the distance",
+        "spatial_features": None if map_extractor is None else describe_extractor(map_extractor),
+        "intervals": f"95 %: shares Wilson's; means bootstrap, {settings.resamples} resamples; of distances "
+        f"{settings.distance_resamples} resamples of both sets, shifted to the distance; all of subjects and seeds",
         "evaluations": "forward passes of one image; the way back of a gradient is not among them",
-        "seed": seed,
+        "seed": settings.seed,
         "stores": {"real": store.content_hash, **{name: made.content_hash for name, made in samples.items()}},
         "libraries": library_versions(),
     }
     if map_extractor is not None:
-        table = table.assign(**{f"spatial_{name}": value for name, value in describe(map_extractor).items()})
+        table = table.assign(**{f"spatial_{name}": value for name, value in describe_extractor(map_extractor).items()})
     table = with_provenance(table, context)
     output_dir = Path(output_dir)
     _picture(sets, columns, output_dir / "methods.png")
@@ -184,9 +164,10 @@ def _columns() -> list[str]:
     columns = ["method", "sampler", "n", "steps"]
     for name in _WITH_INTERVAL:
         columns += _with_interval(name)
-    for mean in _MEANS:
-        columns += [f"{mean}_{ending}" for ending in ("mean", "low", "high", "q50", "q90")]
-    return [*columns, "rarity_valid", "suspected_copies", "duplicates", *COSTS]
+    for measure in MEASURES:
+        if measure.compared:
+            columns += [f"{measure.name}_{ending}" for ending in ("mean", "low", "high", "q50", "q90")]
+    return [*columns, "rarity_valid", "duplicates", *COSTS]
 
 
 def _cut(made: ImageStore, size: int) -> ImageStore:
@@ -201,9 +182,6 @@ def _with_interval(name: str) -> list[str]:
 
 def _picture(sets: Mapping[str, ImageStore], columns: int, path: Path) -> None:
     """A row a method; columns share seeds where all sets have enough seeds in common."""
-    from monai_minority.samples.export import SYNTHETIC_NOTE
-    from monai_minority.samples.pictures import picture_rows  # here: reports import evaluation
-
     seeds = [made.table[Column.SEED].to_numpy() for made in sets.values()]
     shared = reduce(np.intersect1d, seeds)[:columns]
     same = len(shared) == min(columns, *map(len, seeds))

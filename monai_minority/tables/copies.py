@@ -6,19 +6,20 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.stats import binomtest
 from torch import nn
 
 from monai_minority.data.store.copy import copy_store
 from monai_minority.data.store.image_store import ImageStore
 from monai_minority.evaluation.copies import SPACES, CopyDetector
-from monai_minority.evaluation.features import describe
+from monai_minority.evaluation.features import describe_extractor
 from monai_minority.evaluation.figure import library_versions
 from monai_minority.evaluation.planted_copies import planted_copies
-from monai_minority.evaluation.provenance import DENSITY, with_provenance
 from monai_minority.files import whole_file
+from monai_minority.keys import Column
+from monai_minority.tables.provenance import DENSITY, with_provenance
+from monai_minority.tables.rows import UNSEEN, share
+from monai_minority.tables.settings import MeasureSettings
 
-UNSEEN = "real, never trained on"
 SHARES = ("suspected_copy", "nearer_than_any", *(f"{space}_authentic" for space in SPACES))
 
 
@@ -28,7 +29,7 @@ def measure_copies(
     extractor: nn.Module,
     output_dir: str | Path,
     planted: int = 50,
-    seed: int = 0,
+    measures: MeasureSettings | None = None,
     **options: Any,
 ) -> pd.DataFrame:
     """Look for copies in every sample set, and among real images never trained on as a control.
@@ -42,34 +43,39 @@ def measure_copies(
             ``copies_planted.csv``, whether copies would be found, of
             :func:`~monai_minority.evaluation.planted_copies.planted_copies`.
         planted: number of training images to plant.
-        seed: of their noise and moves.
-        options: of :class:`~monai_minority.evaluation.copies.CopyDetector`.
+        measures: ``batch_size``, ``progress`` and the ``seed`` of their noise and moves; ``None``: the defaults.
+        options: further ones of :class:`~monai_minority.evaluation.copies.CopyDetector`.
 
     Returns:
-        The summary, a row a set (:data:`UNSEEN` first, if any): ``n``; of each of :data:`SHARES` the share and its 95 %
-        Wilson interval (``_low``, ``_high``); medians of distances and ratios; the detector's thresholds and numbers;
-        :data:`~monai_minority.evaluation.provenance.PROVENANCE`, which the other tables have too.
+        The summary, a row a set (:data:`~monai_minority.tables.rows.UNSEEN` first, if any): ``n``; of each of
+        :data:`SHARES` the share and its 95 % Wilson interval (``_low``, ``_high``), which knows subjects and seeds;
+        medians of distances and ratios; the detector's thresholds and numbers;
+        :data:`~monai_minority.tables.provenance.PROVENANCE`, which the other tables have too.
 
     Raises:
         ValueError: there are too few subjects, or images differ in shape.
     """
-    detector = CopyDetector(store, extractor, **options)
+    settings = measures or MeasureSettings()
+    detector = CopyDetector(store, extractor, batch_size=settings.batch_size, progress=settings.progress, **options)
     parts = {UNSEEN: detector.table(store, detector.control)} if len(detector.control) else {}
     parts |= {name: detector.table(images) for name, images in samples.items()}
     images = pd.concat([part.assign(set=name) for name, part in parts.items()], ignore_index=True)
-    summary = pd.DataFrame([{"set": name, **_summary(part), **detector.context} for name, part in parts.items()])
+    clusters = {UNSEEN: detector.subjects[detector.control]} | {name: _seeds(made) for name, made in samples.items()}
+    summary = pd.DataFrame(
+        [{"set": name, **_summary(part, clusters[name]), **detector.context} for name, part in parts.items()]
+    )
     context = {
-        **describe(extractor),
+        **describe_extractor(extractor),
         "neighbours": 1,  # every figure is about the nearest training image
-        "intervals": "95 %: Wilson's",
-        "seed": seed,
+        "intervals": "95 %: Wilson's, of subjects and seeds",
+        "seed": settings.seed,
         "libraries": library_versions(),
     }
     summary = with_provenance(summary, context)
     # The summary last: the stage that has it is done.
     for name, table in (
         ("copies", with_provenance(images, context, DENSITY)),
-        ("copies_planted", with_provenance(planted_copies(detector, planted, seed=seed), context)),
+        ("copies_planted", with_provenance(planted_copies(detector, planted, seed=settings.seed), context)),
         ("copies_summary", summary),
     ):
         with whole_file(Path(output_dir) / f"{name}.csv") as partial:
@@ -106,11 +112,15 @@ def drop_copies(samples: ImageStore, copies: str | Path, name: str, path: str | 
     return copy_store(samples.subset(keep), path, **counts)
 
 
-def _summary(part: pd.DataFrame) -> dict[str, float]:
+def _seeds(samples: ImageStore) -> np.ndarray:
+    """Seed of each image, or its number where the set has none."""
+    return samples.table[Column.SEED].to_numpy() if Column.SEED in samples.table else np.arange(len(samples))
+
+
+def _summary(part: pd.DataFrame, clusters: np.ndarray) -> dict[str, float]:
     figures: dict[str, float] = {"n": len(part)}
     for column in SHARES:
-        low, high = binomtest(int(part[column].sum()), len(part)).proportion_ci(method="wilson")
-        figures |= {column: float(part[column].mean()), f"{column}_low": float(low), f"{column}_high": float(high)}
+        figures |= share(column, part[column].to_numpy(), clusters)
     for space in SPACES:
         figures |= {f"{space}_{of}_median": float(part[f"{space}_{of}"].median()) for of in ("distance", "ratio")}
     return figures

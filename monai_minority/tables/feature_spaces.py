@@ -8,11 +8,12 @@ import pandas as pd
 from torch import nn
 
 from monai_minority.data import ImageStore
-from monai_minority.evaluation.features import describe, extract
+from monai_minority.evaluation.features import describe_extractor, extract
 from monai_minority.evaluation.figure import library_versions
-from monai_minority.evaluation.separation import separation
+from monai_minority.evaluation.groups import normal_groups, separation
 from monai_minority.files import whole_file
-from monai_minority.keys import Column
+from monai_minority.keys import Column, Split
+from monai_minority.tables.settings import MeasureSettings
 
 
 def judge_feature_spaces(
@@ -22,13 +23,9 @@ def judge_feature_spaces(
     *,
     bank_splits: Sequence[str],
     query_split: str,
-    normal_group: str | None = None,
     k: int = 20,
     feature_dir: str | Path | None = None,
-    resamples: int = 1000,
-    batch_size: int = 64,
-    seed: int = 0,
-    progress: bool = True,
+    measures: MeasureSettings | None = None,
 ) -> pd.DataFrame:
     """Separation of the groups in every feature space, as a table that says how each figure was made.
 
@@ -38,21 +35,17 @@ def judge_feature_spaces(
         path: CSV file of the table.
         bank_splits: splits whose groups are taken as known.
         query_split: split whose groups are to be found.
-        normal_group: the group that others are compared with; ``None``: the commonest in the bank.
         k: neighbours that vote.
         feature_dir: folder of cached features.
-        resamples: of the bootstrap.
-        batch_size: images at a time.
-        seed: of the bootstrap.
-        progress: whether to show a bar.
+        measures: ``normal_group``, and how features and intervals are made; ``None``: the defaults.
 
     Returns:
-        Two rows a space, see :func:`~monai_minority.evaluation.separation.separation`.
+        Two rows a space, see :func:`~monai_minority.evaluation.groups.separation`.
 
     Raises:
-        ValueError: the store has no groups, or a split is empty or among both.
+        ValueError: the store has no groups, ``normal_group`` is not among them, or a split is empty or among both.
     """
-    table = store.table
+    table, settings = store.table, measures or MeasureSettings()
     if Column.GROUP not in table or table[Column.GROUP].isna().all():
         raise ValueError(
             f"store {store.path} has no column {Column.GROUP.value!r}; without groups nothing can be judged"
@@ -67,10 +60,10 @@ def judge_feature_spaces(
             f"bank_splits and query_split must have images with a group, got {bank.sum()} and {query.sum()}"
         )
     groups = table[Column.GROUP].astype(str).to_numpy()
-    normal = normal_group or str(pd.Series(groups[bank]).mode()[0])
+    normal = normal_groups(table[Column.GROUP], table[Column.SPLIT] == Split.TRAIN, settings.normal_group)
     rows = []
     for extractor in extractors:
-        features = extract(store, extractor, feature_dir, batch_size, progress=progress)
+        features = extract(store, extractor, feature_dir, settings.batch_size, settings.device, settings.progress)
         figures = separation(
             features[bank],
             groups[bank],
@@ -79,10 +72,10 @@ def judge_feature_spaces(
             normal=normal,
             query_subjects=table[Column.SUBJECT].to_numpy()[query],
             k=k,
-            resamples=resamples,
-            seed=seed,
+            resamples=settings.resamples,
+            seed=settings.seed,
         )
-        labels = describe(extractor) | {"dimension": features.shape[1], "bank": "+".join(bank_splits)}
+        labels = describe_extractor(extractor) | {"dimension": features.shape[1], "bank": "+".join(bank_splits)}
         rows += [figure.row() | labels | {"query": query_split} | library_versions() for figure in figures]
     result = pd.DataFrame(rows)
     with whole_file(Path(path)) as partial:

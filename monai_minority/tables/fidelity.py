@@ -9,6 +9,7 @@ import pandas as pd
 from monai_minority.evaluation.fidelity import distance_figures
 from monai_minority.evaluation.fidelity.figures import CAUTION, fidelity_figures
 from monai_minority.evaluation.figure import Figure, library_versions
+from monai_minority.tables.settings import MeasureSettings
 
 SPATIAL = "spatial Fréchet distance (lower is closer)"
 CHANNELS = 7
@@ -21,7 +22,7 @@ class SeenBy(NamedTuple):
     """Features of a run's images in one space."""
 
     description: Mapping[str, str]
-    """What :func:`~monai_minority.evaluation.features.describe` says of the space."""
+    """What :func:`~monai_minority.evaluation.features.describe_extractor` says of the space."""
     real: np.ndarray
     """Of all real images: vectors ``[N, D]``, or maps ``[N, C, h, w]``."""
     generated: Mapping[str, np.ndarray]
@@ -31,21 +32,18 @@ class SeenBy(NamedTuple):
 def fidelity_table(
     spaces: Sequence[SeenBy],
     chosen: np.ndarray,
-    *,
-    k: int = 5,
-    resamples: int = 1000,
-    distance_resamples: int = 100,
-    seed: int = 0,
+    subjects: np.ndarray,
+    seeds: Mapping[str, np.ndarray],
+    settings: MeasureSettings,
 ) -> pd.DataFrame:
     """Every fidelity figure of each set against the same real images, in each space.
 
     Args:
         spaces: features; maps give the spatial Fréchet distance, vectors all other figures.
         chosen: rows of the real images that are compared with ``[n]``.
-        k: neighbour that balls reach to; fewer where a set is too small for it.
-        resamples: bootstrap resamples of shares and means, and
-        distance_resamples: of distances; 0 leaves the intervals out.
-        seed: of the bootstrap.
+        subjects: of all real images ``[N]``.
+        seeds: of the images of each set, by its name.
+        settings: of the neighbours, where a set is large enough for them, and of the intervals.
 
     Returns:
         One row a space, set and figure: ``set``, ``name``, ``value``, ``low``, ``high``, then how it was measured:
@@ -57,17 +55,19 @@ def fidelity_table(
         context = dict(space.description) | library_versions()
         real = space.real[chosen]
         for name, generated in space.generated.items():
-            sampling = {"distance_resamples": distance_resamples, "seed": seed}
             figures = (
-                _spatial(real, generated, context, **sampling)  # type: ignore[arg-type]
+                _spatial(real, generated, subjects[chosen], seeds[name], context, settings)
                 if real.ndim == 4
                 else fidelity_figures(
                     real,
                     generated,
-                    k=max(1, min(k, len(real) - 1, len(generated) - 1)),
+                    k=max(1, min(settings.neighbours, len(real) - 1, len(generated) - 1)),
+                    real_clusters=subjects[chosen],
+                    generated_clusters=seeds[name],
                     context=context,
-                    resamples=resamples,
-                    **sampling,  # type: ignore[arg-type]
+                    resamples=settings.resamples,
+                    distance_resamples=settings.distance_resamples,
+                    seed=settings.seed,
                 )
             )
             rows += [{"set": name, **figure.row()} for figure in figures]
@@ -80,14 +80,27 @@ def as_vectors(maps: np.ndarray) -> np.ndarray:
 
 
 def _spatial(
-    real: np.ndarray, generated: np.ndarray, context: Mapping[str, Any], distance_resamples: int, seed: int
+    real: np.ndarray,
+    generated: np.ndarray,
+    subjects: np.ndarray,
+    seeds: np.ndarray,
+    context: Mapping[str, Any],
+    settings: MeasureSettings,
 ) -> list[Figure]:
     """The spatial Fréchet distance is that of the first maps as vectors, and so are its intervals."""
     real, generated = as_vectors(real), as_vectors(generated)
-    found = distance_figures(real, generated, resamples=distance_resamples, seed=seed)
+    found = distance_figures(
+        real,
+        generated,
+        a_clusters=subjects,
+        b_clusters=seeds,
+        resamples=settings.distance_resamples,
+        seed=settings.seed,
+    )
     noted = dict(context) | {"N real": len(real), "N generated": len(generated), "dimension": real.shape[1]}
-    if distance_resamples:
-        noted |= {"interval": f"95%, {distance_resamples} bootstrap resamples of images", "seed": seed}
+    if settings.distance_resamples:
+        how = f"95%, {settings.distance_resamples} bootstrap resamples of subjects and seeds"
+        noted |= {"interval": how, "seed": settings.seed}
     if min(len(real), len(generated)) <= real.shape[1]:
         noted |= {"caution": CAUTION}
     return [Figure(SPATIAL, found.frechet, *found.frechet_interval, noted)]

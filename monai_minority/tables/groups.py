@@ -1,16 +1,15 @@
 """What the groups of the nearest real images say of generated ones: does guidance make the rare group?"""
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from monai_minority.evaluation.separation import group_shares
-from monai_minority.keys import Column
-from monai_minority.tables.agreement import normal_groups
+from monai_minority.evaluation.groups import group_shares, normal_groups
+from monai_minority.keys import Column, Split
 from monai_minority.tables.images import GeneratedImages, RealImages
-from monai_minority.tables.summary import ALL, HELD_OUT, sets_and_classes, share
+from monai_minority.tables.rows import ALL, UNSEEN, generated_rows, labels, share
+from monai_minority.tables.settings import MeasureSettings
 
 VOTERS = 20
 """Nearest training images that vote; as in Caron et al. (2021)."""
@@ -30,30 +29,24 @@ COLUMNS = (
 )
 
 
-def group_table(
-    real: RealImages,
-    generated: GeneratedImages,
-    *,
-    held_out: Sequence[str],
-    normal_group: str | Sequence[str] | None = None,
-) -> pd.DataFrame:
+def group_table(real: RealImages, generated: GeneratedImages, settings: MeasureSettings) -> pd.DataFrame:
     """How many generated images the nearest training images take for the rare groups.
 
-    The votes are those of :func:`~monai_minority.evaluation.separation.group_shares`; an image is taken for rare where
+    The votes are those of :func:`~monai_minority.evaluation.groups.group_shares`; an image is taken for rare where
     the groups other than the normal ones have more than half of them. How far that can be trusted the real images that
     were never trained on show, whose groups are known.
 
     Args:
         real: real images measured; the training images with a ``group`` vote.
         generated: generated images in the same feature space.
-        held_out: splits that the backbone never saw.
-        normal_group: see :func:`~monai_minority.tables.agreement.agreement_table`.
+        settings: ``held_out`` and ``normal_group``.
 
     Returns:
         One row a set and target class, and before them one of rare and one of normal real images: ``set``,
         ``target_class``, ``guidance_scale``, ``n``, ``known`` (:data:`RARE` or :data:`NORMAL`, of real images),
         ``rare_votes`` (mean share of the votes) and ``taken_for_rare`` (share of the images) with its Wilson interval
-        ``_low`` to ``_high``. No rows where there are no groups, or fewer training images than voters.
+        ``_low`` to ``_high``, which knows subjects and seeds. No rows where there are no groups, or fewer training
+        images than voters.
 
     Raises:
         ValueError: ``normal_group`` is no group of the table.
@@ -61,7 +54,7 @@ def group_table(
     group = real.table.get(Column.GROUP)
     if group is None or not group.notna().any():
         return pd.DataFrame(columns=list(COLUMNS))
-    names = normal_groups(real.table, normal_group)
+    names = normal_groups(group, real.table[Column.SPLIT] == Split.TRAIN, settings.normal_group)
     bank = real.training[group.iloc[real.training].notna().to_numpy()]
     if len(bank) <= VOTERS:
         return pd.DataFrame(columns=list(COLUMNS))
@@ -70,16 +63,16 @@ def group_table(
         groups, shares = group_shares(real.features[bank], group.iloc[bank].astype(str).to_numpy(), features, VOTERS)
         return shares[:, ~np.isin(groups, [str(name) for name in names])].sum(axis=1)
 
-    def row(labels: dict[str, Any], known: str, part: np.ndarray) -> dict[str, Any]:
-        return {**labels, "known": known, "rare_votes": float(part.mean()), **share(TAKEN, part > 0.5)}
+    def row(head: dict[str, Any], known: str, part: np.ndarray, clusters: np.ndarray) -> dict[str, Any]:
+        return {**head, "known": known, "rare_votes": float(part.mean()), **share(TAKEN, part > 0.5, clusters)}
 
     rows = []
-    apart = np.flatnonzero(real.table[Column.SPLIT].isin(list(held_out)) & group.notna())
+    apart = np.flatnonzero(real.table[Column.SPLIT].isin(settings.held_out) & group.notna())
     usual = group.iloc[apart].isin(names).to_numpy()
     for known, chosen in ((RARE, apart[~usual]), (NORMAL, apart[usual])):
         if len(chosen):
-            labels = {"set": HELD_OUT, "target_class": ALL, Column.SCALE.value: float("nan"), "n": len(chosen)}
-            rows.append(row(labels, known, votes(real.features[chosen])))
+            head = labels(UNSEEN, ALL, float("nan"), len(chosen))
+            rows.append(row(head, known, votes(real.features[chosen]), real.subjects[chosen]))
     found = votes(generated.features)
-    rows += [row(labels, "", found[part]) for labels, part in sets_and_classes(generated.table)]
+    rows += [row(made.labels, "", found[made.rows], made.clusters) for made in generated_rows(generated)]
     return pd.DataFrame(rows, columns=list(COLUMNS))

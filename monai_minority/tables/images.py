@@ -1,7 +1,7 @@
 """One row an image: densities, scores and nearest neighbours of real and of generated images."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,14 +11,17 @@ from torch import nn
 from tqdm import tqdm
 
 from monai_minority.data.store.image_store import ImageStore
-from monai_minority.evaluation.density import NeighbourIndex, PyODDetector, average_knn, local_outlier_factor, rarity
-from monai_minority.evaluation.memorization import audit, nearest_real
+from monai_minority.evaluation.density import NeighbourIndex
+from monai_minority.evaluation.nearest import NearestReal, nearest_other, nearest_real
+from monai_minority.evaluation.other_subjects import neighbours_to_keep
 from monai_minority.keys import Column, Split
 from monai_minority.networks.conditioning import takes_class_labels
 from monai_minority.scoring import MinorityScore, QuantileClasses
+from monai_minority.tables.measures import SEVERITY_MEASURE, Bank, in_features
+from monai_minority.tables.settings import MeasureSettings
 
-SEVERITY_MEASURE = "severity_measure"
-"""Column of a severity measured in the pixels, as against the one that came with the data."""
+DUPLICATE_QUANTILE = 0.01
+"""An image as near to another of its set as this share of the training images are to someone else's is a duplicate."""
 
 _KNOWN = (Column.SPLIT, Column.GROUP, Column.SEVERITY, Column.SCORE, Column.MINORITY_CLASS)
 
@@ -53,20 +56,14 @@ class RealImages:
         features: ``[N, D]``.
         subjects: subject of each image ``[N]``; kept out of the table, which leaves the cohort.
         training: rows of the training images.
-        index: the training images' features.
-        neighbours: k of AvgkNN and Rarity.
-        lof_neighbours: k of LOF.
-        detectors: of PyOD, fitted to the training images.
+        bank: the training images, ready to measure others among them.
     """
 
     table: pd.DataFrame
     features: np.ndarray
     subjects: np.ndarray
     training: np.ndarray
-    index: NeighbourIndex
-    neighbours: int
-    lof_neighbours: int
-    detectors: Mapping[str, PyODDetector] = field(default_factory=dict)
+    bank: Bank
 
 
 @dataclass(frozen=True)
@@ -76,26 +73,35 @@ class GeneratedImages:
     Attributes:
         table: see :func:`generated_table`.
         features: ``[M, D]``, in the order of the table.
-        copy_threshold: distance to a training image below which an image is a suspected copy.
+        duplicate_threshold: distance to another image of its set below which an image is a duplicate.
     """
 
     table: pd.DataFrame
     features: np.ndarray
-    copy_threshold: float
+    duplicate_threshold: float
 
 
-def real_table(
-    real: Pictures, *, neighbours: int, lof_neighbours: int, detectors: Mapping[str, PyODDetector] | None = None
-) -> RealImages:
-    """Measure real images among the training images, each training image without itself.
+def real_table(real: Pictures, settings: MeasureSettings) -> RealImages:
+    """Measure real images among the training images.
+
+    AvgkNN of a training image leaves out all images of its subject, so that it is measured as an image of someone
+    never seen is: among other people. LOF, Rarity and PyOD's detectors leave out the image alone, as these are
+    defined: LOF compares the density about an image with that about its neighbours, to both of which a subject's other
+    slices add, and a ball of Rarity may be that of another slice of the subject. Percentiles and references of those
+    are thus of training images among their own subject's slices.
 
     The table has ``row`` (in the store), those of ``split``, ``group``, ``severity``, ``minority_score`` and
     ``minority_class`` that the store has, ``average_knn``, ``local_outlier_factor``, ``rarity`` (NaN outside every
     ball), a column a detector under its name, and where it is measured ``severity_measure``. Names of subjects and
     sources stay behind.
 
+    Args:
+        real: the images and their features.
+        settings: numbers of neighbours, and detectors.
+
     Raises:
-        ValueError: the store lacks ``split`` or ``minority_score``, or too few images are training ones.
+        ValueError: the store lacks ``split`` or ``minority_score``, or too few images are training ones, or of other
+            subjects than one.
     """
     known = real.store.table
     for column, stage in ((Column.SPLIT, "prepare"), (Column.SCORE, "score")):
@@ -103,48 +109,35 @@ def real_table(
             raise ValueError(f"store must have the column {column.value!r}, got {list(known)}; run the {stage} stage")
     training = np.flatnonzero(known[Column.SPLIT] == Split.TRAIN)
     rest = np.setdiff1d(np.arange(len(known)), training)
-    if len(training) <= max(neighbours, lof_neighbours):
-        raise ValueError(
-            f"store must have more than {max(neighbours, lof_neighbours)} images of split 'train' for neighbours="
-            f"{neighbours} and lof_neighbours={lof_neighbours}, got {len(training)}; choose smaller numbers"
-        )
-    index = NeighbourIndex(real.features[training], k=max(neighbours, lof_neighbours), ball=neighbours)
-    fitted = {name: detector.fit(real.features[training]) for name, detector in (detectors or {}).items()}
-    density = {name: np.empty(len(known)) for name in ("average_knn", "local_outlier_factor", "rarity", *fitted)}
-    for rows, query in ((training, None), (rest, real.features[rest])):
-        if len(rows):
-            density["average_knn"][rows] = average_knn(index, query, neighbours)
-            density["local_outlier_factor"][rows] = local_outlier_factor(index, query, lof_neighbours)
-            density["rarity"][rows] = rarity(index, query, neighbours)
-            for name, detector in fitted.items():
-                density[name][rows] = detector.scores(query)
-    table = pd.DataFrame({"row": np.arange(len(known))})
-    columns = {column.value: known[column].to_numpy() for column in _KNOWN if column in known}
-    table = table.assign(**columns, **density, **real.measured_severity())
     subjects = known[Column.SUBJECT].to_numpy() if Column.SUBJECT in known else np.arange(len(known))
-    return RealImages(table, real.features, subjects, training, index, neighbours, lof_neighbours, fitted)
+    bank, query = _bank(real.features[training], subjects[training], settings), real.features[rest]
+    columns = {column.value: known[column].to_numpy() for column in _KNOWN if column in known}
+    for measure in in_features(bank.detectors):
+        if measure.training is None or measure.others is None:
+            continue
+        columns[measure.name] = np.empty(len(known))
+        columns[measure.name][training] = measure.training(bank)
+        if len(rest):
+            columns[measure.name][rest] = measure.others(bank, query)
+    table = pd.DataFrame({"row": np.arange(len(known))}).assign(**columns, **real.measured_severity())
+    return RealImages(table, real.features, subjects, training, bank)
 
 
 def generated_table(
     real: RealImages,
     sets: Mapping[str, Pictures],
     score: MinorityScore,
+    settings: MeasureSettings,
     *,
     classes: QuantileClasses | None = None,
     group_column: str | None = None,
-    copy_quantile: float = 0.01,
-    device: torch.device | str | None = None,
-    progress: bool = True,
 ) -> GeneratedImages:
     """Measure generated images among the training images.
 
     The table has ``set``, ``row`` (in its store), ``seed``, ``target_class``, ``guidance_scale``,
     ``class_label`` where they have it, ``minority_score`` with ``minority_score_error``, ``minority_class`` of that
-    score where ``classes`` are given (and the images have the ``group_column`` these were fitted within),
-    ``average_knn``, ``local_outlier_factor``, ``rarity`` (NaN outside every ball), a column a detector,
-    ``nearest_real`` (row of the real store) and ``nearest_distance``, ``suspected_copy`` (nearer to a training image
-    than nearly all subjects are to each other), ``duplicate`` (as near to another image of its set) and where it is
-    measured ``severity_measure``.
+    score where ``classes`` are given (and the images have the ``group_column`` these were fitted within), where it is
+    measured ``severity_measure``, and the columns of :func:`place_generated`.
 
     Raises:
         ValueError: a store lacks a column.
@@ -159,55 +152,60 @@ def generated_table(
         for column in (Column.SEED, Column.TARGET_CLASS, Column.SCALE, Column.CLASS_LABEL):
             if column in known:
                 part[column.value] = known[column].to_numpy()
-        scores = _scores(name, pictures, score, device, progress)
+        scores = _scores(name, pictures, score, settings)
         if classes is not None and (group_column is None or group_column in known):
             groups = None if group_column is None else known[group_column].to_numpy()
             part[Column.MINORITY_CLASS.value] = classes.transform(scores[Column.SCORE.value], groups)
         parts.append(part.assign(**scores, **pictures.measured_severity()))
     table = pd.concat(parts, ignore_index=True)
-    features = np.concatenate([pictures.features for pictures in sets.values()])
-    return place_generated(table, real, features, copy_quantile)
+    return place_generated(table, real, np.concatenate([pictures.features for pictures in sets.values()]))
 
 
-def place_generated(
-    table: pd.DataFrame, real: RealImages, features: np.ndarray, copy_quantile: float = 0.01
-) -> GeneratedImages:
+def place_generated(table: pd.DataFrame, real: RealImages, features: np.ndarray) -> GeneratedImages:
     """Give generated images their densities and nearest neighbours among the training images.
 
     Args:
-        table: one row a generated image, with the column ``set``; it gets the columns of
-            :func:`generated_table` from ``average_knn`` on.
+        table: one row a generated image, with the column ``set``; it gets ``average_knn``, ``local_outlier_factor``,
+            ``rarity`` (NaN outside every ball), ``nearest_distance``, a column a detector, ``nearest_real`` (row of
+            the real store), and ``duplicate``: nearer to another image of its set than nearly all subjects are to
+            each other.
         real: real images measured in the same feature space.
         features: of the generated images, ``[M, D]``.
-        copy_quantile: see :func:`~monai_minority.evaluation.memorization.audit`.
     """
-    near = nearest_real(real.index, features)
-    copies = audit(real.features[real.training], features, real.subjects[real.training], copy_quantile)
-    table["average_knn"] = average_knn(real.index, features, real.neighbours)
-    table["local_outlier_factor"] = local_outlier_factor(real.index, features, real.lof_neighbours)
-    table["rarity"] = np.asarray(rarity(real.index, features, real.neighbours))
+    bank = real.bank
+    own = bank.index.neighbours(None, bank.index.k)
+    apart = nearest_other(NearestReal(own.distances, own.indices), bank.subjects, bank.subjects).distances
+    threshold = float(np.quantile(apart, DUPLICATE_QUANTILE))
+    measures = in_features(bank.detectors)
+    columns: dict[str, np.ndarray] = {measure.name: np.empty(len(table)) for measure in measures}
+    columns |= {"nearest_real": np.empty(len(table), np.int64), "duplicate": np.zeros(len(table), bool)}
+    # Some detectors (ECOD, COPOD) judge queries beside each other; a set must not depend on what others there are.
     for rows in table.groupby("set", sort=False).indices.values():
-        # Some detectors (ECOD, COPOD) judge queries beside each other; a set must not depend on what others there are.
-        for name, detector in real.detectors.items():
-            table.loc[rows, name] = detector.scores(features[rows])
-    table["nearest_real"] = real.training[near.indices[:, 0]]
-    table["nearest_distance"] = near.distances[:, 0]
-    table["suspected_copy"] = copies.suspected
-    table["duplicate"] = False
-    for _, rows in table.groupby("set", sort=False).indices.items():
+        query = features[rows]
+        for measure in measures:
+            if measure.others is not None:
+                columns[measure.name][rows] = measure.others(bank, query)
+        columns["nearest_real"][rows] = real.training[nearest_real(bank.index, query).indices[:, 0]]
         if len(rows) > 1:
-            own = NeighbourIndex(features[rows], k=1, ball=0).own.distances[:, 0]
-            table.loc[rows, "duplicate"] = own < copies.threshold
-    return GeneratedImages(table, features, copies.threshold)
+            columns["duplicate"][rows] = NeighbourIndex(query, k=1, ball=0).own.distances[:, 0] < threshold
+    return GeneratedImages(table.assign(**columns), features, threshold)
 
 
-def _scores(
-    name: str,
-    pictures: Pictures,
-    score: MinorityScore,
-    device: torch.device | str | None,
-    progress: bool,
-) -> dict[str, np.ndarray]:
+def _bank(features: np.ndarray, subjects: np.ndarray, settings: MeasureSettings) -> Bank:
+    """The training images of these features ``[N, D]`` and subjects ``[N]``, ready to be asked."""
+    neighbours, lof_neighbours = settings.neighbours, settings.lof_neighbours
+    if len(features) <= max(neighbours, lof_neighbours):
+        raise ValueError(
+            f"store must have more than {max(neighbours, lof_neighbours)} images of split 'train' for neighbours="
+            f"{neighbours} and lof_neighbours={lof_neighbours}, got {len(features)}; choose smaller numbers"
+        )
+    kept = max(neighbours_to_keep(neighbours, subjects), lof_neighbours)
+    index = NeighbourIndex(features, k=kept, ball=neighbours)
+    fitted = {name: made.fit(features) for name, made in settings.fresh_detectors().items()}
+    return Bank(index, subjects, neighbours, lof_neighbours, fitted)
+
+
+def _scores(name: str, pictures: Pictures, score: MinorityScore, settings: MeasureSettings) -> dict[str, np.ndarray]:
     known = pictures.store.table
     columns = {"seeds": Column.SEED}
     if takes_class_labels(score.network, unknown=False):
@@ -218,6 +216,7 @@ def _scores(
             )
         columns["class_labels"] = Column.CLASS_LABEL
     call = {key: torch.from_numpy(known[column].to_numpy(copy=True)) for key, column in columns.items()}
+    device = settings.device
     if device is None and isinstance(score.network, nn.Module):
         device = next((p.device for p in score.network.parameters()), None)
     results = [
@@ -225,7 +224,7 @@ def _scores(
             pictures.store.batch(rows).to(device or "cpu"),
             **{key: values[rows].to(device or "cpu") for key, values in call.items()},
         )
-        for rows in tqdm(pictures.batches(), desc=f"scores: {name}", unit="batch", disable=not progress)
+        for rows in tqdm(pictures.batches(), desc=f"scores: {name}", unit="batch", disable=not settings.progress)
     ]
     return {
         Column.SCORE.value: torch.cat([result.mean for result in results]).double().cpu().numpy(),

@@ -1,6 +1,5 @@
 """The most unique real images, which generated minority images are compared with."""
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -8,16 +7,8 @@ import pandas as pd
 import torch
 
 from monai_minority.keys import Column
-
-Measure = np.ndarray | torch.Tensor
-
-MEASURES = {
-    "average_knn": "AvgkNN",
-    "local_outlier_factor": "LOF",
-    "rarity": "Rarity",
-    Column.SCORE.value: "minority score",
-}
-"""Columns that a reference can be chosen by, and how they are called."""
+from monai_minority.tables.measures import REFERENCES
+from monai_minority.tables.settings import MeasureSettings
 
 
 class Reference(NamedTuple):
@@ -29,7 +20,7 @@ class Reference(NamedTuple):
     description: str
 
 
-def most_unique(measure: Measure, n: int) -> np.ndarray:
+def most_unique(measure: np.ndarray | torch.Tensor, n: int) -> np.ndarray:
     """Indices of the ``n`` highest values of a measure, highest first.
 
     Choose them on images that training never saw where the data allows it, and say so where it does not.
@@ -55,28 +46,23 @@ def most_unique(measure: Measure, n: int) -> np.ndarray:
     return np.argsort(-values.astype(np.float64), kind="stable")[:n]
 
 
-def choose_reference(real: pd.DataFrame, size: int, held_out: Sequence[str], measure: str = "average_knn") -> Reference:
+def choose_reference(real: pd.DataFrame, settings: MeasureSettings) -> Reference:
     """The most unique real images by a measure: of those never trained on where they suffice.
 
-    They suffice where at least twice as many as ``size`` have a value (else the most unique would be nearly all of
+    They suffice where at least twice as many as asked for have a value (else the most unique would be nearly all of
     them); if not, the choice is among all real images. Where even these are fewer than that, half of them are taken.
 
     Args:
         real: table of real images with ``split`` and the measure.
-        size: how many are wanted.
-        held_out: splits that the backbone never saw.
-        measure: one of :data:`MEASURES`.
+        settings: ``reference_size``, ``reference_measure`` and ``held_out``.
 
     Raises:
-        ValueError: there is no such measure, ``size`` is not positive, or fewer than two images have a value.
+        ValueError: fewer than two images have a value.
     """
-    if measure not in MEASURES:
-        raise ValueError(f"reference_measure must be one of {', '.join(MEASURES)}, got {measure!r}")
-    if size < 1:
-        raise ValueError(f"reference_size must be at least 1, got {size}")
+    size, measure = settings.reference_size, settings.reference_measure
     values = real[measure].to_numpy(dtype=np.float64)
     valued = np.flatnonzero(~np.isnan(values))
-    apart = np.intersect1d(valued, np.flatnonzero(real[Column.SPLIT.value].isin(list(held_out))))
+    apart = np.intersect1d(valued, np.flatnonzero(real[Column.SPLIT.value].isin(settings.held_out)))
     unseen = len(apart) >= 2 * size
     candidates = apart if unseen else valued
     if len(candidates) < 2:
@@ -89,4 +75,4 @@ def choose_reference(real: pd.DataFrame, size: int, held_out: Sequence[str], mea
         else f"all {len(candidates)} real images, training images among them (only {len(apart)} were never trained on)"
     )
     asked = "" if taken == size else f" ({size} were asked for, and half of the images is the most)"
-    return Reference(rows, unseen, f"the {taken} most unique by {MEASURES[measure]} of {origin}{asked}")
+    return Reference(rows, unseen, f"the {taken} most unique by {REFERENCES[measure]} of {origin}{asked}")

@@ -5,16 +5,16 @@ import pandas as pd
 
 from monai_minority.data.cohort.pseudonyms import is_pseudonym
 from monai_minority.data.store.image_store import ImageStore
-from monai_minority.evaluation.look_alikes import look_alikes
+from monai_minority.evaluation.nearest import look_alikes
 from monai_minority.keys import Column
 from monai_minority.tables.images import RealImages
+from monai_minority.tables.measures import RANKERS
 from monai_minority.tables.reference import most_unique
 
 NEIGHBOURS = 3
 """Training images of other subjects that are shown beside an unusual one."""
 
 _BLOCK = 4096  # training images compared at a time
-_MEASURES = (Column.SCORE.value, "average_knn", "local_outlier_factor")
 _ABOUT = (Column.SLICE, Column.POSITION, Column.SPLIT, Column.GROUP, Column.SEVERITY, Column.SCORE_ERROR)
 
 
@@ -40,7 +40,7 @@ def unusual_images(real: RealImages, store: ImageStore, count: int = 50) -> pd.D
     for column in _ABOUT:
         if column in known:
             table[column.value] = known[column].to_numpy()[rows]
-    for measure in _MEASURES:
+    for measure in RANKERS:
         values = real.table[measure].to_numpy(dtype=np.float64)
         table[measure] = values[rows]
         table[f"{measure}_percentile"] = _percentile(values[real.training], values[rows])

@@ -9,9 +9,13 @@ import pandas as pd
 import torch
 
 from monai_minority.data.store.image_store import ImageStore, evenly
-from monai_minority.evaluation.utility import LabelledImages, augmentation_gain
+from monai_minority.evaluation.figure import library_versions
+from monai_minority.evaluation.groups import normal_groups
+from monai_minority.evaluation.utility import SEEDS, LabelledImages, augmentation_gain
 from monai_minority.files import whole_file
 from monai_minority.keys import Column, Split
+from monai_minority.tables.provenance import NO_EXTRACTOR, with_provenance
+from monai_minority.tables.settings import MeasureSettings
 
 
 def measure_utility(
@@ -19,7 +23,7 @@ def measure_utility(
     samples: Mapping[str, ImageStore],
     output_path: str | Path,
     *,
-    normal_group: str | None = None,
+    measures: MeasureSettings | None = None,
     test_splits: Sequence[str] = (Split.TEST.value,),
     **options: Any,
 ) -> pd.DataFrame:
@@ -32,28 +36,27 @@ def measure_utility(
         store: real images with the columns ``split``, ``subject`` and ``group``.
         samples: stores of generated images by name.
         output_path: of the table, a CSV.
-        normal_group: value of ``group`` that is not rare; ``None``: the commonest in training.
+        measures: ``normal_group``, which is not rare, ``resamples`` and ``progress``; ``None``: the defaults.
         test_splits: splits to judge on; the training split alone is learned from.
-        options: of ``augmentation_gain``.
+        options: further ones of ``augmentation_gain``.
 
     Returns:
-        The table as written.
+        The table as written: that of ``augmentation_gain``, with ``generated_a_set``, the images taken of each set, and
+        how it was measured.
 
     Raises:
         ValueError: the store has no groups, or ``normal_group`` is none of them.
     """
-    table = store.table
+    table, settings = store.table, measures or MeasureSettings()
     if Column.GROUP not in table or table[Column.GROUP].isna().any():
         raise ValueError("store must have a group for every image, such as normal and atrophy; give the cohort labels")
     groups = table[Column.GROUP]
     in_train = (table[Column.SPLIT] == Split.TRAIN).to_numpy()
-    normal = groups[in_train].mode()[0] if normal_group is None else normal_group
-    if normal not in set(groups):
-        raise ValueError(f"normal_group must be one of {', '.join(sorted(set(groups)))}, got {normal!r}")
+    normal = normal_groups(groups, in_train, settings.normal_group)
 
     def part(mask: np.ndarray) -> LabelledImages:
         chosen = table[mask]
-        rare = (chosen[Column.GROUP] != normal).to_numpy()
+        rare = ~chosen[Column.GROUP].isin(normal).to_numpy()
         return LabelledImages(store.batch(np.flatnonzero(mask)), rare, chosen[Column.SUBJECT].to_numpy())
 
     rows = {name: _rarest(generated) for name, generated in samples.items()}
@@ -62,9 +65,17 @@ def measure_utility(
         part(in_train),
         part(table[Column.SPLIT].isin(list(test_splits)).to_numpy()),
         {name: _spread(samples[name], chosen, size) for name, chosen in rows.items()},
+        resamples=settings.resamples,
+        progress=settings.progress,
         **options,
     )
     result.insert(result.columns.get_loc("test_others") + 1, "generated_a_set", size)  # to the other numbers of images
+    context = NO_EXTRACTOR | {
+        "intervals": f"95 %: bootstrap over subjects, {settings.resamples} resamples, seed 0",
+        "seed": ", ".join(map(str, options.get("seeds", SEEDS))),
+        "libraries": library_versions(),
+    }
+    result = with_provenance(result, context)
     with whole_file(output_path) as partial:
         result.to_csv(partial, index=False)
     return result

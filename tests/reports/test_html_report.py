@@ -14,11 +14,13 @@ from monai_minority.reports.contents import without_names
 from monai_minority.reports.html_report import number
 from monai_minority.samples.write import open_samples
 from monai_minority.scoring import QuantileClasses
-from monai_minority.tables import compare_methods
+from monai_minority.tables import MeasureSettings, compare_methods
 from monai_minority.tables.copies import measure_copies
 from monai_minority.tables.evaluate import evaluate_run
 from monai_minority.tables.evaluation import RunEvaluation
 from tests.run_folder import SUBJECT, Pooled, exact_score, make_run
+
+QUIET = MeasureSettings(progress=False)
 
 
 @pytest.fixture(scope="module")
@@ -31,12 +33,10 @@ def run(tmp_path_factory):
         exact_score(),
         output_dir=folder / "evaluation",
         classes=QuantileClasses.load(folder / "classes.json"),
-        reference_size=20,
-        resamples=200,
-        progress=False,
+        measures=MeasureSettings(reference_size=20, resamples=200, progress=False),
     )
     store, samples = ImageStore.open(folder / "store"), open_samples(folder / "samples")
-    measure_copies(store, samples, Pooled(), folder / "evaluation", planted=10, max_shift=1, progress=False)
+    measure_copies(store, samples, Pooled(), folder / "evaluation", planted=10, measures=QUIET, max_shift=1)
     arms = {"real": 0.0, "real, augmented": 0.05, "real and guided": -0.0321}
     pd.DataFrame(
         [
@@ -85,10 +85,7 @@ def test_compared_methods_have_a_section_with_their_table_and_picture(run, html,
         exact_score(),
         output_dir=tmp_path / "run" / "comparison",
         map_extractor=torch.nn.AvgPool2d(4),
-        reference_size=20,
-        resamples=0,
-        distance_resamples=0,
-        progress=False,
+        measures=MeasureSettings(reference_size=20, resamples=0, distance_resamples=0, progress=False),
     )
     text = write_report(tmp_path / "run").read_text(encoding="utf-8")
     section = text[text.index("<h2>Methods compared</h2>") : text.index("<h2>How the score")]
@@ -131,6 +128,7 @@ def test_findings_are_in_the_report_and_true(run, html):
     assert "raises the score of generated images (set guided)" in lines[1]
     assert "Guided to class 2 at scale 4 (set guided), 100% of samples" in lines[2]
     assert "more than the" in lines[2]
+    assert "of a set are suspected copies of training images" in lines[2], "by the memorization stage"
     for line in lines:
         assert line in html.replace("&#39;", "'")
 

@@ -6,8 +6,10 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from monai_minority.data import ImageStore
+from monai_minority.guidance import MixedDensityGuidance
 from monai_minority.scoring import QuantileClasses
 from monai_minority.studies import (
     Baselines,
@@ -26,6 +28,7 @@ from monai_minority.studies import (
 )
 from monai_minority.studies.cells import CellStudy
 from monai_minority.studies.plan import leaves
+from monai_minority.tables import MeasureSettings
 from tests.run_folder import CLASSES, Pooled, _pictures, exact_score, make_run
 
 
@@ -72,8 +75,8 @@ def run(tmp_path_factory):
         path = plan.folder / "shared" / "samples" / plan.set_name(target, scale)
         ImageStore.create(path, _pictures(rng, np.full(12, amount)), columns, (0, 255))
     store = ImageStore.open(folder / "store")
-    options = {"spaces": [Pooled()], "reference_size": 20, "resamples": 100, "progress": False}
-    return StudyRun(plan, store, Pooled(), exact_score(), **options)
+    measures = MeasureSettings(reference_size=20, resamples=100, progress=False)
+    return StudyRun(plan, store, Pooled(), exact_score(), spaces=[Pooled()], measures=measures)
 
 
 def scored(run, folder, scores):
@@ -176,6 +179,23 @@ def test_studies_share_their_sets_and_the_runs_own_classifier(run):
     assert [call.identity["guidance_scale"] for call in mixed] == [1.0, 2.0]
     assert [call.evaluations for call in mixed] == [4 * 12 * 5] * 2
     assert len(QuantileClasses.load(mixed[0].identity["classes_path"]).tau) == CLASSES, "as the overlay reads them"
+
+
+def test_mixed_density_takes_thresholds_that_were_cut_within_labels(run, tmp_path):
+    """A row a label, in the order of the labels, as guidance with class labels reads them; none negative."""
+    scores = np.r_[-1.0:1.0:9j, 10.0:12.0:9j]
+    grouped = QuantileClasses(2).fit(scores, groups=[7] * 9 + [3] * 9)
+    for name, classes, expected in (
+        ("grouped", grouped, [[11.0, 12.0], [0.0, 1.0]]),
+        ("plain", QuantileClasses(2).fit(np.r_[-1.0:1.0:9j]), [0.0, 1.0]),
+    ):
+        plan = plan_of(tmp_path / name)
+        (tmp_path / name).mkdir()
+        classes.save(tmp_path / name / "classes.json")
+        call = next(call for call in MixedDensity().calls(plan) if call.overlays == ("mixed_density",))
+        weights = QuantileClasses.load(call.identity["classes_path"]).tau
+        term = MixedDensityGuidance(torch.nn.Identity(), weights)
+        torch.testing.assert_close(term.log_thresholds.exp(), torch.tensor(expected))
 
 
 def test_images_are_measured_once_and_features_too(run, monkeypatch):

@@ -12,9 +12,9 @@ from PIL import Image
 from monai_minority.data import ImageStore
 from monai_minority.evaluation.density import average_knn
 from monai_minority.evaluation.fidelity import distance_figures, frechet_distance, precision_recall
-from monai_minority.evaluation.provenance import PROVENANCE
 from monai_minority.samples.write import open_samples
-from monai_minority.tables import compare_methods
+from monai_minority.tables import MeasureSettings, compare_methods
+from monai_minority.tables.provenance import PROVENANCE
 from tests.run_folder import TRAIN, Pooled, exact_score, make_run
 
 
@@ -46,10 +46,7 @@ def run(tmp_path_factory):
         output_dir=folder / "comparison",
         map_extractor=Maps(),
         severity=lambda images: images[:, 0, :4, :4].mean((1, 2)),
-        reference_size=20,
-        resamples=50,
-        distance_resamples=50,
-        progress=False,
+        measures=MeasureSettings(reference_size=20, resamples=50, distance_resamples=50, progress=False),
     )
     return folder, samples, table.set_index("method")
 
@@ -70,7 +67,7 @@ def test_rows_and_provenance(run):
     how = written[[*PROVENANCE, "spatial_extractor"]].drop_duplicates().iloc[0].to_dict()
     assert how["extractor"] == Pooled.name and how["spatial_extractor"] == Maps.name
     assert (how["k"], how["k_lof"], how["reference_size"], how["seed"]) == (5, 20, 20, 0)
-    assert "of distances 50 resamples" in how["intervals"]
+    assert "of distances 50 resamples of both sets" in how["intervals"]
     assert f"numpy {np.__version__}" in how["libraries"]
     pd.testing.assert_frame_equal(written, table.reset_index(), check_dtype=False)
 
@@ -112,7 +109,9 @@ def test_the_spatial_interval_is_that_of_the_maps_as_vectors(run):
     folder, samples, table = run
     rows = json.loads((folder / "comparison" / "context.json").read_text())["reference_rows"]
     real = Maps()(ImageStore.open(folder / "store").batch(sorted(rows))).flatten(1)
-    found = distance_figures(real, Maps()(samples["plain"].batch(slice(None))).flatten(1), resamples=50)
+    made = Maps()(samples["plain"].batch(slice(None))).flatten(1)
+    subjects = np.array(sorted(rows)) // 3
+    found = distance_figures(real, made, a_clusters=subjects, resamples=50)
     ends = table.loc["plain", ["spatial_frechet_distance_low", "spatial_frechet_distance_high"]].tolist()
     assert ends == pytest.approx(list(found.frechet_interval))
 

@@ -8,8 +8,11 @@ from torch import nn
 
 from monai_minority.data import ImageStore
 from monai_minority.evaluation.copies import CopyDetector
-from monai_minority.evaluation.planted_copies import HELD_OUT, planted_copies
-from monai_minority.tables.copies import UNSEEN, drop_copies, measure_copies
+from monai_minority.evaluation.intervals import wilson
+from monai_minority.evaluation.planted_copies import NOT_PLANTED, planted_copies
+from monai_minority.tables.copies import drop_copies, measure_copies
+from monai_minority.tables.rows import UNSEEN
+from monai_minority.tables.settings import MeasureSettings
 
 SUBJECTS, SLICES, SIDE = 150, 2, 24
 
@@ -58,10 +61,14 @@ def detector(store):
 
 def test_planted_copies_are_found_and_people_never_seen_are_not(detector):
     table = planted_copies(detector, count=40).set_index("change")
-    assert (table.drop(index=HELD_OUT)["suspected"] == 1).all()
-    assert (table.drop(index=HELD_OUT)["found"] == 1).all()
-    assert table.loc[HELD_OUT, "suspected"] <= 0.06
-    assert table.loc[HELD_OUT, "n"] == SLICES * 25, "half of the 50 subjects never trained on"
+    assert (table.drop(index=NOT_PLANTED)["suspected"] == 1).all()
+    assert (table.drop(index=NOT_PLANTED)["found"] == 1).all()
+    assert table.loc[NOT_PLANTED, "suspected"] <= 0.06
+    assert table.loc[NOT_PLANTED, "n"] == SLICES * 25, "half of the 50 subjects never trained on"
+    control = detector.table(detector.store, detector.control)["suspected_copy"].to_numpy()
+    expected = wilson(control, detector.subjects[detector.control])
+    assert tuple(table.loc[NOT_PLANTED, ["low", "high"]]) == pytest.approx(expected)
+    assert expected.high > wilson(control).high
 
 
 def test_calibration_is_between_subjects(store, detector):
@@ -96,7 +103,13 @@ def test_authenticity_and_ratio_by_hand(detector, samples):
 
 def test_the_stage_writes_its_tables_and_the_filter_drops_what_is_suspected(store, samples, tmp_path):
     summary = measure_copies(
-        store, {"plain": samples}, Pooled(), tmp_path, planted=10, seed=7, quantile=0.02, progress=False
+        store,
+        {"plain": samples},
+        Pooled(),
+        tmp_path,
+        planted=10,
+        measures=MeasureSettings(seed=7, progress=False),
+        quantile=0.02,
     ).set_index("set")
     assert list(summary.index) == [UNSEEN, "plain"]
     assert summary.loc["plain", "suspected_copy"] >= 0.25
@@ -104,6 +117,10 @@ def test_the_stage_writes_its_tables_and_the_filter_drops_what_is_suspected(stor
     assert low < summary.loc["plain", "suspected_copy"] < high
     images = pd.read_csv(tmp_path / "copies.csv")
     assert len(images) == 40 + 50
+    unseen = images[images["set"] == UNSEEN]
+    interval = wilson(unseen["pixel_authentic"].to_numpy(), store.table["subject"].to_numpy()[unseen["row"]])
+    assert tuple(summary.loc[UNSEEN, ["pixel_authentic_low", "pixel_authentic_high"]]) == pytest.approx(interval)
+    assert np.ptp(interval) > np.ptp(wilson(unseen["pixel_authentic"].to_numpy())), "two slices of each subject"
     planted = pd.read_csv(tmp_path / "copies_planted.csv")
     assert len(planted) == 7
     for table in (images, planted, pd.read_csv(tmp_path / "copies_summary.csv")):

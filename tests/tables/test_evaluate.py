@@ -8,13 +8,17 @@ import torch
 from monai_minority.data import ImageStore
 from monai_minority.evaluation.density import average_knn, local_outlier_factor, pyod_detector, rarity
 from monai_minority.evaluation.fidelity import density_coverage, frechet_distance, kernel_distance, precision_recall
-from monai_minority.evaluation.memorization import audit
 from monai_minority.samples.write import open_samples
 from monai_minority.scoring import QuantileClasses
+from monai_minority.tables.equal_shares import equal_shares
 from monai_minority.tables.evaluate import evaluate_run
 from monai_minority.tables.evaluation import RunEvaluation
-from monai_minority.tables.summary import HELD_OUT, REAL, UNIQUE
+from monai_minority.tables.measures import MEASURES
+from monai_minority.tables.rows import REAL, UNIQUE, UNSEEN
+from monai_minority.tables.settings import MeasureSettings
 from tests.run_folder import CLASSES, HELD, RARE, SUBJECT, TRAIN, Pooled, exact_score, make_run
+
+QUICK = MeasureSettings(reference_size=20, resamples=0, progress=False)
 
 
 @pytest.fixture(scope="module")
@@ -23,6 +27,7 @@ def run(tmp_path_factory):
 
 
 def _evaluate(run, name="evaluation", **changes) -> RunEvaluation:
+    further = {key: changes.pop(key) for key in ("severity", "further_spaces") if key in changes}
     settings = {"reference_size": 20, "resamples": 50, "batch_size": 16, "progress": False} | changes
     return evaluate_run(
         ImageStore.open(run / "store"),
@@ -32,7 +37,8 @@ def _evaluate(run, name="evaluation", **changes) -> RunEvaluation:
         output_dir=run / name,
         feature_dir=run / "features",
         classes=QuantileClasses.load(run / "classes.json"),
-        **settings,
+        measures=MeasureSettings(**settings),
+        **further,
     )
 
 
@@ -85,8 +91,11 @@ def test_planted_rare_images_have_the_highest_densities(evaluation):
 def test_densities_are_those_of_direct_calls(run, evaluation):
     real = _features(run, "store")
     training, rest = real[:TRAIN], real[TRAIN:]
-    expected = np.r_[average_knn(training), average_knn(training, rest)]
-    np.testing.assert_allclose(evaluation.real["average_knn"], expected, rtol=1e-12)
+    subjects = np.arange(TRAIN) // 3
+    distances = np.linalg.norm(training[:, None].astype(float) - training, axis=-1)
+    distances[subjects[:, None] == subjects] = np.inf
+    expected = np.r_[np.sort(distances, axis=1)[:, :5].mean(axis=1), average_knn(training, rest)]
+    np.testing.assert_allclose(evaluation.real["average_knn"], expected, rtol=1e-6)
     expected = np.r_[local_outlier_factor(training), local_outlier_factor(training, rest)]
     np.testing.assert_allclose(evaluation.real["local_outlier_factor"], expected, rtol=1e-12)
     for name in ("guided", "plain"):
@@ -105,16 +114,11 @@ def test_generated_scores_are_those_of_each_images_own_seed(run, evaluation):
     assert row["minority_score_error"] == pytest.approx(float(direct.standard_error), rel=1e-4)
 
 
-def test_planted_copies_are_found_with_the_image_they_copy(run, evaluation):
+def test_planted_copies_lie_nearest_to_the_image_they_copy(run, evaluation):
     plain = evaluation.generated[evaluation.generated["set"] == "plain"].reset_index(drop=True)
     assert plain["nearest_real"][:5].tolist() == [20, 21, 22, 23, 24]
     np.testing.assert_allclose(plain["nearest_distance"][:5], 0, atol=1e-6)
-    subjects = ImageStore.open(run / "store").table["subject"][:TRAIN].to_numpy()
-    direct = audit(_features(run, "store")[:TRAIN], _features(run, "samples/plain"), subjects)
-    assert plain["suspected_copy"].tolist() == direct.suspected.tolist()
-    assert plain["suspected_copy"][:5].all()
-    assert evaluation.context["copy_threshold"] == direct.threshold
-    assert _row(evaluation, "plain")["suspected_copies"] == direct.share.value
+    assert not {"suspected_copy", "suspected_copies"} & {*evaluation.generated, *evaluation.summary}, "CopyDetector's"
 
 
 def test_repeated_images_of_a_set_are_duplicates(run, tmp_path):
@@ -122,9 +126,24 @@ def test_repeated_images_of_a_set_are_duplicates(run, tmp_path):
     columns = {"seed": np.arange(12), "target_class": 0, "guidance_scale": 1.0}
     store = ImageStore.create(tmp_path / "twice", twice, columns, (-1, 1))
     real = ImageStore.open(run / "store")
-    settings = {"output_dir": tmp_path, "reference_size": 20, "resamples": 0, "progress": False}
+    settings = {"output_dir": tmp_path, "measures": QUICK}
     table = evaluate_run(real, {"twice": store}, Pooled(), exact_score(), **settings).generated
     assert np.flatnonzero(table["duplicate"]).tolist() == [0, 10, 11]
+
+
+def test_the_threshold_of_duplicates_is_between_subjects(run, evaluation):
+    features, subjects = _features(run, "store")[:TRAIN].astype(float), np.arange(TRAIN) // 3
+    distances = np.linalg.norm(features[:, None] - features, axis=-1)
+    distances[subjects[:, None] == subjects] = np.inf
+    expected = np.quantile(distances.min(axis=1), 0.01)
+    assert evaluation.context["duplicate_threshold"] == pytest.approx(expected)
+
+
+def test_every_measure_of_the_registry_is_in_the_tables(evaluation):
+    names = {measure.name for measure in MEASURES}
+    assert names <= set(evaluation.generated)
+    assert names - {"nearest_distance"} <= set(evaluation.real)
+    assert {f"{name}_mean" for name in names} <= set(evaluation.summary)
 
 
 @pytest.mark.filterwarnings("ignore:Fréchet distance from")
@@ -141,7 +160,10 @@ def test_summary_equals_direct_calls(run, evaluation):
         part = evaluation.generated[evaluation.generated["set"] == "guided"].iloc[rows]
         assert row["n"] == len(part)
         assert row["frechet_distance"] == pytest.approx(frechet_distance(real[reference], query[rows]), rel=1e-9)
-        equal = frechet_distance(real[reference], query[rows][:12])
+        # Of all three classes together four images of each; the class itself is as large as the smallest row.
+        taken = equal_shares(12, part["target_class"].to_numpy(), part["seed"].to_numpy())
+        assert np.bincount(part["target_class"].to_numpy()[taken]).max() == (4 if target == "all" else 12)
+        equal = frechet_distance(real[reference], query[rows][taken])
         assert row["frechet_distance_equal_n"] == pytest.approx(equal, rel=1e-9)
         assert row["frechet_distance_equal_n_low"] < equal < row["frechet_distance_equal_n_high"]
         expected = precision_recall(real[reference], query[rows])
@@ -163,8 +185,8 @@ def test_training_images_lie_above_their_own_percentile_as_often_as_it_says(eval
     assert row["n"] == TRAIN
     assert row["above_p90"] == pytest.approx(0.1, abs=1 / TRAIN)
     assert [_row(evaluation, REAL, str(c))["n"] for c in range(CLASSES)] == [TRAIN // CLASSES] * CLASSES
-    assert _row(evaluation, HELD_OUT)["n"] == HELD
-    assert _row(evaluation, UNIQUE)["average_knn_mean"] > _row(evaluation, HELD_OUT)["average_knn_mean"]
+    assert _row(evaluation, UNSEEN)["n"] == HELD
+    assert _row(evaluation, UNIQUE)["average_knn_mean"] > _row(evaluation, UNSEEN)["average_knn_mean"]
 
 
 def test_the_reference_comes_from_all_images_where_too_few_were_held_out(run):
@@ -295,7 +317,7 @@ def test_conditional_scores_and_classes_within_labels(run, tmp_path):
     table = guided.table[["seed", "target_class", "guidance_scale"]].assign(class_label=labels)
     samples = ImageStore.create(tmp_path / "samples", guided.batch(slice(None)), table, (-1, 1))
     classes = QuantileClasses(2).fit([0.0, 1.0, 10.0, 11.0], groups=[0, 0, 1, 1])
-    settings = {"output_dir": tmp_path, "reference_size": 20, "resamples": 0, "progress": False, "classes": classes}
+    settings = {"output_dir": tmp_path, "measures": QUICK, "classes": classes}
     found = evaluate_run(store, {"s": samples}, Pooled(), score, group_column="class_label", **settings).generated
     direct = score(samples.batch(slice(None)), torch.from_numpy(labels), seeds=table["seed"].to_numpy().copy())
     np.testing.assert_allclose(found["minority_score"], direct.mean, rtol=1e-6)
@@ -312,7 +334,7 @@ def test_conditional_scores_and_classes_within_labels(run, tmp_path):
 def test_several_groups_are_normal_together(run):
     named = _evaluate(run, "normal", normal_group=["plain"], resamples=0).agreement
     assert "bright against plain" in set(named["against"])
-    with pytest.raises(ValueError, match="normal_group must be one of"):
+    with pytest.raises(ValueError, match="normal_group must be among the groups"):
         _evaluate(run, "normal", normal_group=["plain", "absent"], resamples=0)
 
 
@@ -325,7 +347,7 @@ def test_features_are_computed_once(run, evaluation):
             return super().forward(x)
 
     store, samples = ImageStore.open(run / "store"), open_samples(run / "samples")
-    settings = {"reference_size": 20, "resamples": 0, "progress": False, "feature_dir": run / "features"}
+    settings = {"measures": QUICK, "feature_dir": run / "features"}
     evaluate_run(store, samples, Counting(), exact_score(), output_dir=run / "once", **settings)
     assert Counting.calls == 0  # same name, resizing and weights as the fixture's extractor
 
@@ -339,10 +361,13 @@ def test_no_name_of_a_subject_is_written(run, evaluation):
     ("changes", "message"),
     [
         ({"reference_size": 0}, "reference_size must be at least 1"),
-        ({"reference_measure": "beauty"}, "reference_measure must be one of average_knn, .*got 'beauty'"),
+        (
+            {"reference_measure": "beauty"},
+            "reference_measure must be one of minority_score, .*got 'beauty'",
+        ),
         ({"detectors": {"Absent": {}}}, "name must be a detector of PyOD"),
         ({"detectors": {"IForest": {"trees": 5}}}, "settings of IForest must be arguments of PyOD's class"),
-        ({"normal_group": "healthy"}, "normal_group must be one of"),
+        ({"normal_group": "healthy"}, "normal_group must be among the groups"),
         ({"lof_neighbours": 90}, "more than 90 images of split 'train'"),
     ],
 )
@@ -355,11 +380,11 @@ def test_missing_columns_and_shapes_are_named(run, tmp_path):
     samples = open_samples(run / "samples")
     bare = ImageStore.create(tmp_path / "bare", np.zeros((4, 1, 16, 16), np.uint8), {"split": ["train"] * 4}, (0, 255))
     with pytest.raises(ValueError, match="minority_score.*run the score stage"):
-        evaluate_run(bare, samples, Pooled(), exact_score(), output_dir=tmp_path, progress=False)
+        evaluate_run(bare, samples, Pooled(), exact_score(), output_dir=tmp_path, measures=QUICK)
     other = ImageStore.create(tmp_path / "other", np.zeros((4, 1, 8, 8), np.uint8), {"seed": range(4)}, (0, 255))
     store = ImageStore.open(run / "store")
     with pytest.raises(ValueError, match="shape"):
-        evaluate_run(store, {"other": other}, Pooled(), exact_score(), output_dir=tmp_path, progress=False)
+        evaluate_run(store, {"other": other}, Pooled(), exact_score(), output_dir=tmp_path, measures=QUICK)
 
 
 def test_a_table_that_is_missing_is_named(run, evaluation, tmp_path):

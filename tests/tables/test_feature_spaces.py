@@ -1,12 +1,16 @@
 """Feature spaces of a store with known groups: one that sees the group, one that does not."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 from torch import nn
 
 from monai_minority.data import ImageStore
-from monai_minority.tables import judge_feature_spaces
+from monai_minority.tables import MeasureSettings, judge_feature_spaces
+
+QUICK = MeasureSettings(resamples=20, progress=False)
 
 
 class _Moments(nn.Module):
@@ -39,9 +43,9 @@ def store(tmp_path):
 
 def test_the_space_that_sees_the_group_wins(store, tmp_path):
     spaces = [_Moments("corner"), _Moments("pixels")]
-    settings = {"bank_splits": ["train", "reference"], "query_split": "test", "k": 5, "resamples": 20}
+    settings = {"bank_splits": ["train", "reference"], "query_split": "test", "k": 5}
     table = judge_feature_spaces(
-        store, spaces, tmp_path / "out" / "spaces.csv", feature_dir=tmp_path / "features", progress=False, **settings
+        store, spaces, tmp_path / "out" / "spaces.csv", feature_dir=tmp_path / "features", measures=QUICK, **settings
     )
     value = table.pivot(index="extractor", columns="name", values="value")
     assert value.loc["pixels"].min() > 0.95
@@ -50,6 +54,25 @@ def test_the_space_that_sees_the_group_wins(store, tmp_path):
     assert set(table["N bank"]) == {80} and set(table["N"]) == {40} and set(table["bank"]) == {"train+reference"}
     assert {"resizing", "weights_sha256", "seed", "interval", "timm"} <= set(table.columns)
     assert len(list((tmp_path / "features").glob("*.npy"))) == 2
+
+
+def test_several_groups_are_normal_together(store, tmp_path):
+    """The middle of a fifth of the images is a little brighter, which is normal too."""
+    groups = np.where(np.arange(120) % 4 == 0, "ill", np.where(np.arange(120) % 5 == 1, "mild", "well"))
+    store.add_columns(group=groups)
+    settings = {"bank_splits": ["train", "reference"], "query_split": "test", "k": 5}
+    table = judge_feature_spaces(
+        store,
+        [_Moments("pixels")],
+        tmp_path / "s.csv",
+        measures=replace(QUICK, normal_group=["well", "mild"]),
+        **settings,
+    )
+    area = table.set_index("name").loc["k-NN AUC, others against 2 normal groups"]
+    assert area["value"] > 0.95 and area["N positive"] == (groups[80:] == "ill").sum()
+    with pytest.raises(ValueError, match="normal_group must be among the groups ill, mild, well, got healthy"):
+        absent = replace(QUICK, normal_group="healthy")
+        judge_feature_spaces(store, [_Moments("pixels")], tmp_path / "s.csv", measures=absent, **settings)
 
 
 def test_bad_splits_are_named(store, tmp_path):

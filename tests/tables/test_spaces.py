@@ -13,6 +13,7 @@ from monai_minority.scoring import QuantileClasses
 from monai_minority.tables.evaluate import evaluate_run
 from monai_minority.tables.evaluation import RunEvaluation
 from monai_minority.tables.reference import most_unique
+from monai_minority.tables.settings import MeasureSettings
 from tests.run_folder import Pooled, exact_score, make_run
 
 
@@ -31,9 +32,7 @@ def evaluation(run):
         output_dir=run / "evaluation",
         further_spaces=[Thumbnail(4), Thumbnail(2)],
         classes=QuantileClasses.load(run / "classes.json"),
-        reference_size=20,
-        resamples=20,
-        progress=False,
+        measures=MeasureSettings(reference_size=20, resamples=20, progress=False),
     )
 
 

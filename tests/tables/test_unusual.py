@@ -7,6 +7,7 @@ import pytest
 from monai_minority.data import ImageStore
 from monai_minority.evaluation.density import NeighbourIndex
 from monai_minority.tables.images import RealImages
+from monai_minority.tables.measures import Bank
 from monai_minority.tables.unusual import unusual_images, unusual_subjects
 
 NAMES = ["sub-00000000aa", "sub-00000000bb", "anna meyer", "sub-00000000dd"]
@@ -31,7 +32,8 @@ def cohort(tmp_path):
     features = PLACES[:, None].astype(np.float32)
     measured = pd.DataFrame({"minority_score": SCORES, "average_knn": PLACES, "local_outlier_factor": -PLACES})
     index = NeighbourIndex(features[TRAINING], k=2, ball=1)
-    return RealImages(measured, features, subjects, TRAINING, index, 1, 2), store
+    bank = Bank(index, subjects[TRAINING], 1, 2)
+    return RealImages(measured, features, subjects, TRAINING, bank), store
 
 
 def test_images_come_by_their_score_with_all_that_is_known(cohort):
@@ -72,7 +74,7 @@ def test_all_images_with_a_score_where_more_are_asked_for(cohort):
 def test_a_missing_neighbour_is_missing(cohort):
     real, store = cohort
     few = np.array([0, 1, 2, 3])
-    measured = RealImages(real.table, real.features, real.subjects, few, real.index, 1, 2)
+    measured = RealImages(real.table, real.features, real.subjects, few, real.bank)
     first = unusual_images(measured, store).set_index("row").loc[1]
     assert first["neighbour_1_row"] == 3 and first["neighbour_1_subject"] == "sub-00000000bb"
     assert pd.isna(first["neighbour_2_row"]) and pd.isna(first["neighbour_2_distance"])

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from monai_minority.data import ImageStore
+from monai_minority.tables.settings import MeasureSettings
 from monai_minority.tables.utility import measure_utility
 
 
@@ -53,7 +54,9 @@ def test_trains_on_the_training_split_and_the_rarest_samples_and_judges_on_the_t
         return predict
 
     path = tmp_path / "evaluation" / "utility.csv"
-    table = measure_utility(real, samples, path, fit=fit, seeds=[3, 4], resamples=2, progress=False)
+    table = measure_utility(
+        real, samples, path, measures=MeasureSettings(resamples=2, progress=False), fit=fit, seeds=[3, 4]
+    )
     assert trained[0] == ([10, 20, 30], [0, 0, 1])
     assert trained[3][0] == [10, 20, 30, 120, 140, 150], "class 4 alone, three images as the smaller set has"
     assert trained[4][0] == [10, 20, 30, 200, 210, 220]
@@ -68,8 +71,23 @@ def test_trains_on_the_training_split_and_the_rarest_samples_and_judges_on_the_t
     assert how["intervals"] == "95 %: bootstrap over subjects, 2 resamples, seed 0"
 
 
+def test_several_groups_are_normal_together(real, samples, tmp_path):
+    """With both groups normal but for a third, the third alone is rare, and the images of both others are not."""
+    real.add_columns(group=["normal", "mild", "ill", "ill", "mild", "normal", "ill"])
+    rare = []
+
+    def fit(images, targets, weights, seed, transform):
+        rare.append(targets.tolist())
+        return lambda x: np.full(len(x), 0.5)
+
+    measures = MeasureSettings(normal_group=["normal", "mild"], resamples=0, progress=False)
+    table = measure_utility(real, samples, tmp_path / "u.csv", measures=measures, fit=fit, seeds=[0])
+    assert rare[0] == [0, 0, 1]
+    assert (table["test_rare"] == 1).all() and (table["test_others"] == 2).all()
+
+
 def test_bad_groups(real, samples, tmp_path):
-    with pytest.raises(ValueError, match="normal_group must be one of ill, normal, got 'healthy'"):
-        measure_utility(real, samples, tmp_path / "u.csv", normal_group="healthy")
+    with pytest.raises(ValueError, match="normal_group must be among the groups ill, normal, got healthy"):
+        measure_utility(real, samples, tmp_path / "u.csv", measures=MeasureSettings(normal_group="healthy"))
     with pytest.raises(ValueError, match="store must have a group for every image"):
         measure_utility(samples["unguided"], samples, tmp_path / "u.csv")

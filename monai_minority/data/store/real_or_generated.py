@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from monai_minority.data.store.image_store import ImageStore
+from monai_minority.data.store.image_store import ImageStore, evenly
 from monai_minority.keys import Column, Split
 
 REAL = "real"
@@ -19,8 +19,9 @@ REAL = "real"
 class RealOrGenerated:
     """Two stores read as one, with the column ``real``; nothing is copied.
 
-    Within a split there are as many real images as generated ones: those of the fewer are repeated in turn. The last
-    generated images are held out for validation.
+    Within a split there are as many real images as generated ones: those of the fewer are repeated in turn. Of the
+    generated images some are held out for validation, evenly over them: guided ones lie class by class in their store,
+    and every class is to be among both.
 
     Args:
         real: real images with the column ``split``; those of training and of ``validation_split`` are used.
@@ -48,10 +49,11 @@ class RealOrGenerated:
             raise ValueError(f"there must be at least 2 generated images, got {len(generated)}; sample more")
         self.stores = (real, generated)
         split = real.table[Column.SPLIT].to_numpy()
+        apart = evenly(len(generated), held)
         parts = []
         for name, made in (
-            (Split.TRAIN.value, np.arange(len(generated) - held)),
-            (validation_split, np.arange(len(generated) - held, len(generated))),
+            (Split.TRAIN.value, np.setdiff1d(np.arange(len(generated)), apart)),
+            (validation_split, apart),
         ):
             known = np.flatnonzero(split == name)
             if not len(known):

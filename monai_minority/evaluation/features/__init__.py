@@ -1,8 +1,8 @@
 """Feature spaces. Each extractor owns its resizing and normalisation, and names both."""
 
 from monai_minority.evaluation.features.dino import DINO
-from monai_minority.evaluation.features.extract import extract
-from monai_minority.evaluation.features.extractor import FeatureExtractor, describe, fingerprint
+from monai_minority.evaluation.features.extract import Images, extract
+from monai_minority.evaluation.features.extractor import FeatureExtractor, describe_extractor, fingerprint
 from monai_minority.evaluation.features.inception import Inception, InceptionMaps, published_spaces
 from monai_minority.evaluation.features.initialisation import initialise
 from monai_minority.evaluation.features.resnet50 import RandomResNet50, ResNet50
@@ -16,6 +16,7 @@ __all__ = [
     "DINO",
     "EfficientNetLite0",
     "FeatureExtractor",
+    "Images",
     "Inception",
     "InceptionMaps",
     "RandomResNet50",
@@ -24,7 +25,7 @@ __all__ = [
     "Thumbnail",
     "TorchScriptFeatures",
     "TunedDINO",
-    "describe",
+    "describe_extractor",
     "extract",
     "fingerprint",
     "initialise",

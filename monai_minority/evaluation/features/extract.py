@@ -10,15 +10,18 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from monai_minority.evaluation.features.extractor import describe, fingerprint
+from monai_minority.evaluation.features.extractor import describe_extractor, fingerprint
 from monai_minority.files import whole_file
 
 
 class Images(Protocol):
-    """What :func:`extract` needs of an :class:`~monai_minority.data.ImageStore`."""
+    """The reading side of an :class:`~monai_minority.data.ImageStore`, which evaluation needs of images."""
 
     @property
     def content_hash(self) -> str: ...
+
+    @property
+    def image_shape(self) -> tuple[int, ...]: ...
 
     def __len__(self) -> int: ...
 
@@ -60,7 +63,7 @@ def extract(
         raise ValueError("store must hold at least one image, got an empty one")
     if cache_dir is None:
         return _compute(store, extractor, batch_size, device, progress, None)
-    description = describe(extractor)
+    description = describe_extractor(extractor)
     key = f"{store.content_hash[:16]}-{fingerprint(description)[:16]}"
     path = Path(cache_dir) / f"{key}.npy"
     if not path.is_file():

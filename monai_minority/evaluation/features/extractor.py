@@ -71,7 +71,7 @@ class FeatureExtractor(nn.Module):
         return self.network(self.preprocess(x))
 
 
-def describe(extractor: nn.Module) -> dict[str, str]:
+def describe_extractor(extractor: nn.Module) -> dict[str, str]:
     """Name, resizing, normalisation and SHA-256 of the weights of an extractor, as every result carries them.
 
     Any module will do; what it does not say about itself is given as ``"unnamed"`` or its class.
@@ -91,7 +91,7 @@ def describe(extractor: nn.Module) -> dict[str, str]:
 
 
 def fingerprint(description: dict[str, str]) -> str:
-    """SHA-256 of :func:`describe`'s answer: equal for extractors that give equal features."""
+    """SHA-256 of :func:`describe_extractor`'s answer: equal for extractors that give equal features."""
     return hashlib.sha256(json.dumps(description, sort_keys=True).encode()).hexdigest()
 
 

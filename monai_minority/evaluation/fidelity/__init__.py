@@ -1,6 +1,5 @@
 """How close generated images are to real ones, in feature space."""
 
-from monai_minority.evaluation.fidelity.bootstrap import Interval, bootstrap
 from monai_minority.evaluation.fidelity.distance_figures import UNKNOWN, DistanceFigures, distance_figures
 from monai_minority.evaluation.fidelity.frechet import frechet_distance
 from monai_minority.evaluation.fidelity.kernel_distance import kernel_distance
@@ -17,9 +16,7 @@ __all__ = [
     "DensityCoverage",
     "UNKNOWN",
     "DistanceFigures",
-    "Interval",
     "PrecisionRecall",
-    "bootstrap",
     "density_coverage",
     "distance_figures",
     "frechet_distance",

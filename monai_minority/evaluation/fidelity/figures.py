@@ -7,9 +7,10 @@ import numpy as np
 
 from monai_minority.evaluation.density.neighbours import Features, NeighbourIndex, as_index
 from monai_minority.evaluation.density.rarity import rarity
-from monai_minority.evaluation.fidelity.bootstrap import Interval, bootstrap
 from monai_minority.evaluation.fidelity.distance_figures import distance_figures
 from monai_minority.evaluation.figure import Figure
+from monai_minority.evaluation.intervals import UNKNOWN_INTERVAL, bootstrap, wilson
+from monai_minority.evaluation.weighted_statistics import weighted_mean
 
 FRECHET = "Fréchet distance (lower is closer)"
 KERNEL = "kernel distance (lower is closer)"
@@ -21,6 +22,8 @@ def fidelity_figures(
     generated: Features | NeighbourIndex,
     *,
     k: int = 5,
+    real_clusters: np.ndarray | None = None,
+    generated_clusters: np.ndarray | None = None,
     context: Mapping[str, Any] | None = None,
     resamples: int = 1000,
     distance_resamples: int = 0,
@@ -30,17 +33,19 @@ def fidelity_figures(
     """Fréchet and kernel distance, precision, recall, density, coverage and mean rarity, from one shared
     search.
 
-    Intervals of the shares and means resample the images' own values with the manifolds held fixed. Those of
-    the distances (``distance_resamples``) are described at
+    Intervals of the shares (precision, recall, coverage) are Wilson's, those of the means resample the images' own
+    values, and both hold the manifolds fixed. Those of the distances (``distance_resamples``) are described at
     :func:`~monai_minority.evaluation.fidelity.distance_figures`.
 
     Args:
         real: real feature vectors ``[N, D]``, or an index of them with ``ball=k``.
         generated: generated feature vectors ``[M, D]``, or an index of them with ``ball=k``.
         k: neighbour that balls reach to.
+        real_clusters: subject of each real image ``[N]``; ``None``: each is its own.
+        generated_clusters: seed of each generated image ``[M]``; ``None``: each is its own.
         context: what to note beside each figure, such as
-            :func:`~monai_minority.evaluation.features.describe`'s answer.
-        resamples: bootstrap resamples of the shares and means; 0 leaves their intervals out.
+            :func:`~monai_minority.evaluation.features.describe_extractor`'s answer.
+        resamples: bootstrap resamples of the means; 0 leaves their intervals out.
         distance_resamples: bootstrap resamples of the two distances; 0 leaves their intervals out.
         level: of the intervals.
         seed: of the bootstrap.
@@ -54,6 +59,7 @@ def fidelity_figures(
     real, generated = as_index(real, ball=k), as_index(generated, ball=k)
     balls = real.balls(generated, k)
     rarities = np.asarray(rarity(real, generated, k))
+    inside = np.isfinite(rarities)
     if balls.reached is None:
         raise ValueError(f"generated must be an index with ball={k}, got ball={generated.ball}")
     shared = {
@@ -64,29 +70,46 @@ def fidelity_figures(
         "k": k,
     }
 
+    subjects, seeds = (
+        np.arange(len(index)) if labels is None else np.asarray(labels)
+        for index, labels in ((real, real_clusters), (generated, generated_clusters))
+    )
+    alone = len(np.unique(subjects)) == len(real) and len(np.unique(seeds)) == len(generated)
+    drawn = "images" if alone else "subjects and seeds"
+
     def note(count: int) -> dict[str, Any]:
         if not count:
             return shared
-        return {**shared, "interval": f"{level:.0%}, {count} bootstrap resamples of images", "seed": seed}
+        return {**shared, "interval": f"{level:.0%}, {count} bootstrap resamples of {drawn}", "seed": seed}
 
-    def mean(name: str, values: np.ndarray) -> Figure:
-        interval = (
-            bootstrap(np.mean, values, resamples=resamples, level=level, seed=seed)
-            if resamples and len(values)
-            else Interval(np.nan, np.nan)
-        )
+    def share(name: str, hits: np.ndarray, clusters: np.ndarray) -> Figure:
+        how = {"interval": f"{level:.0%}, Wilson's of {drawn}", "seed": seed}
+        return Figure(name, float(hits.mean()), *wilson(hits, clusters, level), {**shared, **how})
+
+    def mean(name: str, values: np.ndarray, clusters: np.ndarray) -> Figure:
+        interval = UNKNOWN_INTERVAL
+        if len(values):
+            interval = bootstrap(weighted_mean(values), clusters, resamples, level, seed)
         value = float(np.mean(values)) if len(values) else float("nan")
         return Figure(name, value, *interval, note(resamples))
 
-    found = distance_figures(real.vectors, generated.vectors, resamples=distance_resamples, level=level, seed=seed)
+    found = distance_figures(
+        real.vectors,
+        generated.vectors,
+        a_clusters=subjects,
+        b_clusters=seeds,
+        resamples=distance_resamples,
+        level=level,
+        seed=seed,
+    )
     few = min(len(real), len(generated)) <= real.dimension
     frechet_note = note(distance_resamples) | ({"caution": CAUTION} if few else {})
     return [
         Figure(FRECHET, found.frechet, *found.frechet_interval, frechet_note),
         Figure(KERNEL, found.kernel, *found.kernel_interval, note(distance_resamples)),
-        mean("precision", balls.count > 0),
-        mean("recall", balls.reached),
-        mean("density", balls.count / k),
-        mean("coverage", balls.occupied),
-        mean("rarity, mean of valid (valid share is precision)", rarities[np.isfinite(rarities)]),
+        share("precision", balls.count > 0, seeds),
+        share("recall", balls.reached, subjects),
+        mean("density", balls.count / k, seeds),
+        share("coverage", balls.occupied, subjects),
+        mean("rarity, mean of valid (valid share is precision)", rarities[inside], seeds[inside]),
     ]

@@ -38,7 +38,7 @@ def resampled_kernel_distances(a: Features, b: Features, counts_a: np.ndarray, c
     Args:
         a: feature vectors ``[N, D]``.
         b: feature vectors ``[M, D]``.
-        counts_a: how often a resample has each of ``a``, ``[R, N]``, summing to N.
+        counts_a: how often a resample has each of ``a``, ``[R, N]``.
         counts_b: the same of ``b``, ``[R, M]``.
 
     Returns:
@@ -50,7 +50,7 @@ def resampled_kernel_distances(a: Features, b: Features, counts_a: np.ndarray, c
 
 
 def _distances(a: Tensor, b: Tensor, u: Tensor, v: Tensor) -> Tensor:
-    n, m = len(a), len(b)
+    n, m = u.sum(dim=1), v.sum(dim=1)
     within_a = (_kernel_sums(a, a, u, u) - u @ _diagonal(a)) / (n * (n - 1))
     within_b = (_kernel_sums(b, b, v, v) - v @ _diagonal(b)) / (m * (m - 1))
     return within_a + within_b - 2 * _kernel_sums(a, b, u, v) / (n * m)

@@ -28,17 +28,27 @@ def levels(images):
 
 def test_splits_hold_as_many_of_both_and_keep_the_held_out_apart(both):
     train, held = both.subset("train"), both.subset("validation")
-    assert levels(train.batch(range(len(train)))) == [10, 12, 14, 15, 200, 201, 200, 201]
+    assert levels(train.batch(range(len(train)))) == [10, 12, 14, 15, 201, 202, 201, 202]
     assert train.table["real"].tolist() == [1] * 4 + [0] * 4
-    assert train.table["class_label"].tolist() == [0, 0, 2, 0, 2, 1, 2, 1]
-    assert levels(held.batch(range(len(held)))) == [13, 13, 202, 203]
+    assert train.table["class_label"].tolist() == [0, 0, 2, 0, 1, 0, 1, 0]
+    assert levels(held.batch(range(len(held)))) == [13, 13, 200, 203]
     assert len(both) == 12
+
+
+def test_the_held_out_images_are_of_every_class_that_they_were_guided_to(tmp_path):
+    """Guided images lie class by class in their store, so that the last tenth of them is of one class."""
+    real = store_of(tmp_path / "real", [10, 11], split=["train", "validation"])
+    targets = np.repeat(np.arange(5), 20)
+    made = store_of(tmp_path / "made", np.arange(100), seed=np.tile(np.arange(20), 5), target_class=targets)
+    held = RealOrGenerated(real, made).subset("validation").table.query("real == 0")["row"].to_numpy()
+    assert len(held) == 10
+    assert np.bincount(targets[held]).tolist() == [2] * 5
 
 
 def test_batches_come_in_their_order_with_seeds_of_their_own(both):
     held = StoreBatches(both.subset("validation"), ["real"], first_seed=5)
     batch = held[BatchPlan(0, np.array([3, 0, 2]), 0, 3)]
-    assert levels(batch["image"]) == [203, 13, 202]
+    assert levels(batch["image"]) == [203, 13, 200]
     assert batch["real"].tolist() == [0, 1, 0]
     assert batch["seed"].tolist() == [5 + 8 + 3, 5 + 8, 5 + 8 + 2]
     assert torch.is_tensor(batch["real"])

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from monai_minority.data import ImageStore
-from monai_minority.evaluation.features import describe, extract, fingerprint
+from monai_minority.evaluation.features import describe_extractor, extract, fingerprint
 
 
 class _Moments(nn.Module):
@@ -89,8 +89,8 @@ def test_a_failed_run_leaves_no_file(store, tmp_path):
 
 def test_fingerprint_follows_weights_and_words():
     one, two = _Moments(), _Moments(1.0 + 1e-6)
-    assert fingerprint(describe(one)) == fingerprint(describe(_Moments()))
-    assert fingerprint(describe(one)) != fingerprint(describe(two))
+    assert fingerprint(describe_extractor(one)) == fingerprint(describe_extractor(_Moments()))
+    assert fingerprint(describe_extractor(one)) != fingerprint(describe_extractor(two))
     two = _Moments()
     two.resizing = "other"
-    assert fingerprint(describe(one)) != fingerprint(describe(two))
+    assert fingerprint(describe_extractor(one)) != fingerprint(describe_extractor(two))

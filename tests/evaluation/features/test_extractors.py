@@ -16,7 +16,7 @@ from monai_minority.evaluation.features import (
     RandomVGG16,
     ResNet50,
     TorchScriptFeatures,
-    describe,
+    describe_extractor,
     initialise,
     published_spaces,
 )
@@ -99,7 +99,7 @@ def test_torchscript_file(tmp_path, images):
     torch.jit.script(network).save(tmp_path / "net.pt")
     extractor = TorchScriptFeatures(tmp_path / "net.pt", size=None, mean=(0.5,) * 3, std=(0.5,) * 3)
     torch.testing.assert_close(extractor(images), network(images))
-    assert "net.pt" in describe(extractor)["extractor"]
+    assert "net.pt" in describe_extractor(extractor)["extractor"]
     with pytest.raises(FileNotFoundError, match="absent.pt"):
         TorchScriptFeatures(tmp_path / "absent.pt")
     (tmp_path / "text.pt").write_text("no")

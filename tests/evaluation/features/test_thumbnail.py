@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from monai_minority.evaluation.features import Thumbnail, describe
+from monai_minority.evaluation.features import Thumbnail, describe_extractor
 from monai_minority.run.stage import describe as fingerprint_of
 
 
@@ -19,7 +19,7 @@ def test_texture_within_a_cell_is_not_seen():
 
 
 def test_sizes_are_told_apart():
-    assert describe(Thumbnail(8)) != describe(Thumbnail(16))
+    assert describe_extractor(Thumbnail(8)) != describe_extractor(Thumbnail(16))
     assert fingerprint_of(Thumbnail(8)) != fingerprint_of(Thumbnail(16))
 
 

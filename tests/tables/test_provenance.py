@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from monai_minority.evaluation.provenance import DENSITY, with_provenance
+from monai_minority.tables.provenance import DENSITY, with_provenance
 
 CONTEXT = {
     "extractor": "a",

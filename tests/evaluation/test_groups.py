@@ -5,7 +5,7 @@ import pytest
 from sklearn.metrics import balanced_accuracy_score
 from sklearn.neighbors import KNeighborsClassifier
 
-from monai_minority.evaluation.separation import group_shares, separation
+from monai_minority.evaluation.groups import called, group_shares, normal_groups, separation
 
 
 def test_votes_by_hand():
@@ -69,7 +69,26 @@ def test_balanced_accuracy_is_scikit_learns():
 
 def test_bad_arguments():
     features, groups = _two_groups(1.0, np.random.default_rng(0))
-    with pytest.raises(ValueError, match="normal must be a group of the bank .common, rare., got 'usual'"):
+    with pytest.raises(ValueError, match="normal must be among the groups of the bank .common, rare., got usual"):
         separation(features, groups, features, groups, normal="usual")
     with pytest.raises(ValueError, match="got 311 for 312"):
         group_shares(features, groups[1:], features)
+
+
+def test_the_normal_group_is_the_commonest_that_is_learned_from():
+    groups = ["b", "b", "b", "a", "a", None, "c", "c"]
+    assert normal_groups(groups) == ["b"]
+    assert normal_groups(groups, [False] * 3 + [True] * 3 + [False] * 2) == ["a"]
+    assert normal_groups(groups, [False] * 3 + [True] * 5) == ["a"], "of equal ones the first in the alphabet"
+    assert normal_groups(groups, [False] * 8) == ["b"], "with nothing learned from, of all"
+
+
+def test_named_groups_are_normal_together_or_refused():
+    assert normal_groups(["a", "b", "c"], normal="c") == ["c"]
+    assert normal_groups(["a", "b", "c"], normal=("c", "a")) == ["c", "a"]
+    assert called(["c"]) == "c" and called(["c", "a"]) == "2 normal groups"
+    for normal, said in (("d", "d"), (["a", "d"], "a, d"), ([], "")):
+        with pytest.raises(ValueError, match=f"normal_group must be among the groups a, b, c, got {said}"):
+            normal_groups(["a", "b", "c"], normal=normal)
+    with pytest.raises(ValueError, match="groups must name a group for some image"):
+        normal_groups([None, None])

@@ -1,44 +1,28 @@
-"""Bootstrap intervals of rank statistics, all resamples at once.
+"""Statistics of resamples, all resamples at once.
 
 A resample is how often each image was drawn: a row of whole-number weights. Ranks of the weighted images are those of
 the resample written out, so a sort is done once, and not once a resample.
 """
 
-from collections.abc import Callable, Iterator
-
 import numpy as np
 
-from monai_minority.evaluation.fidelity import Interval
-
-Statistic = Callable[[np.ndarray], np.ndarray]
-"""From weights ``[R, N]`` to the statistic of each resample ``[R]``, NaN where it has none."""
-
-_BLOCK = 2**21
-"""Weights held at a time: memory does not grow with the resamples."""
+from monai_minority.evaluation.intervals import Statistic
 
 
-def weighted_bootstrap(
-    statistic: Statistic, subjects: np.ndarray, resamples: int, level: float = 0.95, seed: int = 0
-) -> Interval:
-    """Percentile interval of a statistic under resampling of subjects.
+def weighted_mean(values: np.ndarray) -> Statistic:
+    """Mean of ``values`` ``[N]``.
 
-    Args:
-        statistic: one of the ``weighted_`` functions below, or the like.
-        subjects: subject of each image ``[N]``; whole subjects are drawn.
-        resamples: number of resamples; 0 gives no interval.
-        level: share of resamples inside the interval.
-        seed: of the draw.
-
-    Returns:
-        ``(low, high)``, NaN where no resample has the statistic.
+    >>> weighted_mean(np.array([1.0, 4.0]))(np.array([[1.0, 1.0], [2.0, 1.0]]))
+    array([2.5, 2. ])
     """
-    drawn = [statistic(weights) for weights in _draws(subjects, resamples, seed)]
-    values = np.concatenate(drawn) if drawn else np.empty(0)
-    values = values[~np.isnan(values)]
-    if not len(values):
-        return Interval(float("nan"), float("nan"))
-    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
-    return Interval(float(low), float(high))
+    return lambda weights: _ratio(weights @ values, weights.sum(axis=1))
+
+
+def weighted_mean_recall(groups: np.ndarray, found: np.ndarray) -> Statistic:
+    """Mean over the ``groups`` ``[N]`` that a resample has of the share that was ``found`` ``[N]`` to be of them."""
+    members = np.stack([groups == name for name in np.unique(groups)], axis=1).astype(float)
+    correct = members * (groups == found)[:, None]
+    return lambda weights: np.nanmean(_ratio(weights @ correct, weights @ members), axis=1)
 
 
 def weighted_auc(values: np.ndarray, rare: np.ndarray) -> Statistic:
@@ -112,15 +96,6 @@ def weighted_sensitivity(values: np.ndarray, rare: np.ndarray, specificity: floa
         return _ratio(np.where(allowed, found, 0.0).max(axis=1), found[:, -1])
 
     return statistic
-
-
-def _draws(subjects: np.ndarray, resamples: int, seed: int) -> Iterator[np.ndarray]:
-    names, codes = np.unique(subjects, return_inverse=True)
-    rng = np.random.default_rng(seed)
-    block = max(1, _BLOCK // len(codes))
-    for start in range(0, resamples, block):
-        size = min(block, resamples - start)
-        yield rng.multinomial(len(names), np.full(len(names), 1 / len(names)), size=size)[:, codes].astype(float)
 
 
 def _sorted(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

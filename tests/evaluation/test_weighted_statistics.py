@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 from scipy.stats import spearmanr
-from sklearn.metrics import balanced_accuracy_score, roc_auc_score, roc_curve
+from sklearn.metrics import balanced_accuracy_score, recall_score, roc_auc_score, roc_curve
 
-from monai_minority.evaluation.fidelity import bootstrap
-from monai_minority.evaluation.weighted_bootstrap import (
+from monai_minority.evaluation.weighted_statistics import (
     weighted_auc,
     weighted_balanced_accuracy,
-    weighted_bootstrap,
+    weighted_mean,
+    weighted_mean_recall,
     weighted_rank_correlation,
     weighted_sensitivity,
     weighted_top_share,
@@ -72,17 +72,12 @@ def test_a_statistic_that_is_not_defined_is_nan():
     assert np.isnan(weighted_rank_correlation(values, np.ones(4))(weights)).all()
 
 
-def test_interval_is_that_of_the_plain_bootstrap_up_to_its_own_noise():
-    rng = np.random.default_rng(1)
-    a = rng.normal(size=150)
-    b = a + rng.normal(size=150)
-    subjects = np.arange(150) // 3
-    plain = bootstrap(
-        lambda pair: spearmanr(pair[:, 0], pair[:, 1]).statistic,
-        np.stack([a, b], axis=1),
-        groups=[subjects],
-        resamples=400,
-    )
-    fast = weighted_bootstrap(weighted_rank_correlation(a, b), subjects, 4000)
-    assert fast == pytest.approx(plain, abs=0.03)
-    assert np.isnan(weighted_bootstrap(weighted_rank_correlation(a, b), subjects, 0)).all()
+def test_mean_and_mean_recall_equal_those_of_the_resample_written_out(sample):
+    values, other, _, weights = sample
+    groups, found = (values // 5).astype(int), (other // 5).astype(int)
+    means, recalls = weighted_mean(values)(weights), weighted_mean_recall(groups, found)(weights)
+    for row, mean, recall in zip(weights.astype(int), means, recalls, strict=True):
+        assert mean == pytest.approx(values.repeat(row).mean(), abs=1e-12)
+        there = np.unique(groups.repeat(row))
+        direct = recall_score(groups.repeat(row), found.repeat(row), average="macro", labels=there)
+        assert recall == pytest.approx(direct, abs=1e-12)

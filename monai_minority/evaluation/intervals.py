@@ -1,0 +1,190 @@
+"""Intervals that know which images belong together: slices of a subject, images of a seed.
+
+One bootstrap, which draws whole clusters, and one interval of a share, Wilson's with the effective number of images.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from scipy.stats import norm, t
+
+Statistic = Callable[[np.ndarray], np.ndarray]
+"""From weights ``[R, N]``, how often each of N images is in each of R resamples, to the statistic of each ``[R]``, NaN
+where it has none; see :mod:`~monai_minority.evaluation.weighted_statistics`."""
+
+_BLOCK = 2**21
+"""Weights held at a time: memory does not grow with the resamples."""
+
+
+class Interval(NamedTuple):
+    """Two ends; both NaN where there is no interval."""
+
+    low: float
+    high: float
+
+
+UNKNOWN_INTERVAL = Interval(float("nan"), float("nan"))
+
+
+def bootstrap(
+    statistic: Statistic, clusters: np.ndarray, resamples: int = 1000, level: float = 0.95, seed: int = 0
+) -> Interval:
+    """Percentile interval (Efron, 1979) of a statistic when whole clusters are drawn.
+
+    Slices of one subject are not independent, nor are images of one seed in several classes; an interval that takes
+    them as such is too narrow by the root of how many belong together. The percentiles are those of
+    :func:`percentile_interval`. A statistic of vectors that repeat (Fréchet distance, neighbours) is biased under
+    resampling: for those resample the values of single images, or see
+    :func:`~monai_minority.evaluation.fidelity.distance_figures`.
+
+    Args:
+        statistic: of weights, such as those of :mod:`~monai_minority.evaluation.weighted_statistics`.
+        clusters: subject or seed of each image ``[N]``; ``np.arange(N)`` where images are independent.
+        resamples: number of resamples; 0 gives no interval.
+        level: share of resamples inside the interval, in (0, 1).
+        seed: of the draw.
+
+    Returns:
+        ``(low, high)``; resamples without the statistic are left out. NaN where none has it, or one cluster alone
+        holds all of several images, which says nothing of others.
+
+    Raises:
+        ValueError: there are no images, or ``level`` or ``resamples`` is out of range.
+
+    >>> values = np.array([1.0, 2.0, 3.0, 4.0])
+    >>> bootstrap(lambda weights: weights @ values / weights.sum(axis=1), np.arange(4), resamples=200)
+    Interval(low=1.5, high=3.5)
+    """
+    if not 0 < level < 1 or resamples < 0:
+        raise ValueError(f"level must be in (0, 1) and resamples at least 0, got {level} and {resamples}")
+    blocks = [statistic(weights) for (weights,) in _draws([clusters], resamples, seed)]
+    return percentile_interval(np.concatenate(blocks), level, clusters=[clusters]) if blocks else UNKNOWN_INTERVAL
+
+
+def resample_counts(clusters: Sequence[np.ndarray], resamples: int, seed: int = 0) -> list[np.ndarray]:
+    """How often each image is in each resample of one or more independent samples, whole clusters drawn.
+
+    Args:
+        clusters: of each sample the cluster of each image ``[N]``.
+        resamples: how many.
+        seed: of the draw.
+
+    Returns:
+        float64 ``[resamples, N]`` for each sample. Rows sum to N where clusters are of equal size.
+
+    >>> [counts.sum(axis=1).tolist() for counts in resample_counts([np.arange(3), np.array([0, 0, 1, 1])], 2)]
+    [[3.0, 3.0], [4.0, 4.0]]
+    """
+    blocks = list(_draws(clusters, resamples, seed))
+    return [np.concatenate(parts) for parts in zip(*blocks, strict=True)]
+
+
+def percentile_interval(
+    values: np.ndarray,
+    level: float = 0.95,
+    estimate: float | None = None,
+    clusters: Sequence[np.ndarray] = (),
+) -> Interval:
+    """The interval between two percentiles of resamples.
+
+    Where clusters were drawn that hold several images, the percentiles are those that give the mean of so few clusters
+    Student's interval (Hesterberg, 2015, "expanded percentile"): plain ones cover less than they say, 92 % for 95 % of
+    ten clusters. Where every image is its own cluster they are the plain ones.
+
+    Args:
+        values: the statistic of each resample ``[R]``; NaN is left out.
+        level: share of resamples inside, in (0, 1).
+        estimate: the statistic of the sample itself; given, the values are shifted to have it as their mean (Efron and
+            Tibshirani, 1993, chapter 10: their mean over it estimates the bias).
+        clusters: what was drawn, as in :func:`resample_counts`.
+
+    Returns:
+        ``(low, high)``, NaN where no resample has a value or one cluster alone was drawn from.
+    """
+    values = values[~np.isnan(values)]
+    counts = [count for labels in clusters if (count := len(np.unique(labels))) < len(labels)]
+    if not values.size or 1 in counts:
+        return UNKNOWN_INTERVAL
+    if estimate is not None:
+        values = values + (estimate - values.mean())
+    outside = (1 - level) / 2
+    if counts:
+        fewest = min(counts)
+        outside = float(norm.cdf(np.sqrt(fewest / (fewest - 1)) * t.ppf(outside, fewest - 1)))
+    low, high = np.quantile(values, [outside, 1 - outside])
+    return Interval(float(low), float(high))
+
+
+def wilson(hits: np.ndarray, clusters: np.ndarray | None = None, level: float = 0.95) -> Interval:
+    """Wilson's score interval (1927) of a share, with the effective number of images where they come in clusters.
+
+    The effective number is that of independent images with the share's variance between clusters: N over the design
+    effect (Kish, 1965), which is at least 1, times the squared ratio of the normal to Student's quantile, for the
+    effect is itself estimated from few clusters (Korn and Graubard, 1998). It is never below that of clusters whose
+    images are all alike, their number where they are of equal size, and is that where no image is a hit, or every one
+    is: what the images of a cluster have in common then cannot be seen. A bootstrap of clusters has no width there,
+    and covers a share of 10 % of ten subjects in three of four cases only.
+
+    Args:
+        hits: which images count ``[N]``, bool.
+        clusters: subject or seed of each image ``[N]``; ``None``: all are independent.
+        level: of the interval, in (0, 1).
+
+    Returns:
+        ``(low, high)`` in [0, 1], never of zero width; NaN without images.
+
+    Raises:
+        ValueError: ``clusters`` does not fit.
+
+    >>> low, high = wilson(np.array([True, False, False, False]))
+    >>> round(low, 3), round(high, 3)
+    (0.046, 0.699)
+    >>> low, high = wilson(np.zeros(40, bool), np.arange(40) // 10)
+    >>> round(low, 3), round(high, 3)
+    (0.0, 0.49)
+    """
+    hits = np.asarray(hits, dtype=bool)
+    n = len(hits)
+    if not n:
+        return UNKNOWN_INTERVAL
+    if clusters is not None and len(clusters) != n:
+        raise ValueError(f"clusters must name one for each of {n} images, got {len(clusters)}")
+    share, z = float(hits.mean()), float(norm.ppf((1 + level) / 2))
+    effective = float(n) if clusters is None else _effective(hits, np.asarray(clusters), level)
+    middle = (2 * effective * share + z**2) / (2 * (effective + z**2))
+    half = z / (2 * (effective + z**2)) * np.sqrt(4 * effective * share * (1 - share) + z**2)
+    return Interval(0.0 if share == 0 else float(middle - half), 1.0 if share == 1 else float(middle + half))
+
+
+def _effective(hits: np.ndarray, clusters: np.ndarray, level: float) -> float:
+    """Number of independent images that say as much of a share as these do."""
+    codes = np.unique(clusters, return_inverse=True)[1]
+    sizes, n = np.bincount(codes), len(hits)
+    count = len(sizes)
+    if count == n:
+        return float(n)
+    share, alike = hits.mean(), (sizes**2).sum() / n
+    if share in (0, 1) or count == 1:
+        return float(n / alike)
+    residuals = np.bincount(codes, hits) - share * sizes
+    effect = max(1.0, count / (count - 1) * (residuals**2).sum() / (n * share * (1 - share)))
+    few = norm.ppf((1 + level) / 2) / t.ppf((1 + level) / 2, count - 1)
+    return float(max(n / effect * few**2, n / alike))
+
+
+def _draws(clusters: Sequence[np.ndarray], resamples: int, seed: int) -> Iterator[list[np.ndarray]]:
+    """Blocks of weights ``[r, N]`` for each sample."""
+    if not clusters or any(len(labels) == 0 for labels in clusters):
+        raise ValueError(f"clusters must hold images to draw from, got lengths {[len(labels) for labels in clusters]}")
+    codes = [np.unique(np.asarray(labels), return_inverse=True)[1] for labels in clusters]
+    sizes = [int(code.max()) + 1 for code in codes]
+    rng = np.random.default_rng(seed)
+    block = max(1, _BLOCK // sum(map(len, codes)))
+    for start in range(0, resamples, block):
+        count = min(block, resamples - start)
+        drawn = [np.empty((count, size)) for size in sizes]
+        for resample in range(count):
+            for size, counts in zip(sizes, drawn, strict=True):
+                counts[resample] = np.bincount(rng.integers(size, size=size), minlength=size)
+        yield [counts[:, code] for counts, code in zip(drawn, codes, strict=True)]

@@ -1,0 +1,99 @@
+"""What tables of figures have a row for: sets and classes of generated images, and groups of real ones."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from monai_minority.evaluation.intervals import bootstrap, wilson
+from monai_minority.evaluation.weighted_statistics import weighted_mean
+from monai_minority.keys import Column
+from monai_minority.tables.images import GeneratedImages, RealImages
+from monai_minority.tables.settings import MeasureSettings
+
+ALL = "all"
+REAL = "real, training"
+UNSEEN = "real, never trained on"
+UNIQUE = "real, most unique"
+
+
+class Row(NamedTuple):
+    """A row of a table, before it has figures."""
+
+    labels: dict[str, Any]
+    """``set``, ``target_class``, ``guidance_scale`` and ``n``."""
+    rows: np.ndarray
+    """Of the images in their table ``[n]``."""
+    table: pd.DataFrame
+    """Of these images."""
+    features: np.ndarray
+    """Of these images ``[n, D]``."""
+    clusters: np.ndarray
+    """Subject of each real image, as a number, and seed of each generated one ``[n]``."""
+    classes: np.ndarray
+    """Target class of each generated image, at its scale, as a number; of real images 0 ``[n]``."""
+
+
+def generated_rows(generated: GeneratedImages) -> Iterator[Row]:
+    """Of each set: all of its images, then each guided target class at each scale."""
+    for name, index in generated.table.groupby("set", sort=False).indices.items():
+        part = generated.table.iloc[index]
+        scales = part[Column.SCALE].unique()
+        yield _generated(generated, name, ALL, float(scales[0]) if len(scales) == 1 else float("nan"), index)
+        guided = part[part[Column.TARGET_CLASS] >= 0]
+        for (scale, target), rows in guided.groupby([Column.SCALE.value, Column.TARGET_CLASS.value]).groups.items():
+            yield _generated(generated, name, str(target), float(scale), rows.to_numpy())
+
+
+def real_rows(real: RealImages, chosen: np.ndarray, held_out: Sequence[str]) -> Iterator[Row]:
+    """Training images, all and by minority class, those of the ``held_out`` splits, and the most unique ones."""
+    yield _real(real, REAL, ALL, real.training)
+    if Column.MINORITY_CLASS in real.table:
+        classes = real.table[Column.MINORITY_CLASS].to_numpy()[real.training]
+        for target in np.unique(classes[~np.isnan(classes.astype(float))]):
+            yield _real(real, REAL, str(int(target)), real.training[classes == target])
+    apart = np.flatnonzero(real.table[Column.SPLIT].isin(held_out))
+    if len(apart):
+        yield _real(real, UNSEEN, ALL, apart)
+    yield _real(real, UNIQUE, ALL, chosen)
+
+
+def labels(name: str, target: str, scale: float, count: int) -> dict[str, Any]:
+    """The first columns of a row."""
+    return {"set": name, "target_class": target, Column.SCALE.value: scale, "n": count}
+
+
+def share(name: str, hits: np.ndarray, clusters: np.ndarray | None = None) -> dict[str, float]:
+    """A share ``name`` of ``hits`` ``[n]`` and its interval ``_low`` to ``_high``; see
+    :func:`~monai_minority.evaluation.intervals.wilson`.
+
+    >>> share("above", np.zeros(0, bool))
+    {'above': nan, 'above_low': nan, 'above_high': nan}
+    """
+    low, high = wilson(hits, clusters)
+    return {name: float(np.mean(hits)) if len(hits) else float("nan"), f"{name}_low": low, f"{name}_high": high}
+
+
+def mean(
+    name: str, values: np.ndarray, clusters: np.ndarray, settings: MeasureSettings, stem: str | None = None
+) -> dict[str, float]:
+    """A mean ``name`` of ``values`` ``[n]`` and its bootstrap interval ``<stem>_low`` to ``<stem>_high``."""
+    low = high = float("nan")
+    if len(values):
+        low, high = bootstrap(weighted_mean(values), clusters, settings.resamples, seed=settings.seed)
+    average, stem = float(values.mean()) if len(values) else float("nan"), stem or name
+    return {name: average, f"{stem}_low": low, f"{stem}_high": high}
+
+
+def _real(real: RealImages, name: str, target: str, index: np.ndarray) -> Row:
+    head, none = labels(name, target, float("nan"), len(index)), np.zeros(len(index), np.int64)
+    subjects = np.unique(real.subjects[index], return_inverse=True)[1]  # numbers are soon compared, names are not
+    return Row(head, index, real.table.iloc[index], real.features[index], subjects, none)
+
+
+def _generated(generated: GeneratedImages, name: str, target: str, scale: float, index: np.ndarray) -> Row:
+    part = generated.table.iloc[index]
+    classes = part.groupby([Column.SCALE.value, Column.TARGET_CLASS.value]).ngroup().to_numpy()
+    head = labels(name, target, scale, len(index))
+    return Row(head, index, part, generated.features[index], part[Column.SEED].to_numpy(), classes)
