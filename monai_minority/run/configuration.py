@@ -92,18 +92,38 @@ class Configuration:
             if name in found or name not in self.parser or _is_uninfluential(name):
                 continue
             found[name] = None
-            for path, value in _walk(self.parser[name], name):
-                if isinstance(value, str) and not _is_uninfluential(path):
-                    waiting += ReferenceResolver.match_refs_pattern(value)
+            for path, raw in self._walk(self.parser[name], name):
+                # Of an expression with a plain value nothing counts but that value.
+                if isinstance(raw, str) and self._value(path, raw) is None:
+                    waiting += ReferenceResolver.match_refs_pattern(raw)
         return list(found)
 
     def _leaves(self) -> Iterator[tuple[str, Any]]:
-        resolved = self.parser.ref_resolver.resolved_content
         for name in self._visited():
-            for path, raw in _walk(self.parser[name], name):
-                if not _is_uninfluential(path):
-                    plain = _plain(resolved[path]) if path in resolved and _is_expression(raw) else None
-                    yield path, self._located(raw if plain is None else plain[0])
+            for path, raw in self._walk(self.parser[name], name):
+                plain = self._value(path, raw)
+                yield path, self._located(raw if plain is None else plain[0])
+
+    def _walk(self, value: Any, path: str) -> Iterator[tuple[str, Any]]:
+        """Every leaf below a configuration with its path, as it is written; of what is switched off, the switch."""
+        if _is_uninfluential(path):
+            return
+        if isinstance(value, dict) and "_disabled_" in value:
+            switch = f"{path}::_disabled_"
+            if (self._value(switch, value["_disabled_"]) or (value["_disabled_"],))[0] is True:
+                yield switch, True
+                return
+        pairs = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+        if not pairs:
+            yield path, value  # an empty list or dict is a leaf
+        for key, item in pairs:
+            yield from self._walk(item, f"{path}::{key}")
+
+    def _value(self, path: str, raw: Any) -> tuple[Any] | None:
+        """The plain value that an expression was resolved to, in a tuple, or ``None`` for all else."""
+        resolved = self.parser.ref_resolver.resolved_content
+        is_expression = isinstance(raw, str) and raw.startswith("$")
+        return _plain(resolved[path]) if is_expression and path in resolved else None
 
     def _located(self, value: Any) -> Any:
         if isinstance(value, dict):
@@ -122,19 +142,6 @@ class Configuration:
 
 def _is_uninfluential(path: str) -> bool:
     return not UNINFLUENTIAL.isdisjoint(path.split("::"))
-
-
-def _is_expression(value: Any) -> bool:
-    return isinstance(value, str) and value.startswith("$")
-
-
-def _walk(value: Any, path: str) -> Iterator[tuple[str, Any]]:
-    """Every leaf below a configuration with its path; an empty list or dict is one."""
-    pairs = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    if not pairs:
-        yield path, value
-    for key, item in pairs:
-        yield from _walk(item, f"{path}::{key}")
 
 
 def _plain(value: Any) -> tuple[Any] | None:

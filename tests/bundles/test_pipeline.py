@@ -97,14 +97,14 @@ def execute(flow: ConfigWorkflow, engine: str | None = None, kill_after: int | N
     steps: list[int] = []
 
     def watch(running: Engine) -> None:
-        steps.append(running.state.batch["step"])
         if len(steps) == kill_after:
             raise KeyboardInterrupt
+        steps.append(running.state.batch["step"])
 
     try:
         flow.initialize()
         if engine is not None:
-            flow.parser.get_parsed_content(engine).add_event_handler(Events.ITERATION_COMPLETED, watch)
+            flow.parser.get_parsed_content(engine).add_event_handler(Events.ITERATION_STARTED, watch)
         if kill_after is None:
             flow.run()
             flow.finalize()
@@ -206,7 +206,7 @@ class TestExport:
             assert files == sorted([*expected, *(f"nifti/{c}.nii.gz" for c in classes), "images.csv"])
         image = pydicom.dcmread(run_dir / "exports" / "guided" / "dicom" / "class_2" / "000001.dcm")
         assert np.array_equal(image.pixel_array, pixels(run_dir, "guided")[4, 0])
-        made = json.loads((run_dir / "run.json").read_text())["stages"]["samples/guided"]["inputs"]
+        made = ImageStore.open(run_dir / "samples" / "guided").meta
         described = image.ContributingEquipmentSequence[0].ContributionDescription
         assert f"backbone={made['backbone']}; classifier={made['classifier']}" in described
         assert run_pipeline(run_dir, "pipeline=[export]").stdout.count("unchanged, not run again") == 2
@@ -281,7 +281,7 @@ class TestKill:
     def test_a_checkpoint_of_other_settings_is_refused_by_name(self, run_dir):
         result = run_pipeline(run_dir, "--stage", "train", "learning_rate=0.5")
         assert result.exit_code == 1
-        assert "checkpoint.pt was written with optimization = " in result.output
+        assert "checkpoint.pt was written with learning_rate = 0.0002, this run has 0.5; delete" in result.output
         assert "delete its folder to train anew" in result.output
         assert "Traceback" not in result.output
 
