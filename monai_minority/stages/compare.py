@@ -6,9 +6,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from torch import nn
+
 from monai_minority.data import ImageStore
 from monai_minority.keys import Column
 from monai_minority.run import Stage
+from monai_minority.scoring import MinorityScore, QuantileClasses
+from monai_minority.tables import MeasureSettings, compare_methods
 
 
 @dataclass(kw_only=True)
@@ -16,12 +20,26 @@ class Compare(Stage):
     """Measure one sample set a method, into the tables of ``comparison/``.
 
     Attributes:
-        samples: the sets by method.
-        measure: :func:`~monai_minority.tables.compare_methods` with its settings.
+        store: the real images, scored and cut.
+        samples: the sample sets by method.
+        extractor: feature space of densities and fidelity.
+        score: the score of the real images.
+        map_extractor: feature maps for the spatial Fréchet distance, ``None`` for none.
+        group_column: column within whose values the classes were cut.
+        severity: measure of severity from images ``[B, C, H, W]`` to ``[B]``, ``None`` for none.
+        picture_columns: images of each method in the picture.
+        measures: how the images are measured.
     """
 
+    store: ImageStore
     samples: Mapping[str, ImageStore]
-    measure: Callable[[], object]
+    extractor: nn.Module
+    score: MinorityScore
+    map_extractor: nn.Module | None = None
+    group_column: str | None = None
+    severity: Callable[..., Any] | None = None
+    picture_columns: int
+    measures: MeasureSettings
 
     name = "compare"
     columns = (Column.SPLIT, Column.SUBJECT, Column.GROUP, Column.SCORE, Column.MINORITY_CLASS)
@@ -40,4 +58,17 @@ class Compare(Stage):
         return [self.folder.comparison / name for name in ("methods.csv", "methods.png", "context.json")]
 
     def work(self) -> None:
-        self.measure()
+        compare_methods(
+            self.store,
+            self.samples,
+            self.extractor,
+            self.score,
+            output_dir=self.folder.comparison,
+            feature_dir=self.folder.features,
+            classes=QuantileClasses.load(self.folder.classes),
+            map_extractor=self.map_extractor,
+            group_column=self.group_column,
+            severity=self.severity,
+            columns=self.picture_columns,
+            measures=self.measures,
+        )

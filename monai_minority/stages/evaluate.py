@@ -1,10 +1,16 @@
 """Density, fidelity and agreement of real and generated images."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from torch import nn
+
+from monai_minority.data import ImageStore
 from monai_minority.run import Stage
+from monai_minority.scoring import MinorityScore, QuantileClasses
+from monai_minority.tables import MeasureSettings, evaluate_run
 
 
 @dataclass(kw_only=True)
@@ -12,10 +18,24 @@ class Evaluate(Stage):
     """Measure the real images and every sample set, into the tables of ``evaluation/``.
 
     Attributes:
-        measure: :func:`~monai_minority.tables.evaluate_run` with its settings.
+        store: the real images, scored and cut.
+        samples: the sample sets by name.
+        extractor: feature space of densities and fidelity.
+        score: the score of the real images.
+        group_column: column within whose values the classes were cut.
+        severity: measure of severity from images ``[B, C, H, W]`` to ``[B]``, ``None`` for none.
+        further_spaces: further feature spaces.
+        measures: how the images are measured.
     """
 
-    measure: Callable[[], object]
+    store: ImageStore
+    samples: Mapping[str, ImageStore]
+    extractor: nn.Module
+    score: MinorityScore
+    group_column: str | None = None
+    severity: Callable[..., Any] | None = None
+    further_spaces: Sequence[nn.Module] = ()
+    measures: MeasureSettings
 
     name = "evaluate"
     columns = None
@@ -30,4 +50,16 @@ class Evaluate(Stage):
         return [self.folder.evaluation / f"{name}.csv" for name in tables]
 
     def work(self) -> None:
-        self.measure()
+        evaluate_run(
+            self.store,
+            self.samples,
+            self.extractor,
+            self.score,
+            output_dir=self.folder.evaluation,
+            feature_dir=self.folder.features,
+            classes=QuantileClasses.load(self.folder.classes),
+            group_column=self.group_column,
+            severity=self.severity,
+            further_spaces=self.further_spaces,
+            measures=self.measures,
+        )

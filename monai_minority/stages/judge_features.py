@@ -1,11 +1,15 @@
 """Whether feature spaces tell the known groups apart."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from torch import nn
+
+from monai_minority.data import ImageStore
 from monai_minority.keys import Column
 from monai_minority.run import Stage
+from monai_minority.tables import MeasureSettings, judge_feature_spaces
 
 
 @dataclass(kw_only=True)
@@ -13,10 +17,20 @@ class JudgeFeatures(Stage):
     """Judge feature spaces by the votes of nearest neighbours.
 
     Attributes:
-        measure: :func:`~monai_minority.tables.judge_feature_spaces` with its settings.
+        store: the real images.
+        extractors: the feature spaces.
+        bank_splits: splits whose images vote.
+        query_split: split whose images are judged.
+        neighbours: votes an image.
+        measures: how the images are measured.
     """
 
-    measure: Callable[[], object]
+    store: ImageStore
+    extractors: Sequence[nn.Module]
+    bank_splits: Sequence[str]
+    query_split: str
+    neighbours: int
+    measures: MeasureSettings
 
     name = "judge_features"
     columns = (Column.SPLIT, Column.SUBJECT, Column.GROUP)
@@ -26,4 +40,13 @@ class JudgeFeatures(Stage):
         return [self.folder.evaluation / "feature_spaces.csv"]
 
     def work(self) -> None:
-        self.measure()
+        judge_feature_spaces(
+            self.store,
+            self.extractors,
+            self.leaves[0],
+            bank_splits=self.bank_splits,
+            query_split=self.query_split,
+            k=self.neighbours,
+            feature_dir=self.folder.features,
+            measures=self.measures,
+        )

@@ -1,13 +1,16 @@
 """Suspected copies of training images among the samples."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from torch import nn
 
 from monai_minority.data import ImageStore
 from monai_minority.keys import Column
 from monai_minority.run import Stage
-from monai_minority.tables.copies import drop_copies
+from monai_minority.tables import MeasureSettings
+from monai_minority.tables.copies import drop_copies, measure_copies
 
 
 @dataclass(kw_only=True)
@@ -15,10 +18,24 @@ class Memorization(Stage):
     """Look for copies in every sample set, in features and in pixels, with real images as a control.
 
     Attributes:
-        measure: :func:`~monai_minority.tables.copies.measure_copies` with its settings.
+        store: the real images.
+        samples: the sample sets by name.
+        extractor: feature space.
+        planted: training images that are changed and planted, to see whether copies are found.
+        quantile: share of held-out images that may be taken for copies.
+        max_shift: pixels that a copy may have been moved by.
+        calibration_size: real images, at most, that the threshold comes from.
+        measures: how the images are measured.
     """
 
-    measure: Callable[[], object]
+    store: ImageStore
+    samples: Mapping[str, ImageStore]
+    extractor: nn.Module
+    planted: int
+    quantile: float
+    max_shift: int
+    calibration_size: int
+    measures: MeasureSettings
 
     name = "memorization"
     columns = (Column.SPLIT, Column.SUBJECT)
@@ -28,7 +45,18 @@ class Memorization(Stage):
         return [self.folder.evaluation / f"{name}.csv" for name in ("copies", "copies_planted", "copies_summary")]
 
     def work(self) -> None:
-        self.measure()
+        measure_copies(
+            self.store,
+            self.samples,
+            self.extractor,
+            self.folder.evaluation,
+            planted=self.planted,
+            quantile=self.quantile,
+            max_shift=self.max_shift,
+            calibration_size=self.calibration_size,
+            feature_dir=self.folder.features,
+            measures=self.measures,
+        )
 
 
 @dataclass(kw_only=True)

@@ -1,11 +1,14 @@
 """Whether generated images help to recognise the rare group."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from monai_minority.data import ImageStore
+from monai_minority.evaluation.rare_classifier import RareClassifier
 from monai_minority.keys import Column
 from monai_minority.run import Stage
+from monai_minority.tables import MeasureSettings, measure_utility
 
 
 @dataclass(kw_only=True)
@@ -13,10 +16,20 @@ class Utility(Stage):
     """Train classifiers of the rare group with generated images and without, and judge them on real ones kept apart.
 
     Attributes:
-        measure: :func:`~monai_minority.tables.measure_utility` with its settings.
+        store: the real images.
+        samples: the sample sets by name.
+        fit: trains a classifier.
+        seeds: of the trainings of each arm.
+        specificity: at which sensitivity is given.
+        measures: how the images are measured.
     """
 
-    measure: Callable[[], object]
+    store: ImageStore
+    samples: Mapping[str, ImageStore]
+    fit: RareClassifier
+    seeds: Sequence[int]
+    specificity: float
+    measures: MeasureSettings
 
     name = "utility"
     columns = (Column.SPLIT, Column.SUBJECT, Column.GROUP)
@@ -26,4 +39,12 @@ class Utility(Stage):
         return [self.folder.evaluation / "utility.csv"]
 
     def work(self) -> None:
-        self.measure()
+        measure_utility(
+            self.store,
+            self.samples,
+            self.leaves[0],
+            fit=self.fit,
+            seeds=self.seeds,
+            specificity=self.specificity,
+            measures=self.measures,
+        )
