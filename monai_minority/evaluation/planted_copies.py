@@ -15,7 +15,7 @@ from monai_minority.evaluation.intervals import wilson
 NOT_PLANTED = "none: real images never trained on"
 
 
-class ArrayImages:
+class PlantedImages:
     """Images ``[N, C, H, W]`` in [-1, 1] with the reading side of an :class:`~monai_minority.data.ImageStore`."""
 
     def __init__(self, images: Tensor) -> None:
@@ -67,7 +67,7 @@ def planted_copies(detector: CopyDetector, count: int = 50, noise: float = 0.05,
     }
     found = []
     for name, change in changes.items():
-        table = detector.table(ArrayImages(change(originals)))
+        table = detector.table(PlantedImages(change(originals)))
         found.append(_row(name, table, detector.subjects[rows], float((table["pixel_real"] == rows).mean())))
     if len(detector.control):
         table = detector.table(detector.store, detector.control)

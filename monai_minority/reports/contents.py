@@ -21,7 +21,7 @@ _WORD = re.compile(r"[\w.-]+")
 
 
 @dataclass(frozen=True)
-class RunFolder:
+class RunContents:
     """The parts of a run folder. What a run has not left is ``None`` (or empty), and named in ``missing``.
 
     Attributes:
@@ -65,7 +65,7 @@ class RunFolder:
     comparison_picture: bytes | None = None
 
     @classmethod
-    def open(cls, path: str | Path) -> "RunFolder":
+    def open(cls, path: str | Path) -> "RunContents":
         """Read a run folder.
 
         Raises:
@@ -96,9 +96,9 @@ class RunFolder:
         store = ImageStore.open(path / "store")
         names = _names(store.table)
         if "record" in found:
-            found["record"] = without_names(found["record"], names)
+            found["record"] = redacted(found["record"], names)
         if "rejected" in found:
-            found["rejected"]["reason"] = [without_names(reason, names) for reason in found["rejected"]["reason"]]
+            found["rejected"]["reason"] = [redacted(reason, names) for reason in found["rejected"]["reason"]]
             counts = found["rejected"]["reason"].value_counts()
             found["rejected"] = counts.rename_axis("reason").reset_index(name="files")
         evaluation = RunEvaluation.load(path / "evaluation")
@@ -111,16 +111,16 @@ class RunFolder:
     def sample_settings(self) -> dict[str, dict[str, Any]]:
         """How each set of generated images was made, paths and names taken out."""
         names = _names(self.store.table)
-        return {name: without_names(store.meta, names) for name, store in self.samples.items()}
+        return {name: redacted(store.meta, names) for name, store in self.samples.items()}
 
 
-def without_names(value: Any, names: frozenset[str] = frozenset()) -> Any:
+def redacted(value: Any, names: frozenset[str] = frozenset()) -> Any:
     """A JSON value without absolute paths, but for the names of settings and weights, and without words that
     are names."""
     if isinstance(value, dict):
-        return {without_names(str(key), names): without_names(item, names) for key, item in value.items()}
+        return {redacted(str(key), names): redacted(item, names) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [without_names(item, names) for item in value]
+        return [redacted(item, names) for item in value]
     if not isinstance(value, str):
         return value
     short = _PATH.sub(lambda found: f"…/{found[1]}" if found[1].endswith(_OURS) else "…", value)

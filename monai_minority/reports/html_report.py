@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from monai_minority.files import whole_file
 from monai_minority.keys import Column, Split
 from monai_minority.reports import charts, trust
-from monai_minority.reports.contents import RunFolder
+from monai_minority.reports.contents import RunContents
 from monai_minority.reports.findings import findings_of
 from monai_minority.reports.unusual import unusual_pictures, unusual_tables
 from monai_minority.samples.pictures import picture_rows
@@ -47,7 +47,7 @@ def write_report(run_dir: str | Path, path: str | Path | None = None, *, title: 
     Raises:
         FileNotFoundError: the run has no store or no evaluation.
     """
-    run = RunFolder.open(run_dir)
+    run = RunContents.open(run_dir)
     path = Path(run_dir) / "report.html" if path is None else Path(path)
     environment = Environment(
         loader=PackageLoader("monai_minority.reports"),
@@ -56,7 +56,7 @@ def write_report(run_dir: str | Path, path: str | Path | None = None, *, title: 
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["number"] = number
+    environment.filters["number"] = rounded
     environment.filters["png"] = as_png
     environment.filters["data_uri"] = data_uri
     environment.filters["words"] = words
@@ -91,7 +91,7 @@ def write_report(run_dir: str | Path, path: str | Path | None = None, *, title: 
         equal_n=run.evaluation.context["equal_n"],
         context=_flat({k: v for k, v in run.evaluation.context.items() if k != "reference_rows"}),
         settings={name: _flat(settings) for name, settings in run.sample_settings().items()},
-        record=_flat(run.record),
+        record=_recorded(run.record),
         rejected=[] if run.rejected is None else run.rejected.to_dict("records"),
         missing=run.missing,
     )
@@ -100,7 +100,7 @@ def write_report(run_dir: str | Path, path: str | Path | None = None, *, title: 
     return path
 
 
-def number(value: Any) -> str:
+def rounded(value: Any) -> str:
     """A number with four significant digits, whole ones whole, a missing one as a dash."""
     if value is None or (isinstance(value, float) and np.isnan(value)):
         return "–"
@@ -123,7 +123,7 @@ def as_png(figure: Figure) -> str:
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
-def real_pictures(run: RunFolder, columns: int) -> Figure:
+def real_pictures(run: RunContents, columns: int) -> Figure:
     """The commonest and the rarest real images by their score."""
     scores = run.evaluation.real[Column.SCORE.value].dropna().sort_values(kind="stable")
     ends = {"most common": scores.index[:columns], "rarest": scores.index[::-1][:columns]}
@@ -135,7 +135,7 @@ def real_pictures(run: RunFolder, columns: int) -> Figure:
     )
 
 
-def sample_pictures(run: RunFolder, name: str, columns: int) -> Figure:
+def sample_pictures(run: RunContents, name: str, columns: int) -> Figure:
     """The first images of a set, a row a scale and target class, in the order of their seeds."""
     generated = run.evaluation.generated
     part = generated[generated["set"] == name].sort_values(Column.SEED.value, kind="stable")
@@ -166,18 +166,18 @@ def data_uri(path: str) -> str:
     return "data:image/png;base64," + base64.b64encode(Path(path).read_bytes()).decode()
 
 
-def _class_shift(run: RunFolder) -> Figure | None:
+def _class_shift(run: RunContents) -> Figure | None:
     summary = run.evaluation.summary
     guided = summary[(summary["target_class"] != "all") & (summary["set"] != REAL)]
     return charts.class_shift(summary, REAL) if len(guided) else None
 
 
-def _classes(run: RunFolder) -> int | None:
+def _classes(run: RunContents) -> int | None:
     number_of = None if run.classes is None else run.classes.num_classes
     return number_of if isinstance(number_of, int) else None
 
 
-def _counts(run: RunFolder) -> dict[str, int]:
+def _counts(run: RunContents) -> dict[str, int]:
     splits = run.store.table[Column.SPLIT].value_counts()
     counts = {f"real images, {split.value}": int(splits[split]) for split in Split if split in splits}
     return counts | {f"synthetic images, {name}": len(store) for name, store in run.samples.items()}
@@ -236,7 +236,7 @@ def _blocks(summary: pd.DataFrame) -> list[dict[str, Any]]:
     ]
 
 
-def _comparison(run: RunFolder) -> dict[str, Any] | None:
+def _comparison(run: RunContents) -> dict[str, Any] | None:
     """The methods' table in blocks that a page holds, the picture, and what they were measured against."""
     if run.comparison is None or run.comparison_context is None or run.comparison_picture is None:
         return None
@@ -260,6 +260,20 @@ def _comparison(run: RunFolder) -> dict[str, Any] | None:
         "samplers": _flat(table.dropna(subset="sampler").set_index("method")["sampler"].to_dict()),
         "context": _flat({k: v for k, v in run.comparison_context.items() if k != "reference_rows"}),
     }
+
+
+def _recorded(record: dict[str, Any]) -> list[tuple[str, Any]]:
+    """Of each stage its times, versions, machine, what it read, and its settings that are plain values."""
+    lines: dict[str, Any] = {}
+    for name, entry in record.get("stages", {}).items():
+        settings = {
+            key: value
+            for key, value in entry.get("settings", {}).items()
+            if "::" not in key and not (isinstance(value, str) and value.startswith(("@", "$")))
+        }
+        rest = {key: value for key, value in entry.items() if key not in ("settings", "fingerprint", "outputs")}
+        lines[name] = {**settings, **rest}
+    return _flat(lines)
 
 
 def _flat(value: Any, prefix: str = "") -> list[tuple[str, Any]]:

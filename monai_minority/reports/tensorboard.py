@@ -8,7 +8,7 @@ from torchvision.utils import make_grid
 
 from monai_minority.keys import Column
 from monai_minority.reports.charts import MEASURES
-from monai_minority.reports.contents import RunFolder
+from monai_minority.reports.contents import RunContents
 from monai_minority.run import summary_writer
 from monai_minority.tables.provenance import PROVENANCE
 
@@ -33,7 +33,7 @@ def write_tensorboard(run_dir: str | Path, log_dir: str | Path | None = None, *,
     Raises:
         FileNotFoundError: the run has no store or no evaluation.
     """
-    run = RunFolder.open(run_dir)
+    run = RunContents.open(run_dir)
     folder = Path(run_dir) / "tensorboard" / "evaluation" if log_dir is None else Path(log_dir)
     for old in folder.glob("events.out.tfevents.*"):
         old.unlink()

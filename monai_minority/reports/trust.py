@@ -7,12 +7,12 @@ import torch
 from matplotlib.figure import Figure
 
 from monai_minority.reports.charts import BLUE, GREY
-from monai_minority.reports.contents import RunFolder
+from monai_minority.reports.contents import RunContents
 from monai_minority.samples.pictures import picture_rows
 from monai_minority.tables.rows import UNSEEN
 
 
-def neighbour_pictures(run: RunFolder, columns: int) -> Figure:
+def neighbour_pictures(run: RunContents, columns: int) -> Figure:
     """The generated images that lie nearest to a training image, above that image; by pixels where they were
     compared, mirrored and moved, else in feature space."""
     by_pixels = run.copies is not None
@@ -30,17 +30,17 @@ def neighbour_pictures(run: RunFolder, columns: int) -> Figure:
     )
 
 
-def copy_rows(run: RunFolder) -> list[dict[str, Any]]:
+def copy_rows(run: RunContents) -> list[dict[str, Any]]:
     """Suspected copies by set."""
     return [] if run.copies_summary is None else _records(run.copies_summary)
 
 
-def planted_rows(run: RunFolder) -> list[dict[str, Any]]:
+def planted_rows(run: RunContents) -> list[dict[str, Any]]:
     """Which planted copies are found."""
     return [] if run.copies_planted is None else _records(run.copies_planted)
 
 
-def utility_rows(run: RunFolder) -> list[dict[str, Any]]:
+def utility_rows(run: RunContents) -> list[dict[str, Any]]:
     """Figures of the classifiers of the rare group."""
     return [] if run.utility is None else _records(run.utility)
 

@@ -7,7 +7,7 @@ import torch
 from matplotlib.figure import Figure
 
 from monai_minority.keys import Column
-from monai_minority.reports.contents import RunFolder
+from monai_minority.reports.contents import RunContents
 from monai_minority.samples.pictures import picture_rows
 from monai_minority.tables.unusual import NEIGHBOURS
 
@@ -43,7 +43,7 @@ _SUBJECTS = {
 }
 
 
-def unusual_pictures(run: RunFolder, columns: int) -> Figure:
+def unusual_pictures(run: RunContents, columns: int) -> Figure:
     """The most unusual images, one a column, above their nearest training images of other subjects."""
     table = run.evaluation.unusual_images.head(columns)
     rows = [run.store.batch(table["row"].to_numpy())]
@@ -63,7 +63,7 @@ def unusual_pictures(run: RunFolder, columns: int) -> Figure:
     )
 
 
-def unusual_tables(run: RunFolder) -> list[dict[str, Any]]:
+def unusual_tables(run: RunContents) -> list[dict[str, Any]]:
     """The first rows of both tables, as title, headings and rows; that of subjects where they have several images."""
     evaluation = run.evaluation
     blocks = [("Images", evaluation.unusual_images, _IMAGES, "unusual_images.csv")]

@@ -70,7 +70,7 @@ class Bundle:
             return known[name]
         if Path(name).is_file():
             return Path(name)
-        hint = nearest(name, known, f"there are {', '.join(sorted(known))}")
+        hint = name_hint(name, known, f"there are {', '.join(sorted(known))}")
         raise FileNotFoundError(f"{of} must be a YAML file or an overlay of the bundle, got {name}; {hint}")
 
     def files(self, stage: str, layers: Sequence[Path] = (), of: str = "pipeline") -> tuple[Path, ...]:
@@ -87,7 +87,7 @@ class Bundle:
         name, *variants = stage.split("+")
         known = self.stages
         if name not in known:
-            hint = nearest(name, known, f"there are {', '.join(known)}")
+            hint = name_hint(name, known, f"there are {', '.join(known)}")
             raise FileNotFoundError(f"{of} must be stages of the bundle, got {name}; {hint}")
         over = [self.overlay(variant, f"{of}, {stage},") for variant in variants]
         return (*self.common(), known[name], *layers, *over)
@@ -107,7 +107,7 @@ def load(path: Path) -> dict[str, Any]:
     return _load(path, path.stat().st_mtime_ns)
 
 
-def nearest(name: str, known: Iterable[str], otherwise: str) -> str:
+def name_hint(name: str, known: Iterable[str], otherwise: str) -> str:
     """A hint for a name that is not known."""
     near = difflib.get_close_matches(name, sorted(known), 3)
     return f"did you mean {' or '.join(near)}?" if near else otherwise

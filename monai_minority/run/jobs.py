@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from monai_minority.run import overrides as over
-from monai_minority.run.bundle import Bundle, load, merged, nearest
+from monai_minority.run.bundle import Bundle, load, merged, name_hint
 
 COMPARED = "comparison/samples"
 """Where the methods' sample sets lie in the run folder."""
@@ -243,7 +243,7 @@ def check_overlay(bundle: Bundle, path: Path, layers: Sequence[Path] = ()) -> No
     for key in mine:
         root = key.lstrip("+").split("::")[0]
         if root not in names and root not in referred and path != bundle.configs / "common.yaml":
-            hint = nearest(root, names, "see the bundle's configs")
+            hint = name_hint(root, names, "see the bundle's configs")
             raise ValueError(f"{path} sets {key}, which no configuration of the bundle has a place for; {hint}")
         if "::" in key and root not in everywhere and root in names:
             raise ValueError(

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from monai_minority.run.bundle import nearest
+from monai_minority.run.bundle import name_hint
 
 ROOTS = ("stage", "run", "initialize", "finalize")
 """What of a configuration MONAI runs; all that these do not refer to has no effect."""
@@ -53,11 +53,11 @@ def check_places(overrides: Mapping[str, Any], parsers: Iterable[Any], of: str =
         strays = [stray(parser.config, key) for parser in parsers if root in parser.config]
         if not strays:
             known = {name for parser in parsers for name in parser.config}
-            hint = nearest(root, known, "see the bundle's configs")
+            hint = name_hint(root, known, "see the bundle's configs")
             raise ValueError(f"{of}{key} is in no configuration of the pipeline; {hint}")
         if all(strays):
             whole, part, parts = max(filter(None, strays), key=lambda found: len(found[0]))
-            hint = nearest(part, parts, f"it has {', '.join(parts) or 'no parts'}")
+            hint = name_hint(part, parts, f"it has {', '.join(parts) or 'no parts'}")
             raise ValueError(f"{of}{key} must be a path in the configuration, {whole} has no {part}; {hint}")
         for parser in parsers:
             place(parser, {key: value})

@@ -21,7 +21,7 @@ from monai_minority.samples.export import SYNTHETIC_NOTE
 from monai_minority.samples.pictures import picture_rows
 from monai_minority.scoring import MinorityScore, QuantileClasses
 from monai_minority.tables.evaluate import check_shapes
-from monai_minority.tables.fidelity import as_vectors
+from monai_minority.tables.fidelity import flattened_maps
 from monai_minority.tables.images import Pictures, generated_table, real_table
 from monai_minority.tables.measures import MEASURES
 from monai_minority.tables.provenance import with_provenance
@@ -112,9 +112,9 @@ def compare_methods(
     rows = rows.set_index("method").drop(columns=["target_class", Column.SCALE.value])
     if map_extractor is not None:
         chosen = np.isin(np.arange(len(store)), compared["reference_rows"])
-        maps = as_vectors(features_of(store.subset(chosen), map_extractor))
+        maps = flattened_maps(features_of(store.subset(chosen), map_extractor))
         for name, made in sets.items():
-            own = as_vectors(features_of(made, map_extractor))
+            own = flattened_maps(features_of(made, map_extractor))
             found = distance_figures(
                 maps,
                 own,

@@ -74,7 +74,7 @@ def fidelity_table(
     return pd.DataFrame(rows, columns=None if rows else COLUMNS)
 
 
-def as_vectors(maps: np.ndarray) -> np.ndarray:
+def flattened_maps(maps: np.ndarray) -> np.ndarray:
     """The first maps ``[N, C, h, w]`` as vectors, whose Fréchet distance is the spatial one."""
     return maps[:, :CHANNELS].reshape(len(maps), -1)
 
@@ -88,7 +88,7 @@ def _spatial(
     settings: MeasureSettings,
 ) -> list[Figure]:
     """The spatial Fréchet distance is that of the first maps as vectors, and so are its intervals."""
-    real, generated = as_vectors(real), as_vectors(generated)
+    real, generated = flattened_maps(real), flattened_maps(generated)
     found = distance_figures(
         real,
         generated,

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from monai_minority.evaluation.aligned_pixels import AlignedPixels
-from monai_minority.evaluation.planted_copies import ArrayImages
+from monai_minority.evaluation.planted_copies import PlantedImages
 
 
 def smooth(count, side=32, seed=0):
@@ -27,8 +27,8 @@ def plain(query, other, shift):
 
 def test_equals_a_plain_search_of_mirrors_and_moves():
     images, queries = smooth(12), smooth(3, seed=1)
-    found = AlignedPixels(ArrayImages(images), max_shift=2, candidates=11, batch_size=2).nearest(
-        ArrayImages(queries), [2, 0, 1]
+    found = AlignedPixels(PlantedImages(images), max_shift=2, candidates=11, batch_size=2).nearest(
+        PlantedImages(queries), [2, 0, 1]
     )
     expected = np.array([[plain(q, image, 2) for image in images] for q in queries[[2, 0, 1]]])
     order = np.argsort(expected, axis=1)[:, :11]
@@ -41,16 +41,16 @@ def test_equals_a_plain_search_of_mirrors_and_moves():
 def test_a_mirrored_and_moved_copy_is_at_distance_0(axes, move):
     images = smooth(200)
     query = images[[50]].flip(axes).roll(move, dims=(-2, -1))
-    found = AlignedPixels(ArrayImages(images), max_shift=3, candidates=4).nearest(ArrayImages(query), [0])
+    found = AlignedPixels(PlantedImages(images), max_shift=3, candidates=4).nearest(PlantedImages(query), [0])
     assert found.indices[0, 0] == 50
     assert found.distances[0, 0] < 1e-3
     assert found.distances[0, 1] > 0.1
-    unmoved = AlignedPixels(ArrayImages(images), max_shift=0, candidates=4).nearest(ArrayImages(query), [0])
+    unmoved = AlignedPixels(PlantedImages(images), max_shift=0, candidates=4).nearest(PlantedImages(query), [0])
     assert (unmoved.distances[0, 0] < 1e-3) == (move == (0, 0))
 
 
 def test_bad_requests_are_named():
     with pytest.raises(ValueError, match="max_shift must be in \\[0, 3\\] for this size, got 4"):
-        AlignedPixels(ArrayImages(smooth(4, 8)), max_shift=4)
+        AlignedPixels(PlantedImages(smooth(4, 8)), max_shift=4)
     with pytest.raises(ValueError, match="candidates"):
-        AlignedPixels(ArrayImages(smooth(4)), candidates=0)
+        AlignedPixels(PlantedImages(smooth(4)), candidates=0)

@@ -9,9 +9,9 @@ import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from monai_minority.data import ImageStore
-from monai_minority.reports import RunFolder, findings, write_report, write_tensorboard
-from monai_minority.reports.contents import without_names
-from monai_minority.reports.html_report import number
+from monai_minority.reports import RunContents, findings, write_report, write_tensorboard
+from monai_minority.reports.contents import redacted
+from monai_minority.reports.html_report import rounded
 from monai_minority.samples.write import open_samples
 from monai_minority.scoring import QuantileClasses
 from monai_minority.tables import MeasureSettings, compare_methods
@@ -60,7 +60,7 @@ def test_every_number_of_the_summary_and_of_agreement_is_in_the_report(run, html
     evaluation = RunEvaluation.load(run / "evaluation")
     for table in (evaluation.summary, evaluation.agreement):
         for column in table.select_dtypes("number"):
-            missing = {number(value) for value in table[column].tolist()} - cells
+            missing = {rounded(value) for value in table[column].tolist()} - cells
             assert not missing, (column, missing)
 
 
@@ -94,7 +94,7 @@ def test_compared_methods_have_a_section_with_their_table_and_picture(run, html,
     assert "spatial frechet distance high" in headings
     assert not {"extractor", "spatial extractor", "libraries", "k", "seed"} & set(headings), "said once, at the end"
     for column in ("frechet_distance", "spatial_frechet_distance", "average_knn_mean", "minority_score_mean"):
-        assert {number(value) for value in table[column]} <= set(cells), column
+        assert {rounded(value) for value in table[column]} <= set(cells), column
     assert set(samples) <= set(cells) and section.count("data:image/png") == 1
     assert SUBJECT not in re.sub(r"base64,[^\"]*", "", section)
 
@@ -113,7 +113,7 @@ def test_copies_and_usefulness_are_told_in_numbers(run, html):
         table = pd.read_csv(run / "evaluation" / f"{name}.csv")
         shown = ("suspected_copy", "suspected_copy_low", "nearer_than_any", "suspected", "gain", "gain_low", "seed_std")
         for column in table.columns.intersection(shown):
-            missing = {number(value) for value in table[column].tolist()} - set(cells)
+            missing = {rounded(value) for value in table[column].tolist()} - set(cells)
             assert not missing, (name, column, missing)
     plain = pd.read_csv(run / "evaluation" / "copies_summary.csv").set_index("set").loc["plain"]
     assert plain["suspected_copy"] >= 5 / 36, "the five copies of the set are found"
@@ -174,7 +174,7 @@ def test_missing_parts_are_left_out_and_named(run, tmp_path):
     assert html.count("data:image/png") == 8
     for name in ("timestep.csv", "run.json", "rejected.csv", "classes.json", "classifier/validation.csv"):
         assert name in html
-    assert len(RunFolder.open(run).missing) == 0
+    assert len(RunContents.open(run).missing) == 0
 
 
 def test_a_run_without_evaluation_says_what_to_do(tmp_path):
@@ -194,7 +194,7 @@ def test_a_run_without_evaluation_says_what_to_do(tmp_path):
     ],
 )
 def test_paths_and_names_are_taken_out(value, expected):
-    assert without_names(value, frozenset({"meyer01"})) == expected
+    assert redacted(value, frozenset({"meyer01"})) == expected
 
 
 def test_tensorboard_has_the_figures_and_pictures(run):
