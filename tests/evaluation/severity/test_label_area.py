@@ -8,7 +8,7 @@ from torch import nn
 
 from monai_minority.evaluation.severity import LabelArea
 from monai_minority.networks import save_weights
-from monai_minority.run.stage import describe
+from monai_minority.run.content import of_callable
 
 
 class Levels(nn.Module):
@@ -92,7 +92,7 @@ def test_network_of_a_bundle(tmp_path):
 
 def test_a_stage_tells_two_measures_apart():
     network = Levels()
-    told = {json.dumps(describe(LabelArea(network, **options))) for options in ({}, {"label": 1}, {"sign": -1})}
+    told = {of_callable(LabelArea(network, **options)) for options in ({}, {"label": 1}, {"sign": -1})}
     assert len(told) == 3
 
 
