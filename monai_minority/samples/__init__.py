@@ -5,7 +5,7 @@ from monai_minority.samples.export_dicom import save_dicom
 from monai_minority.samples.export_samples import export_samples
 from monai_minority.samples.groups import sample_groups
 from monai_minority.samples.imported import ImportedSamples
-from monai_minority.samples.plan import SamplePlan, spread_labels
+from monai_minority.samples.plan import SamplePlan, spread_classes, spread_labels
 from monai_minority.samples.write import method_samples, read_samples, write_samples
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "save_dicom",
     "save_nifti",
     "save_png_grid",
+    "spread_classes",
     "spread_labels",
     "write_samples",
 ]

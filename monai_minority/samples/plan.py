@@ -82,6 +82,15 @@ class SamplePlan(Dataset):
         return {str(name): values for name, values in table.items()}
 
 
+def spread_classes(num_classes: int, count: int = 5) -> list[int]:
+    """At most ``count`` minority classes, evenly from the most common to the rarest.
+
+    >>> spread_classes(32), spread_classes(3)
+    ([0, 8, 16, 23, 31], [0, 1, 2])
+    """
+    return sorted({int(row) for row in evenly(num_classes, count)})
+
+
 def spread_labels(store: ImageStore, count: int) -> list[int]:
     """``count`` class labels in ascending order, each as often as its share among the training images.
 

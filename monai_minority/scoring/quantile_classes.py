@@ -10,18 +10,23 @@ import pandas as pd
 import torch
 
 FORMAT_VERSION = 1
+SPACINGS = ("equal", "tail")
 
 
 class QuantileClasses:
-    """Cut minority scores into equal-sized ordinal classes, 0 the most common and ``L - 1`` the rarest.
+    """Cut minority scores into ordinal classes at their quantiles, 0 the most common and ``L - 1`` the rarest.
 
-    The threshold above class ``i`` is the ``(i + 1) / L`` quantile (linear interpolation) of the fitted
-    scores; a score equal to a threshold belongs to the lower class, so tied scores are never torn apart and
-    may leave classes unequal or empty. With groups, the thresholds are taken within each group (Appendix B of
-    Um, Lee & Ye 2024: the class labels of Eq. 16).
+    Classes are of equal size, as in the paper: the threshold above class ``i`` is the ``(i + 1) / L`` quantile (linear
+    interpolation) of the fitted scores. With ``spacing="tail"`` they get finer towards the rare end: each holds half of
+    the images above the class before it, so the shares are 1/2, 1/4, … and the last two are equal.
+
+    A score equal to a threshold belongs to the lower class, so tied scores are never torn apart and may leave classes
+    unequal or empty. With groups, the thresholds are taken within each group (Appendix B of Um, Lee and Ye, 2024: the
+    class labels of Eq. 16).
 
     Args:
         num_classes: number of classes ``L``, or a mapping of group to its own number.
+        spacing: ``equal`` or ``tail``.
 
     Attributes:
         counts: after :meth:`fit`, the images of each class, ``[L]`` for each group (``None`` where there are
@@ -30,10 +35,20 @@ class QuantileClasses:
             where at most one image sits on it.
 
     Raises:
-        ValueError: if a number of classes is below 2.
+        ValueError: if a number of classes is below 2, or the spacing is another.
+
+    Example:
+        >>> scores = [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0]
+        >>> QuantileClasses(4).fit(scores).transform(scores).tolist()
+        [0, 0, 1, 1, 2, 2, 3, 3]
+        >>> QuantileClasses(4, spacing="tail").fit(scores).transform(scores).tolist()
+        [0, 0, 0, 0, 1, 1, 2, 3]
     """
 
-    def __init__(self, num_classes: int | Mapping[Hashable, int]) -> None:
+    def __init__(self, num_classes: int | Mapping[Hashable, int], spacing: str = "equal") -> None:
+        if spacing not in SPACINGS:
+            raise ValueError(f"spacing must be one of {', '.join(SPACINGS)}, got {spacing!r}.")
+        self.spacing = spacing
         for number in num_classes.values() if isinstance(num_classes, Mapping) else [num_classes]:
             if isinstance(number, bool) or int(number) != number or number < 2:
                 raise ValueError(f"num_classes must be whole and at least 2, got {number!r}.")
@@ -78,9 +93,10 @@ class QuantileClasses:
                 )
             ordered = np.sort(values[rows])
             # Whole-number arithmetic keeps a quantile that falls on a score equal to that score.
-            place, rest = np.divmod(np.arange(1, classes + 1) * (len(rows) - 1), classes)
+            share, whole = _shares_below(classes, self.spacing)
+            place, rest = np.divmod(share * (len(rows) - 1), whole)
             above = ordered[np.minimum(place + 1, len(rows) - 1)]
-            cuts = ordered[place] + rest / classes * (above - ordered[place])
+            cuts = ordered[place] + rest / whole * (above - ordered[place])
             on_cut = np.searchsorted(ordered, cuts, "right") - np.searchsorted(ordered, cuts, "left")
             thresholds[group] = cuts
             counts[group] = np.bincount(np.searchsorted(cuts[:-1], ordered), minlength=classes)
@@ -158,7 +174,7 @@ class QuantileClasses:
             for group, cuts in self._thresholds.items()
         ]
         numbers = list(self.num_classes.items()) if isinstance(self.num_classes, dict) else self.num_classes
-        content = {"format_version": FORMAT_VERSION, "num_classes": numbers, "groups": groups}
+        content = {"format_version": FORMAT_VERSION, "num_classes": numbers, "spacing": self.spacing, "groups": groups}
         Path(path).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
     @classmethod
@@ -176,7 +192,8 @@ class QuantileClasses:
         if version != FORMAT_VERSION:
             raise ValueError(f"{path}: format_version must be {FORMAT_VERSION}, got {version!r}; fit again.")
         numbers = content["num_classes"]
-        classes = cls(dict(map(tuple, numbers)) if isinstance(numbers, list) else numbers)
+        given = dict(map(tuple, numbers)) if isinstance(numbers, list) else numbers
+        classes = cls(given, content.get("spacing", "equal"))
         for entry in content["groups"]:
             group = entry["group"]
             classes._thresholds[group] = np.array(entry["thresholds"], dtype=np.float64)
@@ -197,6 +214,15 @@ class QuantileClasses:
     def _require_fit(self) -> None:
         if not self._thresholds:
             raise ValueError("QuantileClasses has no thresholds yet; call `fit` or `load` first.")
+
+
+def _shares_below(classes: int, spacing: str) -> tuple[np.ndarray, np.ndarray]:
+    """Share of the images up to the upper end of each class, as whole numbers: of so many parts so many."""
+    places = np.arange(1, classes + 1)
+    if spacing == "equal":
+        return places, np.full(classes, classes)
+    whole = np.where(places < classes, 2 ** np.minimum(places, 62), 1)
+    return np.where(places < classes, whole - 1, 1), whole
 
 
 def _of(group: Hashable) -> str:

@@ -1,5 +1,6 @@
 """Scores to ordinal minority classes."""
 
+import os
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,11 +21,13 @@ class Cut(Stage):
         store: scored images.
         num_classes: number of classes, or a number for each group.
         group_column: column within whose values thresholds are taken (Appendix B), ``None`` for none.
+        spacing: ``equal`` classes, or ``tail``: finer towards the rare end.
     """
 
     store: ImageStore
     num_classes: int | Mapping[Hashable, int]
     group_column: str | None = None
+    spacing: str = "equal"
 
     name = "cut"
 
@@ -58,8 +61,49 @@ class Cut(Stage):
         scores = table[Column.SCORE].to_numpy()
         groups = None if self.group_column is None else table[self.group_column].to_numpy()
         train = (table[Column.SPLIT] == Split.TRAIN).to_numpy()
-        classes = QuantileClasses(self.num_classes)
+        classes = QuantileClasses(self.num_classes, self.spacing)
         classes.fit(scores[train], None if groups is None else groups[train])
         classes.save(self.folder.classes)
         self.store.add_columns(**{str(Column.MINORITY_CLASS): classes.transform(scores, groups)})
         print(classes.report())
+
+
+IMAGES_A_CLASS = 24
+"""Training images of the rarest class that ``auto`` asks for."""
+
+MOST_CLASSES = 100
+"""As many as the paper has."""
+
+
+def count_classes(
+    num_classes: int | str, store_path: str | os.PathLike[str], group_column: str | None = None, spacing: str = "equal"
+) -> int:
+    """The number of minority classes, chosen from the number of training images where it is ``auto``.
+
+    Classes are as fine as :data:`IMAGES_A_CLASS` training images in the rarest one allow: the finer they are, the rarer
+    is what the rarest one aims at. The findings show the measurement behind the number.
+
+    Args:
+        num_classes: a number, which stays, or ``auto``.
+        store_path: the store that is counted, for ``auto`` alone.
+        group_column: column within whose values the classes are cut: the smallest group counts.
+        spacing: of the classes.
+
+    Raises:
+        ValueError: it is neither a number nor ``auto``, or there are too few training images for two classes.
+    """
+    if not isinstance(num_classes, str):
+        return num_classes
+    if num_classes != "auto":
+        raise ValueError(f"num_classes must be a whole number, or auto, got {num_classes!r}")
+    table = ImageStore.open(store_path).table
+    trained = table[table[Column.SPLIT] == Split.TRAIN]
+    images = len(trained) if group_column is None else int(trained[group_column].value_counts().min())
+    fits = images // IMAGES_A_CLASS
+    count = fits if spacing == "equal" else max(0, fits).bit_length()
+    if count < 2:
+        raise ValueError(
+            f"num_classes auto needs {2 * IMAGES_A_CLASS} training images at least, {store_path} has {images}; give a "
+            "number, such as num_classes=2, or more images"
+        )
+    return min(count, MOST_CLASSES)

@@ -65,6 +65,8 @@ def test_networks_can_be_built_and_fit_the_images(overlay, conditional):
     parser = _parser("score", overlay, *conditional, feature_classifier_path="", backbone="@network_def")
     if conditional and not parser["num_class_labels"]:
         pytest.skip("the data set has no class labels")
+    if parser["num_classes"] == "auto":
+        parser["num_classes"] = 4
     if "CascadedClassifier" in str(parser["classifier_def"]):
         parser["classifier_def::extractor"] = "@feature_classifier_def"
     with torch.device("meta"):

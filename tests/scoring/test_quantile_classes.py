@@ -122,3 +122,22 @@ def test_wrong_input_is_named(tmp_path):
     (tmp_path / "newer.json").write_text(json.dumps({"format_version": 9}), encoding="utf-8")
     with pytest.raises(ValueError, match="format_version must be 1, got 9"):
         QuantileClasses.load(tmp_path / "newer.json")
+
+
+def test_tail_classes_halve_what_is_left():
+    scores = np.random.default_rng(0).permutation(768.0 + np.arange(768))
+    classes = QuantileClasses(6, spacing="tail").fit(scores)
+    assert classes.counts[None].tolist() == [384, 192, 96, 48, 24, 24]
+    assert np.bincount(classes.transform(scores)).tolist() == [384, 192, 96, 48, 24, 24]
+    assert classes.thresholds[-1] == scores.max()
+    assert classes.thresholds[:2].tolist() == np.quantile(scores, [0.5, 0.75]).tolist()
+    with pytest.raises(ValueError, match="spacing must be one of equal, tail, got 'log'"):
+        QuantileClasses(4, spacing="log")
+
+
+def test_the_spacing_is_kept(tmp_path):
+    scores = np.arange(64.0)
+    QuantileClasses(4, spacing="tail").fit(scores).save(tmp_path / "classes.json")
+    loaded = QuantileClasses.load(tmp_path / "classes.json")
+    assert loaded.spacing == "tail"
+    assert loaded.fit(scores).counts[None].tolist() == [32, 16, 8, 8]
