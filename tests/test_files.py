@@ -1,5 +1,7 @@
 """A file is whole or absent."""
 
+import os
+
 import pytest
 
 from monai_minority.files import whole_file
@@ -23,3 +25,15 @@ def test_an_error_leaves_the_old_file_and_nothing_else(tmp_path):
         raise RuntimeError("halfway")
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_names_patients_is_for_its_owner_alone(tmp_path):
+    before = os.umask(0)
+    try:
+        with whole_file(tmp_path / "cohort.csv", mode=0o600) as partial:
+            assert partial.stat().st_mode & 0o777 == 0o600, "from the first byte on"
+            partial.write_text("names")
+            assert partial.stat().st_mode & 0o777 == 0o600
+    finally:
+        os.umask(before)
+    assert (tmp_path / "cohort.csv").stat().st_mode & 0o777 == 0o600

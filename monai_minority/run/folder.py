@@ -42,20 +42,34 @@ class RunFolder:
 
     def network(self, name: str) -> Path:
         """The folder of a trained network: ``backbone``, ``classifier``, ``autoencoder`` …"""
-        return self.path / name
+        return self.path / _one_part(name)
 
     def samples(self, name: str, folder: str = "samples") -> Path:
-        """A sample set; those in ``samples/`` are evaluated and reported."""
-        return self.path / folder / name
+        """A sample set; those in ``samples/`` are evaluated and reported.
+
+        Raises:
+            ValueError: the name would lie elsewhere.
+        """
+        return self.path.joinpath(*map(_one_part, folder.split("/")), _one_part(name))
 
     def filtered(self, name: str) -> Path:
         """A sample set without its suspected copies."""
-        return self.path / "filtered" / name
+        return self.path / "filtered" / _one_part(name)
 
     def exports(self, name: str) -> Path:
         """A sample set in other formats."""
-        return self.path / "exports" / name
+        return self.path / "exports" / _one_part(name)
 
     def tensorboard(self, name: str) -> Path:
         """TensorBoard's files of a stage."""
         return self.path / "tensorboard" / name
+
+
+def _one_part(name: str) -> str:
+    """A name that is one part of a path, so that nothing is written elsewhere or hidden."""
+    if not name or name.startswith(".") or not name.isprintable() or any(mark in name for mark in "/\\:"):
+        raise ValueError(
+            f"a name in the run folder must be printable, without / \\ : and not begin with a dot, got {name!r}; "
+            "choose another"
+        )
+    return name

@@ -1,9 +1,12 @@
 """Settings given over a configuration: each must have a place in it."""
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from monai_minority.run.bundle import name_hint
+
+_NUMBER = re.compile(r"[-+]?(\d+(\.\d*)?|\.\d+)[eE][-+]?\d+")
 
 ROOTS = ("stage", "run", "initialize", "finalize")
 """What of a configuration MONAI runs; all that these do not refer to has no effect."""
@@ -24,7 +27,20 @@ def parse(text: str) -> tuple[str, Any]:
         parsed = yaml.safe_load(value)
     except yaml.YAMLError:
         raise ValueError(f"the value of an override must be YAML, got {text!r}; put text in quotes") from None
-    return key, "$None" if parsed is None else parsed  # MONAI takes None for an override that was not given
+    return key, "$None" if parsed is None else _numbers(parsed)  # MONAI takes None for one that was not given
+
+
+def _numbers(value: Any) -> Any:
+    """A value in which numbers that YAML takes for text, such as 1e-4, are numbers.
+
+    >>> _numbers({"rate": "1e-4", "name": "e4"})
+    {'rate': 0.0001, 'name': 'e4'}
+    """
+    if isinstance(value, dict):
+        return {key: _numbers(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_numbers(item) for item in value]
+    return float(value) if isinstance(value, str) and _NUMBER.fullmatch(value) else value
 
 
 def place(parser: Any, overrides: Mapping[str, Any]) -> dict[str, Any]:

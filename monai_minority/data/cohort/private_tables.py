@@ -48,7 +48,7 @@ def write_private_tables(
         }
     )
     cohort = pd.concat([own, others.astype(object)], ignore_index=True) if rejected else own
-    with whole_file(cohort_path) as partial:
+    with whole_file(cohort_path, mode=0o600) as partial:
         cohort.to_csv(partial, index=False)
     left_out = cohort[cohort[REJECTED] != ""]
     columns = (left_out[name] for name in (REJECTED, image, subject))

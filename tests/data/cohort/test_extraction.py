@@ -317,7 +317,7 @@ def test_the_whole_of_it_is_a_bundle_config(volumes, tmp_path):
             ],
         },
         "store": {
-            "_target_": "monai_minority.data.extract",
+            "_target_": "monai_minority.data.extract_images",
             "cohort": "@split",
             "transform": "@slices",
             "path": str(tmp_path / "run/store"),

@@ -1,0 +1,22 @@
+"""Overrides as people type them."""
+
+import pytest
+
+from monai_minority.run.overrides import parse
+
+
+@pytest.mark.parametrize(
+    "text, expected",
+    [
+        ("learning_rate=1e-4", ("learning_rate", 1e-4)),
+        ("guidance_scale=1e+20", ("guidance_scale", 1e20)),
+        ("rates=[1E3, .5e1, 2]", ("rates", [1000.0, 5.0, 2])),
+        ("set={scale: 3e0}", ("set", {"scale": 3.0})),
+        ("name=e4", ("name", "e4")),
+        ("name=1e4x", ("name", "1e4x")),
+        ("nothing=null", ("nothing", "$None")),
+        ("path=a=b", ("path", "a=b")),
+    ],
+)
+def test_values(text, expected):
+    assert parse(text) == expected
