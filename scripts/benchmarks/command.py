@@ -14,7 +14,7 @@ from benchmarks.density import compare_densities
 from benchmarks.extraction import compare_extraction, extract_volumes, write_volumes
 from benchmarks.sampling import compare_sampling
 from benchmarks.scoring import compare_scoring
-from benchmarks.settings import QUICK, Bundle, Settings
+from benchmarks.settings import QUICK, Networks, Settings
 from benchmarks.training import compare_training
 from tqdm import tqdm
 
@@ -60,7 +60,7 @@ def _comparisons(
         stores = [extract_volumes(volumes, folder / "volumes of noise" / "store", size)]
     yield compare_extraction(volumes, size)
     for store in stores:
-        bundle = Bundle(settings.overlay, store, device)
+        bundle = Networks(settings.overlay, store, device)
         yield compare_training(store, bundle, settings, device)
         yield compare_scoring(store, bundle, settings, device)
         if settings.features:

@@ -2,7 +2,7 @@
 
 import torch
 from benchmarks.comparison import Comparison
-from benchmarks.settings import Bundle, Settings
+from benchmarks.settings import Networks, Settings
 
 from monai_minority.data import ImageStore
 from monai_minority.guidance import MinorityClassifierGuidance
@@ -12,7 +12,7 @@ from monai_minority.run import fast_dtype
 SCALE = 2.0
 
 
-def compare_sampling(store: ImageStore, bundle: Bundle, settings: Settings, device: torch.device) -> Comparison:
+def compare_sampling(store: ImageStore, bundle: Networks, settings: Settings, device: torch.device) -> Comparison:
     """A row for ancestral sampling under minority guidance, a batch at a time both ways."""
     network, classifier = bundle.network().eval(), bundle.classifier()
     plain_classifier = bundle.classifier().eval()

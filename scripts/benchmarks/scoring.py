@@ -2,7 +2,7 @@
 
 import torch
 from benchmarks.comparison import Comparison
-from benchmarks.settings import Bundle, Settings
+from benchmarks.settings import Networks, Settings
 
 from monai_minority.data import ImageStore
 from monai_minority.diffusion import predict_x0
@@ -13,7 +13,7 @@ from monai_minority.scoring.distances import Distance
 
 
 def compare_scoring(
-    store: ImageStore, bundle: Bundle, settings: Settings, device: torch.device, distance: Distance | None = None
+    store: ImageStore, bundle: Networks, settings: Settings, device: torch.device, distance: Distance | None = None
 ) -> Comparison:
     """A row for the bundle's score, or for another distance."""
     network, scheduler = bundle.network().eval(), bundle.scheduler

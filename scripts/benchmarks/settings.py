@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from monai.bundle import ConfigParser
 from torch import nn
 
 from monai_minority.data import ImageStore
+from monai_minority.run.bundle import Bundle, merged
 
-CONFIGS = Path(__file__).resolve().parents[2] / "bundles" / "brain_mri" / "configs"
+BRAIN_MRI = Path(__file__).resolve().parents[2] / "bundles" / "brain_mri"
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Settings:
 QUICK = Settings("smoke", 8, 2, 3, 2, 2, (40, 48, 40), 200, 64, False)
 
 
-class Bundle:
+class Networks:
     """Pieces of the ``brain_mri`` bundle, with seeded random weights: speed does not depend on them.
 
     Args:
@@ -55,8 +55,11 @@ class Bundle:
     """
 
     def __init__(self, overlay: str | None, store: ImageStore, device: torch.device) -> None:
-        parser = ConfigParser()
-        parser.read_config([str(CONFIGS / f"{name}.yaml") for name in ("common", overlay) if name])
+        bundle = Bundle(BRAIN_MRI)
+        parser = merged([*bundle.common(), *bundle.layers([overlay] if overlay else [])])
+        parser["backbone"] = "@network_def"  # speed does not depend on the weights, nor much on the number of classes
+        if parser["num_classes"] == "auto":
+            parser["num_classes"] = 10
         channels, height, _ = store.image_shape
         parser["image_size"] = height
         for name in ("network_def", "classifier_def"):

@@ -4,7 +4,7 @@ from copy import deepcopy
 
 import torch
 from benchmarks.comparison import Comparison
-from benchmarks.settings import Bundle, Settings
+from benchmarks.settings import Networks, Settings
 from ignite.handlers import EMAHandler
 from monai.engines import SupervisedTrainer
 from monai.inferers import DiffusionInferer
@@ -19,7 +19,7 @@ from monai_minority.training import DenoisingLoss, GradientClipping, NoisingPrep
 RATE, DECAY, MAX_NORM = 2e-4, 0.999, 1.0
 
 
-def compare_training(store: ImageStore, bundle: Bundle, settings: Settings, device: torch.device) -> Comparison:
+def compare_training(store: ImageStore, bundle: Networks, settings: Settings, device: torch.device) -> Comparison:
     """A row for the stage's engine against a loop; both with AdamW, EMA and gradient clipping."""
     batch = min(settings.batch, len(store))
     total = bundle.scheduler.num_train_timesteps
