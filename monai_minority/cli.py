@@ -33,7 +33,7 @@ def run(
     values: Annotated[
         list[str] | None, typer.Argument(help="KEY=VALUE overrides of any value, such as image_size=128.")
     ] = None,
-    bundle: Annotated[Path, typer.Option(help="Folder of the bundle.")] = Path("bundles/brain_mri"),
+    bundle: Annotated[str, typer.Option(help="Name or folder of the bundle.")] = "brain_mri",
     overlay: Annotated[
         list[str] | None, typer.Option(help="Overlay of the bundle (a name) or a YAML file, merged in this order.")
     ] = None,
@@ -58,7 +58,7 @@ def run(
 @app.command()
 def study(
     names: Annotated[list[str], typer.Argument(help="Names of studies, or all; and KEY=VALUE overrides.")],
-    bundle: Annotated[Path, typer.Option(help="Folder of the bundle.")] = Path("bundles/brain_mri"),
+    bundle: Annotated[str, typer.Option(help="Name or folder of the bundle.")] = "brain_mri",
     overlay: Annotated[list[str] | None, typer.Option(help="Overlay of the bundle, as for run.")] = None,
     run_dir: Annotated[Path | None, typer.Option(help="Folder of a run with its scores and classifier.")] = None,
     plan: Annotated[bool, typer.Option(help="Only say which stages would run, and what they cost.")] = False,
@@ -92,7 +92,7 @@ def compare(
     method: Annotated[
         list[str] | None, typer.Option(help="Compare this method of configs/compare.yaml; can be given several times.")
     ] = None,
-    bundle: Annotated[Path, typer.Option(help="Folder of the bundle.")] = Path("bundles/brain_mri"),
+    bundle: Annotated[str, typer.Option(help="Name or folder of the bundle.")] = "brain_mri",
     overlay: Annotated[
         list[str] | None, typer.Option(help="Overlay of the bundle (a name) or a YAML file, merged in this order.")
     ] = None,
@@ -187,7 +187,7 @@ def _given(values: list[str] | None) -> dict[str, Any]:
 
 
 def _planner(
-    bundle: Path, overlays: list[str] | None, run_dir: Path | None, given: dict[str, Any], *stages: str
+    bundle: str, overlays: list[str] | None, run_dir: Path | None, given: dict[str, Any], *stages: str
 ) -> "Planner":
     from monai_minority.run.bundle import Bundle
     from monai_minority.run.jobs import Planner

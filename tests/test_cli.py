@@ -141,7 +141,10 @@ def test_rejected_files_show_in_the_status(bundle, tmp_path):
 
 
 def test_no_bundle(tmp_path):
-    assert "--bundle must be a bundle's folder" in refused(run("--bundle", tmp_path / "absent"))
+    message = refused(run("--bundle", tmp_path / "absent"))
+    assert "--bundle must be a bundle's folder or name, " in message
+    assert message.endswith("has no configs/common.yaml; there are brain_mri, natural_images")
+    assert refused(run("--bundle", "brain_mir")).endswith("did you mean brain_mri?")
 
 
 def test_unknown_overlay(bundle):

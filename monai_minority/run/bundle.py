@@ -2,6 +2,7 @@
 
 import difflib
 import functools
+import sysconfig
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,17 +16,24 @@ class Bundle:
     overlays are then found too, under its own.
 
     Args:
-        path: the folder.
+        path: the folder, or the name of a bundle that came with the package.
 
     Raises:
         FileNotFoundError: it is no bundle, or shares the stages of none.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: str | Path) -> None:
+        path = Path(path)
+        if not (path / "configs" / "common.yaml").is_file():
+            shipped = {bundle.name: bundle for bundle in shipped_bundles()}
+            if str(path) not in shipped:
+                hint = name_hint(str(path), shipped, f"there are {', '.join(shipped)}")
+                raise FileNotFoundError(
+                    f"--bundle must be a bundle's folder or name, {path} has no configs/common.yaml; {hint}"
+                )
+            path = shipped[str(path)]
         self.path = path.resolve()
         self.configs = self.path / "configs"
-        if not (self.configs / "common.yaml").is_file():
-            raise FileNotFoundError(f"--bundle must be a bundle's folder, {path} has no configs/common.yaml")
         shared = load(self.configs / "common.yaml").get("stage_configs")
         self.shared = self.configs if shared is None else (self.path / shared).resolve()
         """``configs/`` of the stages."""
@@ -91,6 +99,14 @@ class Bundle:
             raise FileNotFoundError(f"{of} must be stages of the bundle, got {name}; {hint}")
         over = [self.overlay(variant, f"{of}, {stage},") for variant in variants]
         return (*self.common(), known[name], *layers, *over)
+
+
+def shipped_bundles() -> list[Path]:
+    """The bundles that came with the package: beside it in a clone, among the data files of an installed wheel."""
+    beside = Path(__file__).parents[2] / "bundles"
+    installed = Path(sysconfig.get_path("data")) / "share" / "monai_minority" / "bundles"
+    folder = beside if beside.is_dir() else installed
+    return sorted(config.parents[1] for config in folder.glob("*/configs/common.yaml"))
 
 
 def merged(files: Iterable[Path]) -> Any:
