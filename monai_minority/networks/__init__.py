@@ -1,7 +1,6 @@
 """Networks and their weights: ADM U-Net and encoder, classifiers on other networks, features, checkpoint files."""
 
-from monai_minority.networks.adm.encoder import ADMEncoder
-from monai_minority.networks.adm.unet import ADMUNet
+from monai_minority.networks.adm import ADMConfig, ADMEncoder, ADMUNet
 from monai_minority.networks.autoencoder import LatentAutoencoder
 from monai_minority.networks.backbone_classifier import BackboneClassifier
 from monai_minority.networks.cascaded_classifier import CascadedClassifier
@@ -16,6 +15,7 @@ from monai_minority.networks.tunable_efficientnet import tunable_efficientnet
 from monai_minority.networks.vision_transformer import vision_transformer
 
 __all__ = [
+    "ADMConfig",
     "ADMEncoder",
     "ADMUNet",
     "BackboneClassifier",

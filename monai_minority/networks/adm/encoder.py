@@ -1,6 +1,6 @@
 """The descending half of the ADM U-Net as a classifier of noisy images."""
 
-from collections.abc import Collection, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from monai_minority.networks.adm.attention import AttentionPool2d
 from monai_minority.networks.adm.base import ADMBase
 from monai_minority.networks.adm.blocks import GroupNorm32, without_autocast, zeroed
+from monai_minority.networks.adm.config import ADMConfig, with_settings
 from monai_minority.networks.adm.flags import POOLS, encoder_arguments
 
 _HIDDEN = 2048
@@ -21,76 +22,29 @@ class ADMEncoder(ADMBase):
     Appendix B): the label is embedded and added to the timestep's embedding, as in the U-Net.
 
     Args:
-        image_size: height and width of the images; with ``pool="attention"`` the only size the network takes.
-        in_channels: channels of an image (or of a feature map, in a cascade).
-        model_channels: width, see :class:`~monai_minority.networks.ADMUNet`.
-        out_channels: number of logits.
-        num_res_blocks: residual blocks a level.
-        attention_resolutions: *down-sampling factors* (not sizes) at which attention follows each residual
-            block.
-        dropout: probability of dropping an activation in a residual block.
-        channel_mult: multiple of ``model_channels`` at each level.
-        conv_resample: resampling by convolution rather than by averaging.
-        num_classes: number of class labels to condition on, ``None`` for none. Not the number of logits.
-        use_checkpoint: keep no activations inside blocks and compute them again in the backward pass.
-        num_heads: attention heads, where ``num_head_channels`` is -1.
-        num_head_channels: channels of an attention head; needed with ``pool="attention"``.
-        use_scale_shift_norm: embeddings scale and shift normalised activations instead of being added.
-        resblock_updown: residual blocks do the down-sampling.
-        use_new_attention_order: layout of the attention projections.
-        pool: ``"attention"``, the mean of the last map attends to its pixels; ``"adaptive"``, mean of the
-            last map; ``"spatial"``, means of the maps of every block through a hidden layer;
-            ``"spatial_v2"``, the same with the hidden layer normalised.
+        config: Settings, or ``None`` if all are given by name.
+        pool: Pooling head. ``"attention"``: the mean of the last feature map attends to its pixels; the network then
+            takes images of ``image_size`` only and needs ``num_head_channels``. ``"adaptive"``: mean of the last
+            feature map. ``"spatial"``: means of the feature maps of every block, then a hidden layer.
+            ``"spatial_v2"``: the same with a normalised hidden layer.
+        **settings: Settings by name, see :class:`ADMConfig`. They replace those of ``config``.
 
     Raises:
-        ValueError: for an unknown ``pool``, a width that is no multiple of 32 or cannot be divided into the
-            heads asked for.
+        TypeError: If a setting is unknown or missing; the nearest known name is given.
+        ValueError: If ``pool`` is unknown, a setting is out of range, or channels cannot be divided into the requested
+            heads.
     """
 
     _arguments_of = staticmethod(encoder_arguments)
 
-    def __init__(
-        self,
-        image_size: int,
-        in_channels: int,
-        model_channels: int,
-        out_channels: int,
-        num_res_blocks: int,
-        attention_resolutions: Collection[int],
-        dropout: float = 0.0,
-        channel_mult: Sequence[float] = (1, 2, 4, 8),
-        conv_resample: bool = True,
-        num_classes: int | None = None,
-        use_checkpoint: bool = False,
-        num_heads: int = 1,
-        num_head_channels: int = -1,
-        use_scale_shift_norm: bool = False,
-        resblock_updown: bool = False,
-        use_new_attention_order: bool = False,
-        pool: str = "adaptive",
-    ) -> None:
-        super().__init__(
-            image_size=image_size,
-            in_channels=in_channels,
-            model_channels=model_channels,
-            out_channels=out_channels,
-            num_res_blocks=num_res_blocks,
-            attention_resolutions=attention_resolutions,
-            dropout=dropout,
-            channel_mult=channel_mult,
-            conv_resample=conv_resample,
-            num_classes=num_classes,
-            use_checkpoint=use_checkpoint,
-            num_heads=num_heads,
-            num_head_channels=num_head_channels,
-            use_scale_shift_norm=use_scale_shift_norm,
-            resblock_updown=resblock_updown,
-            use_new_attention_order=use_new_attention_order,
-        )
+    @with_settings
+    def __init__(self, config: ADMConfig | None = None, *, pool: str = "adaptive", **settings: Any) -> None:
+        config = ADMConfig.of(config, settings, also=("pool",))
+        super().__init__(config)
         self.pool = pool
         self.feature_channels = self._block_channels[-1]
-        self.feature_size = image_size // self.downsampling
-        self.out = self._head(num_head_channels)
+        self.feature_size = config.image_size // config.downsampling
+        self.out = self._head(config.num_head_channels)
 
     def _head(self, num_head_channels: int) -> nn.Sequential:
         channels, outputs = self.feature_channels, self.out_channels
