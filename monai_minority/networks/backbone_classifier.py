@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from monai_minority.networks.adm.blocks import without_autocast
 from monai_minority.networks.adm.unet import ADMUNet
-from monai_minority.networks.space_to_depth import SpaceToDepth
+from monai_minority.networks.wrappers import SpaceToDepth
 
 _GRID = 3
 """Cells a side that the last feature map is averaged to, so that the head knows left from right and front from back."""

@@ -1,4 +1,4 @@
-"""Reading checkpoints without executing code, and saying what is wrong with those that do not fit."""
+"""Checkpoints: reading without executing code, starting from other weights, writing, and saying what does not fit."""
 
 import pickle
 import zipfile
@@ -33,6 +33,9 @@ _PREFIXES = ("module.", "_orig_mod.")
 
 _PICKLE = 0x80
 """First byte of what torch.save wrote before it wrote zip archives."""
+
+_LABEL_EMBEDDINGS = ("class_embedding.weight", "label_emb.weight")
+"""What MONAI's U-Net and ADM call the table of class labels, which is added to that of the timestep."""
 
 _EXPECTED = "expected a state dict: a .pt or .pth file with named tensors alone, or a .safetensors file"
 
@@ -95,6 +98,34 @@ def load_checkpoint(module: Module, path: str | Path, key: str | None = None) ->
     check_fit(module, state_dict, str(path))
     module.load_state_dict(state_dict)
     return module
+
+
+def start_weights(network: Module, path: str | Path | None) -> Module:
+    """Fill a network with the weights to start training from, in place.
+
+    A network conditional on class labels may start from one that is not: where the file has no table of labels, it is
+    set to zero, so that the network gives at first what the other gives, whatever the label.
+
+    Args:
+        network: to be trained.
+        path: checkpoint; ``None`` leaves the network as it is.
+
+    Returns:
+        The network.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: the file does not fit; what does not is named.
+    """
+    if path is None:
+        return network
+    found = read_state_dict(path)
+    for name, table in network.state_dict().items():
+        if name.endswith(_LABEL_EMBEDDINGS) and name not in found:
+            found[name] = torch.zeros_like(table)
+    check_fit(network, found, str(path))
+    network.load_state_dict(found)
+    return network
 
 
 def save_weights(module: nn.Module, path: str | Path) -> None:

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from monai_minority.evaluation.features import Thumbnail, describe_extractor
-from monai_minority.run.stage import describe as fingerprint_of
+from monai_minority.run.content import of_network
 
 
 def test_features_are_the_means_of_cells():
@@ -20,7 +20,7 @@ def test_texture_within_a_cell_is_not_seen():
 
 def test_sizes_are_told_apart():
     assert describe_extractor(Thumbnail(8)) != describe_extractor(Thumbnail(16))
-    assert fingerprint_of(Thumbnail(8)) != fingerprint_of(Thumbnail(16))
+    assert of_network(Thumbnail(8)) != of_network(Thumbnail(16))
 
 
 def test_too_few_pixels_are_refused():

@@ -1,5 +1,6 @@
-"""A network that sees blocks of pixels as channels."""
+"""Networks around networks, and the question whether the inner one is conditioned on class labels."""
 
+from collections.abc import Callable
 from typing import Any
 
 from torch import Tensor, nn
@@ -40,3 +41,41 @@ class SpaceToDepth(nn.Module):
         call = {name: value for name, value in call.items() if value is not None}
         output = self.network(F.pixel_unshuffle(x, self.factor), timesteps, **call)
         return F.pixel_shuffle(output, self.factor) if self.restore else output
+
+
+class ClassifierFeatures(nn.Module):
+    """A classifier of noisy images, called for its features.
+
+    Args:
+        classifier: with ``features(x, timesteps) -> [B, ...]``, such as :class:`BackboneClassifier` or
+            :class:`ADMEncoder`.
+
+    Raises:
+        ValueError: it has no features.
+    """
+
+    def __init__(self, classifier: nn.Module) -> None:
+        super().__init__()
+        if not hasattr(classifier, "features"):
+            raise ValueError(f"classifier must have a method features, {type(classifier).__name__} has none")
+        self.classifier: Any = classifier
+
+    def forward(self, x: Tensor, timesteps: Tensor) -> Tensor:
+        """Features ``[B, F]`` of noisy images ``[B, C, H, W]``."""
+        return self.classifier.features(x, timesteps).flatten(1)
+
+
+def takes_class_labels(network: Callable[..., Tensor], unknown: bool) -> bool:
+    """Whether a network is conditional on class labels.
+
+    Known by its attribute ``num_classes`` (here) or ``num_class_embeds`` (MONAI), ``None`` where it is not.
+
+    Args:
+        network: the network, bare or wrapped for distributed work.
+        unknown: the answer for a network that has neither attribute.
+    """
+    network = getattr(network, "module", network)
+    for name in ("num_classes", "num_class_embeds"):
+        if hasattr(network, name):
+            return getattr(network, name) is not None
+    return unknown

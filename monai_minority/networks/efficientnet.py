@@ -1,4 +1,4 @@
-"""EfficientNet-Lite0, whose ImageNet weights a machine without internet can have from a Python package."""
+"""EfficientNet-Lite0, frozen or trainable; its ImageNet weights come with a Python package."""
 
 from pathlib import Path
 from typing import Any
@@ -89,6 +89,30 @@ class EfficientNetLite0(nn.Module):
             if index in TAPPED_STAGES:
                 maps.append(hidden)
         return maps
+
+
+def tunable_efficientnet(weights: str | Path | None = None) -> nn.Module:
+    """EfficientNet-Lite0 with its ImageNet weights, to be trained further.
+
+    It takes normalised images ``[B, 3, H, W]`` (mean 127 / 255 and standard deviation 128 / 255 of each channel, on the
+    scale of [0, 1]) and gives pooled features ``[B, 1280]``.
+
+    Its batch normalisation keeps the statistics and scales of ImageNet: those of a few crops are no better, and of
+    crops of two sizes there would be two.
+
+    Args:
+        weights: as :class:`EfficientNetLite0` takes them.
+
+    Raises:
+        FileNotFoundError: the weights are not there.
+        ValueError: the file does not hold this network's weights.
+    """
+    from timm.utils.model import freeze_batch_norm_2d  # here: it takes seconds to import
+
+    network = pretrained_efficientnet(weights)
+    network.reset_classifier(0)
+    frozen: nn.Module = freeze_batch_norm_2d(network)
+    return frozen
 
 
 def pretrained_efficientnet(weights: str | Path | None) -> Any:
