@@ -1,4 +1,4 @@
-"""Feature spaces. Each extractor owns its resizing and normalisation, and names both."""
+"""Feature spaces. Each extractor does its own resizing and normalisation and describes both."""
 
 from monai_minority.evaluation.features.dino import DINO, TunedDINO
 from monai_minority.evaluation.features.extract import Images, extract

@@ -1,4 +1,4 @@
-"""Networks of torchvision as feature spaces: ResNet-50, trained on ImageNet or random, and random VGG-16."""
+"""Networks of torchvision as feature spaces: ResNet-50 with ImageNet or random weights, and random VGG-16."""
 
 from pathlib import Path
 
@@ -11,15 +11,21 @@ from monai_minority.networks.weights import RESNET50
 
 
 class ResNet50(FeatureExtractor):
-    """The 2,048 pooled features of torchvision's ResNet-50 (He et al., 2016) trained on ImageNet.
+    """The 2,048 pooled features of torchvision's ResNet-50 (He et al., 2016), trained on ImageNet.
 
     Args:
-        weights: torchvision's state dict file; ``None`` looks for ``resnet50-0676ba61.pth`` (its
-            ``IMAGENET1K_V1``, the original recipe) in torch's checkpoint folder.
+        weights: state dict file of torchvision. ``None`` looks for ``resnet50-0676ba61.pth`` (``IMAGENET1K_V1``, the
+            original recipe) in torch's checkpoint folder.
 
     Raises:
-        FileNotFoundError: the file is absent; the message says where to fetch it and where to put it.
-        ValueError: the file holds something else.
+        FileNotFoundError: if the file is missing. The message states where to fetch it and where to put it.
+        ValueError: if the file holds other weights.
+
+    Example:
+        >>> from monai_minority.evaluation.features import ResNet50
+        >>> ResNet50("resnet50.pth")  # doctest: +ELLIPSIS
+        Traceback (most recent call last):
+        FileNotFoundError: weights: resnet50.pth does not exist. ResNet50 needs it: fetch https://...
     """
 
     def __init__(self, weights: str | Path | None = None) -> None:
@@ -33,13 +39,19 @@ class ResNet50(FeatureExtractor):
 
 
 class RandomResNet50(FeatureExtractor):
-    """The 2,048 pooled features of an untrained ResNet-50: a space that favours no kind of image.
+    """The 2,048 pooled features of an untrained ResNet-50, a space without preference for a kind of image.
 
-    The paper uses it for MRI. Initialisation as in :func:`initialise`; batch normalisation
-    does nothing.
+    Um et al. (2024) use it for MRI. Weights are those of :func:`initialise`. Batch normalisation is the identity.
 
     Args:
-        seed: of the weights.
+        seed: seed of the weights.
+
+    Example:
+        >>> import torch
+        >>> from monai_minority.evaluation.features import RandomResNet50
+        >>> extractor = RandomResNet50(seed=0)
+        >>> extractor.name, extractor(torch.zeros(1, 1, 32, 32)).shape
+        ('random ResNet-50 (He normal, seed 0)', torch.Size([1, 2048]))
     """
 
     def __init__(self, seed: int = 0) -> None:
@@ -50,13 +62,18 @@ class RandomResNet50(FeatureExtractor):
 
 
 class RandomVGG16(FeatureExtractor):
-    """The 4,096 features of an untrained VGG-16 (Simonyan & Zisserman, 2015) after its second fully connected
-    layer.
+    """The 4,096 features of an untrained VGG-16 (Simonyan and Zisserman, 2015) after its second fully connected layer.
 
-    Initialisation as in :func:`initialise`. About 540 MB of weights.
+    Weights are those of :func:`initialise` and take about 540 MB.
 
     Args:
-        seed: of the weights.
+        seed: seed of the weights.
+
+    Example:
+        >>> from monai_minority.evaluation.features import RandomVGG16
+        >>> extractor = RandomVGG16(seed=0)
+        >>> extractor.name, extractor.resizing
+        ('random VGG-16 fc2 (He normal, seed 0)', 'bicubic, antialiased, to 224 x 224')
     """
 
     def __init__(self, seed: int = 0) -> None:
@@ -67,22 +84,29 @@ class RandomVGG16(FeatureExtractor):
 
 
 def initialise(network: nn.Module, seed: int) -> nn.Module:
-    """Give a network on the meta device random weights, on the CPU.
+    """Give a network on the meta device seeded random weights that are the same on every machine, on the CPU.
 
-    Weights of convolutions and linear layers are normal with variance ``2 / fan_in`` (He et al., 2015), which
-    keeps the scale of activations through ReLUs; biases are 0; normalisation layers are the identity (weight
-    1, bias 0, running mean 0, variance 1). Layers draw in the order of ``named_modules`` from one CPU
-    generator.
+    Weights of convolutions and linear layers are normal with variance ``2 / fan_in`` (He et al., 2015), which keeps the
+    scale of activations through ReLUs. Biases are 0. Normalisation layers are the identity (weight 1, bias 0, running
+    mean 0, variance 1). Layers draw in the order of ``named_modules`` from one CPU generator.
 
     Args:
         network: convolutional network.
-        seed: of the generator.
+        seed: seed of the generator.
 
     Returns:
         The network.
 
     Raises:
-        ValueError: a layer with weights is of another kind.
+        ValueError: if another kind of layer has weights.
+
+    Example:
+        >>> import torch
+        >>> from monai_minority.evaluation.features import initialise
+        >>> with torch.device("meta"):
+        ...     first, second = torch.nn.Conv2d(3, 8, 3), torch.nn.Conv2d(3, 8, 3)
+        >>> bool((initialise(first, seed=1).weight == initialise(second, seed=1).weight).all())
+        True
     """
     generator = torch.Generator().manual_seed(seed)
     network = network.to_empty(device="cpu")

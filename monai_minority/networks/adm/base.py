@@ -29,10 +29,10 @@ class ADMBlock(nn.Sequential):
 
 
 class ADMBase(nn.Module):
-    """The descending half and the middle of an ADM network (Dhariwal and Nichol, 2021), base of both.
+    """The descending half and the middle of an ADM network (Dhariwal and Nichol, 2021). Base of U-Net and encoder.
 
     Args:
-        config: The settings.
+        config: the settings.
     """
 
     _arguments_of: Callable[..., dict[str, Any]]
@@ -85,7 +85,11 @@ class ADMBase(nn.Module):
 
     @classmethod
     def from_flags(cls, **flags: Any) -> Self:
-        """Build an untrained network from published flags, see :mod:`~monai_minority.networks.adm.flags`."""
+        """Build an untrained network from published flags, see :mod:`~monai_minority.networks.adm.flags`.
+
+        Raises:
+            ValueError: if a flag is unknown or its value cannot be read.
+        """
         return cls(**cls._arguments_of(**flags))
 
     @classmethod
@@ -93,16 +97,15 @@ class ADMBase(nn.Module):
         """Load a checkpoint of guided-diffusion or improved-diffusion.
 
         Args:
-            state_dict: the weights, or the file they are in (``.pt`` or ``.safetensors``).
-            **flags: the flags published with the checkpoint, see :mod:`~monai_minority.networks.adm.flags`.
+            state_dict: weights, or the path of their file (``.pt`` or ``.safetensors``).
+            **flags: flags published with the checkpoint, see :mod:`~monai_minority.networks.adm.flags`.
 
         Returns:
-            The network in evaluation mode, in float32 on the device of the weights (a file is read to the
-            CPU).
+            The network in evaluation mode, in float32 on the device of the weights. A file is read to the CPU.
 
         Raises:
             FileNotFoundError: if the file does not exist.
-            ValueError: if a flag is unknown, or weights and flags do not match; what does not is named.
+            ValueError: if a flag is unknown, or weights and flags do not match. The message names what does not match.
         """
         return build_from_state_dict(cls, cls._arguments_of(**flags), state_dict).eval()
 
@@ -146,17 +149,18 @@ class ADMBase(nn.Module):
         class_labels: Tensor | None = None,
         keep: bool = True,
     ) -> tuple[Tensor, list[Tensor]]:
-        """From noisy images to the middle of the network.
+        """Map noisy images to the middle of the network.
 
         Args:
             x: ``[B, in_channels, H, W]``.
             timesteps: ``[B]`` or ``[1]``, training indices.
-            context: must be ``None``; there is no cross-attention.
-            class_labels: ``[B]`` integers, for a class-conditional network.
-            keep: whether to keep the map of every block, or the last alone.
+            context: must be ``None``. The network has no cross-attention.
+            class_labels: integers ``[B]``, for a class-conditional network.
+            keep: return the feature maps of all blocks instead of the last one only.
 
         Returns:
-            The embedding ``[B or 1, E]`` of timesteps and labels; and the feature maps, the middle block's last.
+            The embedding ``[B or 1, E]`` of timesteps and labels, and the list of feature maps. The map of the middle
+            block is the last one.
         """
         emb = self._embed(x, timesteps, context, class_labels)
         h, maps = x, []

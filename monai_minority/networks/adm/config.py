@@ -20,32 +20,32 @@ class ADMConfig:
     first argument. Each adds a single setting of its own.
 
     Args:
-        image_size: Height and width of the images in pixels. The U-Net and encoders without attention pooling also
+        image_size: height and width of the images in pixels. The U-Net and encoders without attention pooling also
             accept other sizes that are multiples of :attr:`downsampling`.
-        in_channels: Number of channels of an image, or of a feature map in a cascade.
-        model_channels: Base width. Level ``i`` has ``int(channel_mult[i] * model_channels)`` channels.
+        in_channels: number of channels of an image, or of a feature map in a cascade.
+        model_channels: base width. Level ``i`` has ``int(channel_mult[i] * model_channels)`` channels.
         out_channels: U-Net: ``in_channels``, or ``2 * in_channels`` if the variances are learned. Encoder: number of
             logits.
-        num_res_blocks: Number of residual blocks per level.
-        attention_resolutions: Downsampling factors (not sizes) at which attention follows each residual block.
-        dropout: Dropout probability in residual blocks.
-        channel_mult: Multiple of ``model_channels`` at each level.
-        conv_resample: Resample by convolution rather than by averaging and repeating. This has no effect if
+        num_res_blocks: number of residual blocks per level.
+        attention_resolutions: downsampling factors (not sizes) at which attention follows each residual block.
+        dropout: dropout probability in residual blocks.
+        channel_mult: multiple of ``model_channels`` at each level.
+        conv_resample: resample by convolution rather than by averaging and repeating. This has no effect if
             ``resblock_updown`` is true.
-        num_classes: Number of class labels that the network is conditioned on, or ``None``. This is not the number of
+        num_classes: number of class labels that the network is conditioned on, or ``None``. This is not the number of
             logits.
-        use_checkpoint: Recompute the activations of blocks in the backward pass instead of storing them. This saves
+        use_checkpoint: recompute the activations of blocks in the backward pass instead of storing them. This saves
             memory and takes about a third more time.
-        num_heads: Number of attention heads. It applies where ``num_head_channels`` is -1.
-        num_head_channels: Number of channels per attention head, or -1 to use ``num_heads``.
-        use_scale_shift_norm: The embedding scales and shifts normalised activations instead of being added to them.
-        resblock_updown: Residual blocks do the resampling.
-        use_new_attention_order: Layout of the attention projections, see
+        num_heads: number of attention heads. It applies where ``num_head_channels`` is -1.
+        num_head_channels: number of channels per attention head, or -1 to use ``num_heads``.
+        use_scale_shift_norm: the embedding scales and shifts normalised activations instead of being added to them.
+        resblock_updown: residual blocks do the resampling.
+        use_new_attention_order: layout of the attention projections, see
             :class:`~monai_minority.networks.adm.attention.AttentionBlock`.
 
     Raises:
-        TypeError: If a required setting is missing.
-        ValueError: If a setting is out of range, or a level's channels are not a multiple of 32.
+        TypeError: if a required setting is missing.
+        ValueError: if a setting is out of range, or a level's channels are not a multiple of 32.
 
     Example:
         >>> from monai_minority.networks import ADMConfig, ADMEncoder, ADMUNet
@@ -122,12 +122,12 @@ class ADMConfig:
         """Build a configuration from keyword arguments, or change some settings of a given one.
 
         Args:
-            config: Configuration to start from, or ``None``.
-            settings: Values by name.
-            also: Other names that the caller accepts. They are suggested for misspelt names too.
+            config: configuration to start from, or ``None``.
+            settings: values by name.
+            also: other names that the caller accepts. They are suggested for misspelt names too.
 
         Raises:
-            TypeError: If a name is unknown; the message gives the nearest known name.
+            TypeError: if a name is unknown; the message gives the nearest known name.
         """
         known = [field.name for field in fields(cls)]
         for name, value in settings.items():

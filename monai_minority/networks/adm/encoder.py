@@ -16,23 +16,44 @@ _HIDDEN = 2048
 
 
 class ADMEncoder(ADMBase):
-    """The noise-aware classifier of Dhariwal and Nichol (2021): their U-Net's encoder with a pooling head.
+    """The noise-aware classifier of Dhariwal and Nichol (2021): the encoder of their U-Net with a pooling head.
 
-    With ``num_classes`` it is the class-conditional minority classifier ``p(l | x_t, c)`` (Um et al., 2024,
-    Appendix B): the label is embedded and added to the timestep's embedding, as in the U-Net.
+    With ``num_classes`` it is the class-conditional minority classifier ``p(l | x_t, c)`` of Um et al. (2024),
+    Appendix B. The label embedding is added to the timestep embedding, as in the U-Net.
 
     Args:
-        config: Settings, or ``None`` if all are given by name.
-        pool: Pooling head. ``"attention"``: the mean of the last feature map attends to its pixels; the network then
-            takes images of ``image_size`` only and needs ``num_head_channels``. ``"adaptive"``: mean of the last
-            feature map. ``"spatial"``: means of the feature maps of every block, then a hidden layer.
-            ``"spatial_v2"``: the same with a normalised hidden layer.
-        **settings: Settings by name, see :class:`ADMConfig`. They replace those of ``config``.
+        config: settings, or ``None`` if all are given by name.
+        pool: pooling head.
+
+            - ``"attention"``: the mean of the last feature map attends to its pixels. The network then takes images of
+              ``image_size`` only, and ``num_head_channels`` is required.
+            - ``"adaptive"``: mean of the last feature map.
+            - ``"spatial"``: means of the feature maps of all blocks, followed by a hidden layer.
+            - ``"spatial_v2"``: the same with a normalised hidden layer.
+        **settings: settings by name, see :class:`ADMConfig`. They replace those of ``config``.
 
     Raises:
-        TypeError: If a setting is unknown or missing; the nearest known name is given.
-        ValueError: If ``pool`` is unknown, a setting is out of range, or channels cannot be divided into the requested
-            heads.
+        TypeError: if a setting is unknown or missing. The message gives the nearest known name.
+        ValueError: if ``pool`` is unknown, a setting is out of range, or the channels cannot be divided into the
+            requested heads.
+
+    Example:
+        >>> import torch
+        >>> from monai_minority.networks import ADMEncoder
+        >>> classifier = ADMEncoder(
+        ...     image_size=16,
+        ...     in_channels=1,
+        ...     model_channels=32,
+        ...     out_channels=10,  # minority classes
+        ...     num_res_blocks=1,
+        ...     attention_resolutions=[2],
+        ...     channel_mult=[1, 2],
+        ... )
+        >>> x, timesteps = torch.zeros(2, 1, 16, 16), torch.tensor([10, 999])
+        >>> classifier(x, timesteps).shape
+        torch.Size([2, 10])
+        >>> classifier.features(x, timesteps).shape
+        torch.Size([2, 64, 8, 8])
     """
 
     _arguments_of = staticmethod(encoder_arguments)
@@ -77,12 +98,11 @@ class ADMEncoder(ADMBase):
 
         Args:
             x: noisy images ``[B, in_channels, H, W]``.
-            timesteps: ``[B]`` or ``[1]``, training indices; fractions are allowed.
-            class_labels: ``[B]`` integers, for a class-conditional encoder.
+            timesteps: ``[B]`` or ``[1]``, training indices. Fractions are allowed.
+            class_labels: integers ``[B]``, for a class-conditional encoder.
 
         Returns:
-            ``[B, feature_channels, H / downsampling, W / downsampling]`` in the type of ``x``, also under
-            autocast.
+            ``[B, feature_channels, H / downsampling, W / downsampling]`` in the type of ``x``, also under autocast.
         """
         return self.descend(x, timesteps, None, class_labels, keep=False)[1][-1].to(x.dtype)
 
@@ -93,16 +113,19 @@ class ADMEncoder(ADMBase):
         context: Tensor | None = None,
         class_labels: Tensor | None = None,
     ) -> Tensor:
-        """Logits of noisy images; the call is that of MONAI's ``DiffusionModelUNet``.
+        """Logits of noisy images. The call is that of MONAI's ``DiffusionModelUNet``.
 
         Args:
             x: noisy images ``[B, in_channels, H, W]``.
-            timesteps: ``[B]`` or ``[1]``, training indices; fractions are allowed.
-            context: must be ``None``; there is no cross-attention.
-            class_labels: ``[B]`` integers, for a class-conditional encoder.
+            timesteps: ``[B]`` or ``[1]``, training indices. Fractions are allowed.
+            context: must be ``None``. The network has no cross-attention.
+            class_labels: integers ``[B]``, for a class-conditional encoder.
 
         Returns:
             ``[B, out_channels]`` in the type of ``x``, also under autocast.
+
+        Raises:
+            ValueError: if an input has another shape or must be ``None``.
         """
         if self.pool == "attention" and x.shape[2:] != (self.image_size, self.image_size):
             raise ValueError(

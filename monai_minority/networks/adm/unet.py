@@ -13,20 +13,36 @@ from monai_minority.networks.adm.flags import unet_arguments
 
 
 class ADMUNet(ADMBase):
-    """The ablated diffusion model (ADM) of "Diffusion Models Beat GANs on Image Synthesis" (NeurIPS 2021).
+    """The U-Net of the ablated diffusion model, ADM (Dhariwal and Nichol, NeurIPS 2021).
 
-    Parameters carry the names of guided-diffusion's and improved-diffusion's checkpoints. Untrained, the last
-    convolution of every residual branch and of the network is zero, so that each block starts as the
-    identity.
+    Parameters have the names of the guided-diffusion and improved-diffusion checkpoints. In an untrained network the
+    last convolution of every residual branch and of the network is zero, so each block starts as the identity.
 
     Args:
-        config: Settings, or ``None`` if all are given by name.
-        num_heads_upsample: Number of attention heads in the ascending half, or -1 to use ``num_heads``.
-        **settings: Settings by name, see :class:`ADMConfig`. They replace those of ``config``.
+        config: settings, or ``None`` if all are given by name.
+        num_heads_upsample: number of attention heads in the ascending half, or -1 to use ``num_heads``.
+        **settings: settings by name, see :class:`ADMConfig`. They replace those of ``config``.
 
     Raises:
-        TypeError: If a setting is unknown or missing; the nearest known name is given.
-        ValueError: If a setting is out of range, or channels cannot be divided into the requested heads.
+        TypeError: if a setting is unknown or missing. The message gives the nearest known name.
+        ValueError: if a setting is out of range, or the channels cannot be divided into the requested heads.
+
+    Example:
+        >>> import torch
+        >>> from monai_minority.networks import ADMUNet
+        >>> unet = ADMUNet(
+        ...     image_size=16,
+        ...     in_channels=1,
+        ...     model_channels=32,
+        ...     out_channels=2,  # noise and variance
+        ...     num_res_blocks=1,
+        ...     attention_resolutions=[2],  # at 8 x 8 pixels
+        ...     channel_mult=[1, 2],
+        ... )
+        >>> unet(torch.zeros(2, 1, 16, 16), timesteps=torch.tensor([10, 999])).shape
+        torch.Size([2, 2, 16, 16])
+        >>> ADMUNet.from_flags(image_size=16, num_channels=32, channel_mult="1,2", learn_sigma=True).out_channels
+        6
     """
 
     _arguments_of = staticmethod(unet_arguments)
@@ -65,18 +81,21 @@ class ADMUNet(ADMBase):
         down_block_additional_residuals: Sequence[Tensor] | None = None,
         mid_block_additional_residual: Tensor | None = None,
     ) -> Tensor:
-        """Predict noise, and variances where they are learned; the call of MONAI's ``DiffusionModelUNet``.
+        """Predict the noise, and the variances if they are learned. The call is that of MONAI's ``DiffusionModelUNet``.
 
         Args:
             x: noisy images ``[B, in_channels, H, W]``.
-            timesteps: ``[B]`` or ``[1]``, training indices; fractions are allowed.
-            context: must be ``None``; there is no cross-attention.
-            class_labels: ``[B]`` integers, for a class-conditional network.
-            down_block_additional_residuals: must be ``None``; control networks are not supported.
-            mid_block_additional_residual: must be ``None``; control networks are not supported.
+            timesteps: ``[B]`` or ``[1]``, training indices. Fractions are allowed.
+            context: must be ``None``. The network has no cross-attention.
+            class_labels: integers ``[B]``, for a class-conditional network.
+            down_block_additional_residuals: must be ``None``. Control networks are not supported.
+            mid_block_additional_residual: must be ``None``. Control networks are not supported.
 
         Returns:
             ``[B, out_channels, H, W]`` in the type of ``x``, also under autocast.
+
+        Raises:
+            ValueError: if an input has another shape or must be ``None``.
         """
         if down_block_additional_residuals is not None or mid_block_additional_residual is not None:
             raise ValueError(
