@@ -1,4 +1,4 @@
-"""The Markov chain over the timesteps that are kept, in float64."""
+"""The Markov chain over the kept timesteps, in float64."""
 
 import torch
 
@@ -6,18 +6,18 @@ __all__ = ["DiffusionChain", "at_timesteps"]
 
 
 def at_timesteps(table: torch.Tensor, index: int | torch.Tensor, like: torch.Tensor) -> torch.Tensor:
-    """Read a table of coefficients at one index or at one index an image.
+    """Read a table of coefficients at one index, or at one index per image.
 
     Args:
         table: coefficients ``[T]``, float64.
-        index: position in the table; an int, a tensor of one element without dimensions, or ``[B]``.
-        like: images ``[B, ...]`` that the result is to be multiplied with.
+        index: position in the table: an integer, a tensor without dimensions, or ``[B]``.
+        like: images ``[B, ...]`` that the result is multiplied with.
 
     Returns:
         Coefficients that broadcast over ``like``, in its precision (at least float32).
 
     Raises:
-        ValueError: if ``index`` is not integer, has more than one dimension, or leaves ``0 ... T - 1``.
+        ValueError: if ``index`` is not an integer, has more than one dimension, or is outside ``0 ... T - 1``.
     """
     dtype = torch.promote_types(like.dtype, torch.float32)
     steps = len(table)
@@ -44,27 +44,37 @@ def at_timesteps(table: torch.Tensor, index: int | torch.Tensor, like: torch.Ten
 
 
 class DiffusionChain:
-    """Betas and posterior of a diffusion process that visits only some of its training timesteps.
+    """Betas and posterior of a diffusion process that visits a subset of its training timesteps.
 
-    Between two kept timesteps the noise added is that of all the training steps between them, so every
-    marginal is the training one (Nichol & Dhariwal, 2021, Section 4). All tables have one float64 entry a
-    kept timestep, ascending.
+    The noise added between two kept timesteps is that of all training steps between them, so every marginal equals the
+    training marginal (Nichol and Dhariwal, 2021, Section 4). All tables are float64 with one entry per kept timestep,
+    in ascending order.
 
     Attributes:
-        timesteps: training indices of the kept steps, ``[S]``, int64.
-        alphas_cumprod: cumulative products at the kept steps.
-        alphas_cumprod_prev: the same at the next earlier kept step; 1 before the first.
+        timesteps: training indices of the kept steps ``[S]``, int64.
+        alphas_cumprod: cumulative products of the alphas at the kept steps.
+        alphas_cumprod_prev: the same at the previous kept step; 1 before the first step.
         betas: variances of the forward steps of the shortened chain.
-        posterior_variance: of ``q(x_prev | x_t, x_0)``; 0 at the first step.
-        posterior_log_variance: its logarithm, the first entry replaced by the second.
-        fixed_large_variance: the betas, the first entry replaced by the posterior variance of the second
-            step.
+        posterior_variance: variance of ``q(x_prev | x_t, x_0)``; 0 at the first step.
+        posterior_log_variance: its logarithm, with the first entry replaced by the second.
+        fixed_large_variance: the betas, with the first entry replaced by the second posterior variance.
         x0_coefficient: weight of ``x_0`` in the posterior mean.
         xt_coefficient: weight of ``x_t`` in the posterior mean.
 
     Args:
-        alphas_cumprod: cumulative products of the training chain, ``[T]``.
-        timesteps: kept training indices, ascending; ``None`` keeps all.
+        alphas_cumprod: cumulative products of the training chain ``[T]``.
+        timesteps: kept training indices in ascending order. ``None`` keeps all.
+
+    Example:
+        >>> from monai_minority.diffusion import DiffusionChain, improved_linear
+        >>> alphas_cumprod = (1 - improved_linear(1000)).cumprod(0)
+        >>> chain = DiffusionChain(alphas_cumprod, [0, 333, 666, 999])
+        >>> len(chain), chain.index_of(666)
+        (4, 2)
+        >>> bool((chain.alphas_cumprod == alphas_cumprod[[0, 333, 666, 999]]).all())
+        True
+        >>> chain.posterior_variance[0].item()
+        0.0
     """
 
     def __init__(self, alphas_cumprod: torch.Tensor, timesteps: list[int] | None = None) -> None:
@@ -106,18 +116,17 @@ class DiffusionChain:
         return index
 
     def posterior_mean(self, x0: torch.Tensor, x_t: torch.Tensor, index: int | torch.Tensor) -> torch.Tensor:
-        """Mean of ``q(x_prev | x_t, x_0)`` (Ho et al., 2020, Eq. 7), ``[B, C, ...]``."""
+        """Mean ``[B, C, ...]`` of ``q(x_prev | x_t, x_0)`` (Ho et al., 2020, Eq. 7)."""
         weight_x0 = at_timesteps(self.x0_coefficient, index, x_t)
         weight_xt = at_timesteps(self.xt_coefficient, index, x_t)
         return weight_x0 * x0 + weight_xt * x_t
 
     def mixed_log_variance(self, fraction: torch.Tensor, index: int | torch.Tensor) -> torch.Tensor:
-        """Learned range: log-space mixture of the posterior variance and beta (Nichol & Dhariwal, 2021, Eq.
-        15).
+        """Learned range: log-space mixture of the posterior variance and beta (Nichol and Dhariwal, 2021, Eq. 15).
 
         Args:
-            fraction: what the network gives, ``[B, C, ...]``; -1 is the posterior variance, 1 is beta.
-            index: position in the chain, one or one an image.
+            fraction: output of the network ``[B, C, ...]``. -1 gives the posterior variance, 1 gives beta.
+            index: position in the chain, one for all images or one per image.
         """
         low = at_timesteps(self.posterior_log_variance, index, fraction)
         high = at_timesteps(self.betas.log(), index, fraction)

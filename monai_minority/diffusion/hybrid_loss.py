@@ -1,4 +1,4 @@
-"""The hybrid loss of Nichol & Dhariwal (2021), with which a network learns its variances."""
+"""The hybrid loss of Nichol and Dhariwal (2021) for learned variances."""
 
 import math
 from typing import Any, Literal, NamedTuple
@@ -15,13 +15,19 @@ Objective = Literal["hybrid", "mse", "kl"]
 
 
 class LossTerms(NamedTuple):
-    """Loss of each image and the terms it is made of, all ``[B]``.
+    """Loss per image and its terms, all ``[B]``.
 
     Attributes:
-        loss: what to minimise; average it over the images, weighted where timesteps are sampled by
-            importance.
+        loss: value to minimise. Average it over the images, weighted if timesteps are sampled by importance.
         mse: mean squared error of the prediction.
-        vb: term of the variational bound in bits a dimension, rescaled as it enters ``loss``.
+        vb: term of the variational bound in bits per dimension, scaled as it enters ``loss``.
+
+    Example:
+        >>> import torch
+        >>> from monai_minority.diffusion import LossTerms
+        >>> terms = LossTerms(torch.tensor([0.75, 0.5]), torch.tensor([0.5, 0.25]), torch.tensor([0.25, 0.25]))
+        >>> terms.loss.mean().item()
+        0.625
     """
 
     loss: torch.Tensor
@@ -30,22 +36,35 @@ class LossTerms(NamedTuple):
 
 
 class HybridLoss(torch.nn.Module):
-    """Mean squared error plus the variational bound, one value an image.
+    """Mean squared error plus the variational bound, one value per image.
 
-    ``hybrid`` (default) is ``mse + vb``: the bound teaches the variances alone, its gradient being stopped at
-    the mean (Nichol & Dhariwal, 2021, Eq. 16). ``kl`` is T times the bound, for mean and variances, an
-    estimate of the whole bound. ``mse`` is the simple loss of Ho et al. (2020). The terms of all are reported
-    with each.
+    Each objective reports the terms of all:
+
+    - ``hybrid`` (default): ``mse + vb``. The bound trains the variances only, because its gradient is stopped at the
+      mean (Nichol and Dhariwal, 2021, Eq. 16).
+    - ``kl``: T times the bound, for mean and variances. This estimates the whole bound.
+    - ``mse``: the simple loss of Ho et al. (2020).
 
     Args:
-        scheduler: a scheduler of this package or of MONAI, read for ``alphas_cumprod`` (the training chain,
-            whatever steps it samples with) and ``prediction_type``.
+        scheduler: scheduler of this package or of MONAI. Its ``alphas_cumprod`` (the training chain, whatever its
+            sampling steps) and ``prediction_type`` are read.
         objective: ``hybrid``, ``mse`` or ``kl``.
-        rescale: in ``hybrid``, multiply the bound by T / 1000, so that its part of the loss is that of a
-            chain of 1000 steps (``rescale_learned_sigmas`` of guided-diffusion).
+        rescale: multiply the bound by T / 1000 in ``hybrid``, so that it has the weight of a chain of 1000 steps
+            (``rescale_learned_sigmas`` of guided-diffusion).
 
     Raises:
         ValueError: if ``objective`` is unknown.
+
+    Example:
+        >>> import torch
+        >>> from monai_minority.diffusion import HybridLoss, RespacedDDPMScheduler
+        >>> scheduler = RespacedDDPMScheduler(1000)
+        >>> x_0, noise, timesteps = torch.zeros(2, 1, 4, 4), torch.randn(2, 1, 4, 4), torch.tensor([10, 500])
+        >>> x_t = scheduler.add_noise(x_0, noise, timesteps)
+        >>> model_output = torch.cat([noise, torch.zeros_like(noise)], dim=1)  # exact noise, and a variance
+        >>> terms = HybridLoss(scheduler)(model_output, x_0, x_t, timesteps, noise)
+        >>> terms.mse.tolist(), terms.vb.shape
+        ([0.0, 0.0], torch.Size([2]))
     """
 
     def __init__(self, scheduler: Any, objective: Objective = "hybrid", rescale: bool = True) -> None:
@@ -70,21 +89,21 @@ class HybridLoss(torch.nn.Module):
         timesteps: torch.Tensor,
         noise: torch.Tensor,
     ) -> LossTerms:
-        """Loss of each image.
+        """Loss per image.
 
         Args:
-            model_output: of the network for ``x_t``: ``[B, 2 C, ...]``, or ``[B, C, ...]`` for ``mse`` and
-                ``kl``, whose bound then takes the posterior variance.
+            model_output: output of the network for ``x_t``: ``[B, 2 C, ...]``, or ``[B, C, ...]`` for ``mse`` and
+                ``kl``. The bound then uses the posterior variance.
             x_0: clean images ``[B, C, ...]`` in [-1, 1].
-            x_t: the images noised, ``scheduler.add_noise(x_0, noise, timesteps)``.
-            timesteps: training indices ``0 ... T - 1``, ``[B]``.
-            noise: standard normal noise in ``x_t``, ``[B, C, ...]``.
+            x_t: noised images, ``scheduler.add_noise(x_0, noise, timesteps)``.
+            timesteps: training indices ``[B]`` in ``0 ... T - 1``.
+            noise: standard normal noise ``[B, C, ...]`` in ``x_t``.
 
         Returns:
             Loss and terms, ``[B]`` each.
 
         Raises:
-            ValueError: if the network learns no variance but the objective is ``hybrid``.
+            ValueError: if the objective is ``hybrid`` and the network does not learn its variances.
         """
         prediction, variance = split_variance(model_output, x_t)
         if variance is None and self.objective == "hybrid":
@@ -107,15 +126,15 @@ class HybridLoss(torch.nn.Module):
         x_t: torch.Tensor,
         timesteps: torch.Tensor,
     ) -> torch.Tensor:
-        """The term ``L_t`` of the variational bound, in bits a dimension.
+        """The term ``L_t`` of the variational bound, in bits per dimension.
 
-        ``KL(q(x_prev | x_t, x_0) || p(x_prev | x_t))``, and at t = 0 the negative log-likelihood of the image
+        It is ``KL(q(x_prev | x_t, x_0) || p(x_prev | x_t))``. At t = 0 it is the negative log-likelihood of the image
         under a Gaussian discretised to 256 grey levels (Ho et al., 2020, Eq. 13).
 
         Args:
             prediction: ``[B, C, ...]``, of the scheduler's prediction type.
-            variance: learned range ``[B, C, ...]`` (its logarithm if the scheduler's ``variance_type`` is
-                ``learned``); ``None`` takes the posterior variance.
+            variance: learned range ``[B, C, ...]`` (its logarithm if the scheduler's ``variance_type`` is ``learned``).
+                ``None`` uses the posterior variance.
             x_0: clean images ``[B, C, ...]`` in [-1, 1].
             x_t: noised images ``[B, C, ...]``.
             timesteps: training indices ``[B]``.
@@ -150,17 +169,17 @@ class HybridLoss(torch.nn.Module):
 
 
 def discretised_log_likelihood(x: torch.Tensor, mean: torch.Tensor, log_variance: torch.Tensor) -> torch.Tensor:
-    """Log-probability of grey levels under a Gaussian that is integrated over each level's bin.
+    """Log-probability of grey levels under a Gaussian that is integrated over the bin of each level.
 
     Args:
-        x: images of 256 grey levels mapped to [-1, 1], of any shape; a bin is 2 / 255 wide, the outer ones
+        x: images of 256 grey levels mapped to [-1, 1], of any shape. A bin is 2 / 255 wide; the outer bins are
             unbounded.
-        mean: of the Gaussian, same shape.
-        log_variance: of the Gaussian, same shape.
+        mean: mean of the Gaussian, of the same shape.
+        log_variance: logarithm of its variance, of the same shape.
 
     Returns:
-        Log-probability (natural) of each pixel. The normal distribution function is the tanh approximation of
-        the published models (Page, 1977; error below 4e-4), so that bounds compare with theirs.
+        Natural log-probability per pixel. The normal distribution function is the tanh approximation of the published
+        models (Page, 1977; error below 4e-4), so the bounds are comparable with theirs.
     """
     half_bin = 1 / 255
     precision = (-0.5 * log_variance).exp()

@@ -1,4 +1,4 @@
-"""What the respaced DDPM and DDIM schedulers share: schedule, kept timesteps, denoising, guidance."""
+"""The common base of the respaced DDPM and DDIM schedulers: schedule, kept timesteps, denoising and guidance."""
 
 import warnings
 from collections.abc import Sequence
@@ -18,25 +18,34 @@ GuidanceMode = Literal["mean", "score"]
 
 
 class RespacedScheduler(Scheduler):
-    """Base of the schedulers that sample with fewer steps than the network was trained on.
+    """Base of schedulers that sample with fewer steps than the network was trained with.
 
-    ``alphas_cumprod``, ``betas`` and ``alphas`` always describe the T training steps, in float64. The
-    shortened chain that :meth:`set_timesteps` builds is kept apart in ``chain``; the step before a kept
-    timestep is the next kept one.
+    ``alphas_cumprod``, ``betas`` and ``alphas`` describe the T training steps in float64. :meth:`set_timesteps` builds
+    the shortened chain in ``chain``. The step that follows a kept timestep is the next kept one.
 
     Args:
-        num_train_timesteps: length T of the chain the network was trained on.
-        schedule: name in MONAI's ``NoiseSchedules``; besides MONAI's own, ``improved_linear`` (default; right
-            at every T), ``improved_scaled_linear`` and ``improved_cosine``.
+        num_train_timesteps: length T of the training chain.
+        schedule: name in MONAI's ``NoiseSchedules``. This package adds ``improved_linear`` (default, valid for every
+            T), ``improved_scaled_linear`` and ``improved_cosine``.
         clip_sample: clip the estimate of ``x_0`` at each step.
-        prediction_type: what the network predicts: ``epsilon``, ``sample`` or ``v_prediction``.
+        prediction_type: output of the network: ``epsilon``, ``sample`` or ``v_prediction``.
         clip_sample_min: lower end of the clipping range.
         clip_sample_max: upper end of the clipping range.
-        rescale_timesteps: the network was trained on ``t * 1000 / T``; see :meth:`network_timesteps`.
-        schedule_args: arguments of the schedule, such as ``beta_start``.
+        rescale_timesteps: the network was trained with ``t * 1000 / T``, see :meth:`network_timesteps`.
+        **schedule_args: arguments of the schedule, such as ``beta_start``.
 
     Raises:
         ValueError: if an argument is out of range.
+
+    Example:
+        >>> import torch
+        >>> from monai_minority.diffusion import RespacedScheduler
+        >>> scheduler = RespacedScheduler(1000)
+        >>> scheduler.set_timesteps(5)
+        >>> scheduler.timesteps.tolist()
+        [999, 749, 500, 250, 0]
+        >>> scheduler.add_noise(torch.zeros(2, 1, 4, 4), torch.ones(2, 1, 4, 4), torch.tensor([0, 999])).amax((1, 2, 3))
+        tensor([0.0100, 1.0000])
     """
 
     def __init__(
@@ -79,15 +88,15 @@ class RespacedScheduler(Scheduler):
     def set_timesteps(
         self, num_inference_steps: int | str | Sequence[int], device: str | torch.device | None = None
     ) -> None:
-        """Choose the timesteps to sample with and build the chain through them.
+        """Choose the sampling timesteps and build the chain through them.
 
         Args:
-            num_inference_steps: a number of steps, ``"ddim25"``, or counts a section (``[10, 15, 20]``,
-                ``"10,15,20"``); see :func:`~monai_minority.diffusion.space_timesteps`.
-            device: where ``timesteps`` is to be.
+            num_inference_steps: number of steps, ``"ddim25"``, or number of steps per section (``[10, 15, 20]`` or
+                ``"10,15,20"``), see :func:`~monai_minority.diffusion.space_timesteps`.
+            device: device of ``timesteps``.
 
         Raises:
-            ValueError: if the chain cannot be divided so.
+            ValueError: if the chain cannot be divided in this way.
         """
         kept = space_timesteps(self.num_train_timesteps, num_inference_steps)
         self.chain = DiffusionChain(self.alphas_cumprod, kept)
@@ -95,20 +104,22 @@ class RespacedScheduler(Scheduler):
         self.timesteps = self.chain.timesteps.flip(0).to(device)
 
     def network_timesteps(self, timesteps: int | torch.Tensor) -> torch.Tensor:
-        """Timesteps in the form the network was trained on.
+        """Timesteps in the form that the network was trained with.
+
+        MONAI's inferers pass the plain indices, so a network with rescaled timesteps needs the inferers of this
+        package.
 
         Args:
             timesteps: training indices ``0 ... T - 1``, of any shape.
 
         Returns:
-            float32 of the same shape: the indices, times 1000 / T if ``rescale_timesteps`` is on. MONAI's
-            inferers feed the bare indices, so a network with rescaled timesteps needs this package's.
+            float32 of the same shape: the indices, times 1000 / T if ``rescale_timesteps`` is true.
         """
         fed = torch.as_tensor(timesteps).float()
         return fed * (REFERENCE_STEPS / self.num_train_timesteps) if self.rescale_timesteps else fed
 
     def add_noise(self, original_samples: torch.Tensor, noise: torch.Tensor, timesteps: torch.Tensor) -> torch.Tensor:
-        """Noise images to given timesteps (Eq. 1), leaving the float64 tables as they are.
+        """Add noise to images at given timesteps (Um et al., 2024, Eq. 1).
 
         Args:
             original_samples: clean images ``[B, C, ...]``.

@@ -1,4 +1,4 @@
-"""DDIM sampling on a chain of any of the training timesteps."""
+"""DDIM sampling on any subset of the training timesteps."""
 
 import torch
 
@@ -9,15 +9,24 @@ __all__ = ["RespacedDDIMScheduler"]
 
 
 class RespacedDDIMScheduler(RespacedScheduler):
-    """DDIM (Song et al., 2021) on a chain of any of the training timesteps.
+    """DDIM sampler (Song et al., 2021) on any subset of the training timesteps.
 
-    MONAI's ``DDIMScheduler`` assumes a constant stride of ``T // N`` whatever steps are kept, and after
-    clipping ``x_0`` goes on with the noise of the unclipped one; here the noise is that of the clipped
-    ``x_0``.
+    MONAI's ``DDIMScheduler`` assumes a constant stride of ``T // N`` and, after clipping ``x_0``, continues with the
+    noise of the unclipped one. This scheduler uses the kept timesteps and the noise of the clipped ``x_0``. It ignores
+    learned variances, because ``eta`` determines the variance of DDIM.
 
-    The arguments are those of :class:`~monai_minority.diffusion.respaced.RespacedScheduler`. A learned
-    variance is
-    ignored: the variance of DDIM is fixed by ``eta``.
+    The arguments are those of :class:`~monai_minority.diffusion.RespacedScheduler`.
+
+    Example:
+        >>> import torch
+        >>> from monai_minority.diffusion import RespacedDDIMScheduler
+        >>> scheduler = RespacedDDIMScheduler(1000)
+        >>> scheduler.set_timesteps("ddim25")
+        >>> x = torch.randn(2, 1, 4, 4)
+        >>> for timestep in scheduler.timesteps:
+        ...     x, x_0 = scheduler.step(torch.zeros_like(x), timestep, x)  # a network that predicts no noise
+        >>> x.shape, bool((x_0.abs() <= 1).all())
+        (torch.Size([2, 1, 4, 4]), True)
     """
 
     def step(
@@ -31,28 +40,26 @@ class RespacedDDIMScheduler(RespacedScheduler):
         noise: torch.Tensor | None = None,
         generator: torch.Generator | None = None,
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Go from one kept timestep to the next (Song et al., 2021, Eq. 12).
+        """Step from one kept timestep to the next (Song et al., 2021, Eq. 12).
 
         Args:
-            model_output: ``[B, C, ...]``; of ``[B, 2 C, ...]`` the variance is ignored.
-            timestep: training index of ``sample``; one of ``timesteps``.
+            model_output: ``[B, C, ...]``, or ``[B, 2 C, ...]`` with a variance that is ignored.
+            timestep: training index of ``sample``, one of ``timesteps``.
             sample: ``x_t``, ``[B, C, ...]``.
-            guidance: gradient to add to the score, ``[B, C, ...]``, scale included.
-            mode: ``score`` moves the noise estimate by ``-sqrt(1 - a_t)`` x gradient (Dhariwal & Nichol,
-                2021, Algorithm 2); ``mean`` moves the mean by variance x gradient and so needs ``eta`` above
-                0.
-            eta: share of the ancestral noise: 0 is deterministic, 1 has the variance of the DDPM posterior.
-            noise: standard normal ``[B, C, ...]`` to use; drawn if ``None`` and needed. The last step adds
-                none.
-            generator: source of the noise that is drawn.
+            guidance: gradient ``[B, C, ...]`` to add to the score, scale included.
+            mode: ``score`` shifts the noise estimate by ``-sqrt(1 - a_t)`` x gradient (Dhariwal and Nichol, 2021,
+                Algorithm 2). ``mean`` shifts the mean by variance x gradient and requires ``eta`` above 0.
+            eta: fraction of the ancestral noise. 0 is deterministic; 1 has the variance of the DDPM posterior.
+            noise: standard normal noise ``[B, C, ...]``. ``None`` draws it if needed. The last step adds none.
+            generator: random generator for the drawn noise.
 
         Returns:
             The sample at the next kept timestep and the estimate of ``x_0`` (guided in ``score`` mode), both
             ``[B, C, ...]`` in the type of ``sample``.
 
         Raises:
-            ValueError: if the timestep is not kept, a shape does not fit, ``eta`` is not in [0, 1], or
-                guidance comes in ``mean`` mode at ``eta`` 0, where the variance is 0 and it would do nothing.
+            ValueError: if the timestep is not kept, a shape does not fit, ``eta`` is not in [0, 1], or guidance is
+                given in ``mean`` mode at ``eta`` 0, where it would have no effect.
         """
         if not 0 <= eta <= 1:
             raise ValueError(f"eta must be in [0, 1], got {eta}.")

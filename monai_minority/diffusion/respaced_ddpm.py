@@ -1,4 +1,4 @@
-"""Ancestral sampling that is right at any number of steps."""
+"""Ancestral sampling that is correct for any number of steps."""
 
 from typing import Any
 
@@ -12,22 +12,33 @@ __all__ = ["RespacedDDPMScheduler"]
 
 
 class RespacedDDPMScheduler(RespacedScheduler):
-    """Ancestral sampler of DDPM (Eq. 3) on a chain of any of the training timesteps.
+    """Ancestral sampler of DDPM (Um et al., 2024, Eq. 3) on any subset of the training timesteps.
 
-    MONAI's ``DDPMScheduler`` takes ``timestep - 1`` as the previous step whatever steps are kept, so with 250
-    of 1000 it undoes a quarter of the noise it should; and it mixes learned variances in linear space.
+    MONAI's ``DDPMScheduler`` takes ``timestep - 1`` as the previous step whatever steps are kept, so with 250 of 1000
+    steps it removes only a quarter of the noise. It also mixes learned variances in linear space. This scheduler uses
+    the kept timesteps and mixes in log space.
 
     Args:
-        num_train_timesteps: see :class:`~monai_minority.diffusion.respaced.RespacedScheduler`.
+        num_train_timesteps: see :class:`~monai_minority.diffusion.RespacedScheduler`.
         schedule: see there.
-        variance_type: ``fixed_small`` (the posterior's), ``fixed_large`` (the betas), ``learned`` (the
-            network gives the logarithm) or ``learned_range`` (the network gives a place between the first
-            two). ``None`` (default) takes ``learned_range`` if the network has twice the channels of the
-            image, else ``fixed_small``.
-        kwargs: see there.
+        variance_type: ``fixed_small`` (posterior variance), ``fixed_large`` (betas), ``learned`` (the network gives the
+            logarithm) or ``learned_range`` (the network interpolates between the first two). ``None`` (default) means
+            ``learned_range`` if the network has twice the channels of the image, else ``fixed_small``.
+        **kwargs: see there.
 
     Raises:
         ValueError: if an argument is out of range.
+
+    Example:
+        >>> import torch
+        >>> from monai_minority.diffusion import RespacedDDPMScheduler
+        >>> scheduler = RespacedDDPMScheduler(1000)
+        >>> scheduler.set_timesteps(10)
+        >>> x, gradient = torch.randn(2, 1, 4, 4), torch.ones(2, 1, 4, 4)
+        >>> for timestep in scheduler.timesteps:
+        ...     x, x_0 = scheduler.step(torch.zeros_like(x), timestep, x, guidance=gradient)
+        >>> x.shape, bool((x_0.abs() <= 1).all())
+        (torch.Size([2, 1, 4, 4]), True)
     """
 
     def __init__(
@@ -54,19 +65,19 @@ class RespacedDDPMScheduler(RespacedScheduler):
         noise: torch.Tensor | None = None,
         generator: torch.Generator | None = None,
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Go from one kept timestep to the next.
+        """Step from one kept timestep to the next.
 
         Args:
             model_output: ``[B, C, ...]``, or ``[B, 2 C, ...]`` with the variance.
-            timestep: training index of ``sample``; one of ``timesteps``.
+            timestep: training index of ``sample``, one of ``timesteps``.
             sample: ``x_t``, ``[B, C, ...]``.
-            guidance: gradient to add to the score, ``[B, C, ...]``, scale included.
-            mode: ``mean`` moves the posterior mean by variance x gradient (Dhariwal & Nichol, 2021, Algorithm
-                1); ``score`` moves the noise estimate by ``-sqrt(1 - a_t)`` x gradient, which keeps its
-                strength when steps are few.
-            eta: belongs to DDIM; here it must be 0.
-            noise: standard normal ``[B, C, ...]`` to use; drawn if ``None``. The last step adds none.
-            generator: source of the noise that is drawn.
+            guidance: gradient ``[B, C, ...]`` to add to the score, scale included.
+            mode: ``mean`` shifts the posterior mean by variance x gradient (Dhariwal and Nichol, 2021, Algorithm 1).
+                ``score`` shifts the noise estimate by ``-sqrt(1 - a_t)`` x gradient, whose effect does not shrink with
+                few steps.
+            eta: argument of DDIM. It must be 0.
+            noise: standard normal noise ``[B, C, ...]``. ``None`` draws it. The last step adds none.
+            generator: random generator for the drawn noise.
 
         Returns:
             The sample at the next kept timestep and the estimate of ``x_0`` (guided in ``score`` mode), both

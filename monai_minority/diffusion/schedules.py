@@ -1,13 +1,13 @@
-"""Noise schedules in float64, and the choice of the timesteps that sampling keeps.
+"""Noise schedules in float64, and the choice of sampling timesteps.
 
-Importing this module adds three entries to MONAI's ``NoiseSchedules``; any MONAI scheduler then takes them by
-name. MONAI's own entries keep their names and behaviour. They differ from ours where it matters:
+Importing this module adds three entries to MONAI's ``NoiseSchedules``, which any MONAI scheduler accepts by name.
+MONAI's own entries are unchanged. The differences are:
 
 ==========================  ==============================================================================
 ``improved_linear``         ``linear_beta`` with its ends scaled by 1000 / T, so that the chain ends in the
-                            same noise at every T (at 4000 ``linear_beta`` is 4 times too large)
+                            same noise for every T (``linear_beta`` is 4 times too large for T = 4000)
 ``improved_scaled_linear``  ``scaled_linear_beta``, scaled in the same way
-``improved_cosine``         ``cosine`` in float64: float32 loses most digits of a long chain's first betas
+``improved_cosine``         ``cosine`` in float64; float32 loses most digits of a long chain's first betas
 ==========================  ==============================================================================
 """
 
@@ -42,14 +42,21 @@ def improved_linear(num_train_timesteps: int, beta_start: float = 1e-4, beta_end
 
     Args:
         num_train_timesteps: length T of the chain.
-        beta_start: first beta of a chain of 1000 steps; scaled by 1000 / T.
-        beta_end: last beta of a chain of 1000 steps; scaled by 1000 / T.
+        beta_start: first beta of a chain of 1000 steps. It is scaled by 1000 / T.
+        beta_end: last beta of a chain of 1000 steps. It is scaled by 1000 / T.
 
     Returns:
         Betas ``[T]``, float64.
 
     Raises:
-        ValueError: if the scaled ends leave (0, 1), as they do for the default ends and 20 steps or fewer.
+        ValueError: if the scaled ends are outside (0, 1). With the default ends this happens for T of 20 or less.
+
+    Example:
+        >>> from monai_minority.diffusion import improved_linear
+        >>> improved_linear(1000)[[0, -1]].tolist()
+        [0.0001, 0.02]
+        >>> improved_linear(4000)[[0, -1]].tolist()
+        [2.5e-05, 0.005]
     """
     start, end = _scaled_ends(num_train_timesteps, beta_start, beta_end)
     return torch.linspace(start, end, num_train_timesteps, dtype=torch.float64)
@@ -59,19 +66,24 @@ def improved_linear(num_train_timesteps: int, beta_start: float = 1e-4, beta_end
 def improved_scaled_linear(
     num_train_timesteps: int, beta_start: float = 8.5e-4, beta_end: float = 1.2e-2
 ) -> torch.Tensor:
-    """Schedule linear in the square root of beta (Rombach et al., 2022) for a chain of any length.
+    """Schedule that is linear in the square root of beta (Rombach et al., 2022), for a chain of any length.
 
     Args:
         num_train_timesteps: length T of the chain.
-        beta_start: first beta of a chain of 1000 steps; scaled by 1000 / T. The default is that of latent
+        beta_start: first beta of a chain of 1000 steps. It is scaled by 1000 / T. The default is that of latent
             diffusion.
-        beta_end: last beta of a chain of 1000 steps; scaled by 1000 / T.
+        beta_end: last beta of a chain of 1000 steps. It is scaled by 1000 / T.
 
     Returns:
         Betas ``[T]``, float64.
 
     Raises:
-        ValueError: if the scaled ends leave (0, 1).
+        ValueError: if the scaled ends are outside (0, 1).
+
+    Example:
+        >>> from monai_minority.diffusion import improved_scaled_linear
+        >>> [round(beta, 6) for beta in improved_scaled_linear(1000)[[0, -1]].tolist()]
+        [0.00085, 0.012]
     """
     start, end = _scaled_ends(num_train_timesteps, beta_start, beta_end)
     return torch.linspace(start**0.5, end**0.5, num_train_timesteps, dtype=torch.float64) ** 2
@@ -79,21 +91,27 @@ def improved_scaled_linear(
 
 @NoiseSchedules.add_def("improved_cosine", "Cosine schedule of Nichol & Dhariwal in float64, betas at most 0.999")
 def improved_cosine(num_train_timesteps: int, s: float = 8e-3, max_beta: float = 0.999) -> torch.Tensor:
-    """Cosine schedule of Nichol & Dhariwal (2021), Eq. 17.
+    """Cosine schedule of Nichol and Dhariwal (2021), Eq. 17.
 
-    The betas are those of the discrete chain through ``cos^2(pi / 2 * (t / T + s) / (1 + s))``, cut at
+    The betas are those of the discrete chain through ``cos^2(pi / 2 * (t / T + s) / (1 + s))``, limited to
     ``max_beta``.
 
     Args:
         num_train_timesteps: length T of the chain.
-        s: offset that keeps the first betas from vanishing.
-        max_beta: largest beta; the last one would be 1, which no reverse step can undo.
+        s: offset that keeps the first betas above zero.
+        max_beta: largest beta. Without it the last beta would be 1, which no reverse step can undo.
 
     Returns:
         Betas ``[T]``, float64.
 
     Raises:
         ValueError: if ``num_train_timesteps`` is below 1 or ``max_beta`` is not in (0, 1).
+
+    Example:
+        >>> from monai_minority.diffusion import improved_cosine
+        >>> betas = improved_cosine(1000)
+        >>> betas.shape, betas.max().item()
+        (torch.Size([1000]), 0.999)
     """
     if num_train_timesteps < 1:
         raise ValueError(f"num_train_timesteps must be at least 1, got {num_train_timesteps}.")
@@ -105,23 +123,31 @@ def improved_cosine(num_train_timesteps: int, s: float = 8e-3, max_beta: float =
 
 
 def space_timesteps(num_timesteps: int, sections: int | str | Sequence[int]) -> list[int]:
-    """Choose the training timesteps that a shorter chain keeps, as guided-diffusion does.
+    """Choose the training timesteps of a shorter chain, as guided-diffusion does.
 
-    The chain is divided into sections of equal length (the first ones a step longer where T does not divide),
-    and in each section a given number of steps is kept, evenly spaced from its first step to its last.
+    The chain is divided into sections of equal length. The first sections are one step longer if T is not divisible. In
+    each section a given number of steps is kept, evenly spaced from its first step to its last.
 
     Args:
         num_timesteps: length T of the training chain.
-        sections: one count for the whole chain (``250`` or ``"250"``), a count a section (``[10, 15, 20]`` or
-            ``"10,15,20"``), or ``"ddimN"`` for N steps at a constant integer stride from 0 (Song et al.,
-            2021).
+        sections: one number for the whole chain (``250`` or ``"250"``), one number per section (``[10, 15, 20]`` or
+            ``"10,15,20"``), or ``"ddimN"`` for N steps with a constant integer stride from 0 (Song et al., 2021).
 
     Returns:
         Kept timesteps in ascending order, each in ``0 ... T - 1``.
 
     Raises:
-        ValueError: if a count is not a number, is larger than its section, none is positive, or no stride
-            gives N.
+        ValueError: if a number cannot be read or is larger than its section, no number is positive, or no stride gives
+            N steps.
+
+    Example:
+        >>> from monai_minority.diffusion import space_timesteps
+        >>> space_timesteps(1000, 5)
+        [0, 250, 500, 749, 999]
+        >>> space_timesteps(1000, "ddim5")
+        [0, 200, 400, 600, 800]
+        >>> space_timesteps(10, "2,1")
+        [0, 4, 5]
     """
     if isinstance(sections, str) and sections.startswith("ddim"):
         wanted = sum(_counts(sections.removeprefix("ddim"), sections, most=1))

@@ -1,4 +1,4 @@
-"""Noise that belongs to an image, not to the batch it rides in."""
+"""Noise that depends on the seed of an image, not on its batch."""
 
 from collections.abc import Iterable, Sequence
 
@@ -7,18 +7,26 @@ from torch import Tensor
 
 
 class SeededNoise:
-    """One random stream an image, so that its noise depends on its seed and on nothing else.
+    """One random stream per image. The noise of an image depends on its seed only.
 
-    The streams live on the CPU: the same seed gives the same bits on every device, in any batch and in any
-    process.
+    The streams are on the CPU. A seed gives the same bits on every device, in every batch and in every process.
 
     Args:
-        seeds: integer seeds ``[B]``, one an image.
-        shape: shape ``(C, H, W)`` of one image.
-        device: where the noise is wanted.
+        seeds: integer seeds ``[B]``, one per image.
+        shape: shape ``(C, H, W)`` of an image.
+        device: device of the returned noise.
 
     Raises:
         ValueError: if there is no seed.
+
+    Example:
+        >>> from monai_minority.diffusion import SeededNoise
+        >>> pair, alone = SeededNoise([7, 8], (1, 4, 4)), SeededNoise([8], (1, 4, 4))
+        >>> first = pair()
+        >>> first.shape, bool((first[1] == alone()[0]).all())
+        (torch.Size([2, 1, 4, 4]), True)
+        >>> pair.integers(10).shape
+        torch.Size([2])
     """
 
     def __init__(self, seeds: Iterable[int] | Tensor, shape: Sequence[int], device: torch.device | str = "cpu") -> None:
@@ -30,7 +38,7 @@ class SeededNoise:
         self._device = torch.device(device)
 
     def __call__(self) -> Tensor:
-        """The next standard normal noise of every stream, float32 ``[B, C, H, W]``."""
+        """Draw the next standard normal noise of every stream, float32 ``[B, C, H, W]``."""
         noise = torch.empty(
             len(self._streams),
             *self._shape,
@@ -41,6 +49,6 @@ class SeededNoise:
         return noise.to(self._device, non_blocking=True)
 
     def integers(self, high: int) -> Tensor:
-        """The next integer of every stream, uniform in ``0 … high - 1``: int64 ``[B]``."""
+        """Draw the next integer of every stream, uniform in ``0 ... high - 1``, int64 ``[B]``."""
         drawn = [torch.randint(high, (), generator=stream) for stream in self._streams]
         return torch.stack(drawn).to(self._device)

@@ -1,4 +1,4 @@
-"""Which noise levels a training batch gets: uniformly drawn ones, or those with the largest losses."""
+"""Samplers of the noise levels of a training batch: uniform, or in proportion to the loss."""
 
 from abc import ABC, abstractmethod
 from typing import Any
@@ -9,15 +9,26 @@ __all__ = ["LossSecondMomentTimestepSampler", "TimestepSampler", "UniformTimeste
 
 
 class TimestepSampler(ABC):
-    """Draws timesteps with given probabilities, and weights that keep the mean of the loss unbiased.
+    """Base of samplers that draw timesteps with given probabilities, and weights that keep the mean loss unbiased.
 
     Args:
         num_train_timesteps: length T of the chain.
-        generator: a CPU generator to draw from; by default a new one with torch's default seed. Its state is
-            part of :meth:`state_dict`, so a resumed run draws what an unbroken one would have drawn.
+        generator: CPU generator to draw from. ``None`` makes a new one with torch's default seed. Its state is part of
+            :meth:`state_dict`, so a resumed run draws the same timesteps as an uninterrupted one.
 
     Raises:
-        ValueError: if T is below 1 or the generator is not on the CPU.
+        ValueError: if T is below 1, or the generator is not on the CPU.
+
+    Example:
+        >>> import torch
+        >>> from monai_minority.diffusion import TimestepSampler
+        >>> class SecondHalf(TimestepSampler):
+        ...     def probabilities(self):
+        ...         weights = (torch.arange(self.num_train_timesteps) >= self.num_train_timesteps // 2).double()
+        ...         return weights / weights.sum()
+        >>> timesteps, weights = SecondHalf(1000).sample(4)
+        >>> bool((timesteps >= 500).all()), weights.tolist()
+        (True, [0.5, 0.5, 0.5, 0.5])
     """
 
     def __init__(self, num_train_timesteps: int, generator: torch.Generator | None = None) -> None:
@@ -33,7 +44,7 @@ class TimestepSampler(ABC):
 
     @abstractmethod
     def probabilities(self) -> torch.Tensor:
-        """Probability of each timestep, ``[T]``, float64, with sum 1."""
+        """Probability of each timestep ``[T]``, float64, with sum 1."""
 
     def sample(
         self,
@@ -41,16 +52,16 @@ class TimestepSampler(ABC):
         device: str | torch.device | None = None,
         generator: torch.Generator | None = None,
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Draw timesteps for a batch.
+        """Draw the timesteps of a batch.
 
         Args:
             batch_size: number B of images.
-            device: where the result is to be.
-            generator: draw from this CPU generator, such as one of the step's seed, in place of the sampler's own.
+            device: device of the result.
+            generator: CPU generator to use instead of the sampler's own, such as one seeded per step.
 
         Returns:
-            Training indices ``[B]``, int64, and importance weights ``1 / (T p)``, ``[B]``, float32, to
-            multiply the losses with.
+            Training indices ``[B]``, int64, and importance weights ``1 / (T p)`` ``[B]``, float32, to multiply the
+            losses with.
         """
         probabilities = self.probabilities()
         timesteps = torch.multinomial(
@@ -60,22 +71,29 @@ class TimestepSampler(ABC):
         return timesteps.to(device), weights.float().to(device)
 
     def update(self, timesteps: torch.Tensor, losses: torch.Tensor) -> None:  # noqa: B027
-        """Learn from the losses ``[B]``, not weighted, of a batch at its timesteps ``[B]``; by default nothing."""
+        """Update the probabilities with unweighted losses ``[B]`` at timesteps ``[B]``. The base class does nothing."""
 
     def state_dict(self) -> dict[str, Any]:
         """State of the generator, for a checkpoint."""
         return {"generator": self.generator.get_state()}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on where a checkpoint left off."""
+        """Restore the state of a checkpoint."""
         self.generator.set_state(state_dict["generator"].cpu())
 
 
 class UniformTimestepSampler(TimestepSampler):
-    """All timesteps alike; every weight is 1. The arguments are those of :class:`TimestepSampler`."""
+    """Uniform timesteps with weight 1. The arguments are those of :class:`TimestepSampler`.
+
+    Example:
+        >>> from monai_minority.diffusion import UniformTimestepSampler
+        >>> timesteps, weights = UniformTimestepSampler(1000).sample(4)
+        >>> timesteps.shape, weights.tolist()
+        (torch.Size([4]), [1.0, 1.0, 1.0, 1.0])
+    """
 
     def probabilities(self) -> torch.Tensor:
-        """``1 / T`` everywhere."""
+        """``1 / T`` for every timestep."""
         return torch.full((self.num_train_timesteps,), 1 / self.num_train_timesteps, dtype=torch.float64)
 
     def sample(
@@ -84,25 +102,33 @@ class UniformTimestepSampler(TimestepSampler):
         device: str | torch.device | None = None,
         generator: torch.Generator | None = None,
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """See :meth:`TimestepSampler.sample`; integers are drawn, with no table of probabilities."""
+        """See :meth:`TimestepSampler.sample`. Integers are drawn directly, without a table of probabilities."""
         drawn = torch.randint(self.num_train_timesteps, (batch_size,), generator=generator or self.generator)
         return drawn.to(device), torch.ones(batch_size, device=device)
 
 
 class LossSecondMomentTimestepSampler(TimestepSampler):
-    """Timesteps in proportion to the root of their mean squared loss (Nichol & Dhariwal, 2021, Eq. 18).
+    """Timesteps in proportion to their root mean squared loss (Nichol and Dhariwal, 2021, Eq. 18).
 
-    Draws uniformly until each timestep has a full history. Meant for the variational bound, whose terms
-    differ by orders of magnitude.
+    Sampling is uniform until every timestep has a full history. The sampler is meant for the variational bound, whose
+    terms differ by orders of magnitude.
 
     Args:
         num_train_timesteps: length T of the chain.
         generator: see :class:`TimestepSampler`.
-        history: number of latest losses that each timestep remembers.
-        uniform_prob: share of draws that stays uniform, so that no timestep is forgotten.
+        history: number of latest losses that are kept per timestep.
+        uniform_prob: fraction of draws that stays uniform, so that every timestep is visited.
 
     Raises:
         ValueError: if ``history`` is below 1 or ``uniform_prob`` is not in [0, 1].
+
+    Example:
+        >>> import torch
+        >>> from monai_minority.diffusion import LossSecondMomentTimestepSampler
+        >>> sampler = LossSecondMomentTimestepSampler(2, history=1, uniform_prob=0.0)
+        >>> sampler.update(torch.tensor([0, 1]), torch.tensor([3.0, 1.0]))
+        >>> sampler.probabilities().tolist()
+        [0.75, 0.25]
     """
 
     def __init__(
@@ -124,11 +150,11 @@ class LossSecondMomentTimestepSampler(TimestepSampler):
 
     @property
     def warmed_up(self) -> bool:
-        """Whether each timestep has a full history."""
+        """Whether every timestep has a full history."""
         return bool((self._counts >= self.history).all())
 
     def probabilities(self) -> torch.Tensor:
-        """Root mean squared losses, normalised, and the uniform share; uniform until warmed up."""
+        """Normalised root mean squared losses plus the uniform fraction. Uniform until :attr:`warmed_up`."""
         uniform = torch.full((self.num_train_timesteps,), 1 / self.num_train_timesteps, dtype=torch.float64)
         moments = self._losses.square().mean(1).sqrt()
         if not self.warmed_up or moments.sum() == 0:
@@ -136,14 +162,14 @@ class LossSecondMomentTimestepSampler(TimestepSampler):
         return (1 - self.uniform_prob) * moments / moments.sum() + self.uniform_prob * uniform
 
     def update(self, timesteps: torch.Tensor, losses: torch.Tensor) -> None:
-        """Remember the losses of a batch; in a distributed run, those of all processes.
+        """Add the losses of a batch to the history. A distributed run adds those of all processes.
 
         Args:
             timesteps: training indices ``[B]``.
-            losses: losses ``[B]`` of these timesteps, not weighted.
+            losses: unweighted losses ``[B]`` at these timesteps.
 
         Raises:
-            ValueError: if shapes differ, a timestep is out of range, or a loss is not finite.
+            ValueError: if the shapes differ, a timestep is out of range, or a loss is not finite.
         """
         if timesteps.shape != losses.shape or timesteps.ndim != 1:
             raise ValueError(
@@ -176,14 +202,14 @@ class LossSecondMomentTimestepSampler(TimestepSampler):
         self._counts += torch.bincount(timesteps, minlength=self.num_train_timesteps)
 
     def state_dict(self) -> dict[str, Any]:
-        """State of the generator and the remembered losses, for a checkpoint."""
+        """State of the generator and the history of losses, for a checkpoint."""
         return super().state_dict() | {"losses": self._losses.clone(), "counts": self._counts.clone()}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on where a checkpoint left off.
+        """Restore the state of a checkpoint.
 
         Raises:
-            ValueError: if the checkpoint is of another number of timesteps or another history.
+            ValueError: if the checkpoint has another number of timesteps or another history.
         """
         if state_dict["losses"].shape != self._losses.shape:
             raise ValueError(

@@ -1,4 +1,4 @@
-"""Tweedie's formula (Eq. 4 and 6 of Um et al., 2024): the posterior mean of the clean image, written once."""
+"""Tweedie's formula (Um et al., 2024, Eq. 4 and 6): the posterior mean of the clean image."""
 
 from typing import Any
 
@@ -10,18 +10,27 @@ __all__ = ["epsilon_from_x0", "predict_epsilon", "predict_x0", "split_variance"]
 
 
 def split_variance(model_output: torch.Tensor, x_t: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
-    """Part what a network says of the image from what it says of the variance.
+    """Split the output of a network into its prediction and its learned variance.
 
     Args:
         model_output: ``[B, C, ...]``, or ``[B, 2 C, ...]`` if the variance is learned.
-        x_t: noised images ``[B, C, ...]``, which tell C.
+        x_t: noised images ``[B, C, ...]``, which determine C.
 
     Returns:
-        Prediction ``[B, C, ...]`` and learned variance ``[B, C, ...]`` (``None`` if there is none), in the
-        precision of ``x_t`` (at least float32), so that mixed precision ends at the network.
+        Prediction ``[B, C, ...]`` and learned variance ``[B, C, ...]`` or ``None``, in the precision of ``x_t`` (at
+        least float32), so that mixed precision ends at the network.
 
     Raises:
         ValueError: if the output has neither C nor 2 C channels, or another batch or image size.
+
+    Example:
+        >>> import torch
+        >>> from monai_minority.diffusion import split_variance
+        >>> prediction, variance = split_variance(torch.zeros(2, 6, 4, 4), torch.zeros(2, 3, 4, 4))
+        >>> prediction.shape, variance.shape
+        (torch.Size([2, 3, 4, 4]), torch.Size([2, 3, 4, 4]))
+        >>> split_variance(torch.zeros(2, 3, 4, 4), torch.zeros(2, 3, 4, 4))[1] is None
+        True
     """
     channels = x_t.shape[1]
     same_otherwise = model_output.shape[:1] + model_output.shape[2:] == x_t.shape[:1] + x_t.shape[2:]
@@ -45,25 +54,34 @@ def predict_x0(
     *,
     clip: bool | None = None,
 ) -> torch.Tensor:
-    """Denoise in one step: the estimate of ``x_0`` that a network's output stands for.
+    """Estimate ``x_0`` from the output of a network in one step (Um et al., 2024, Eq. 4).
 
-    ``x_0 = (x_t - sqrt(1 - a_t) eps) / sqrt(a_t)`` for noise prediction; ``sample`` and ``v_prediction``
-    likewise. Differentiable in ``model_output`` and ``x_t``.
+    For noise prediction ``x_0 = (x_t - sqrt(1 - a_t) eps) / sqrt(a_t)``. ``sample`` and ``v_prediction`` are supported
+    too. The result is differentiable in ``model_output`` and ``x_t``.
 
     Args:
-        model_output: ``[B, C, ...]``; of ``[B, 2 C, ...]`` the learned variance is dropped.
+        model_output: ``[B, C, ...]``, or ``[B, 2 C, ...]`` with a learned variance that is dropped.
         x_t: noised images ``[B, C, ...]``.
-        timesteps: training indices ``0 ... T - 1``, ``[B]`` or one for all.
-        scheduler: a scheduler of this package or of MONAI, read for ``alphas_cumprod``, ``prediction_type``,
-            ``clip_sample`` and ``clip_sample_values``.
-        clip: clip the estimate to the scheduler's range; ``None`` does as ``scheduler.clip_sample`` says.
-            Corollary 1 of the paper holds unclipped.
+        timesteps: training indices in ``0 ... T - 1``, ``[B]`` or one for all.
+        scheduler: scheduler of this package or of MONAI. Its ``alphas_cumprod``, ``prediction_type``, ``clip_sample``
+            and ``clip_sample_values`` are read.
+        clip: clip the estimate to the scheduler's range. ``None`` uses ``scheduler.clip_sample``. Corollary 1 of the
+            paper holds for unclipped estimates.
 
     Returns:
         Estimate ``[B, C, ...]`` of the clean images.
 
     Raises:
         ValueError: if shapes, timesteps or the prediction type do not fit.
+
+    Example:
+        >>> import torch
+        >>> from monai_minority.diffusion import RespacedDDPMScheduler, predict_x0
+        >>> scheduler = RespacedDDPMScheduler(1000)
+        >>> x_0, noise, timesteps = torch.full((2, 1, 4, 4), 0.5), torch.randn(2, 1, 4, 4), torch.tensor([10, 500])
+        >>> x_t = scheduler.add_noise(x_0, noise, timesteps)
+        >>> torch.allclose(predict_x0(noise, x_t, timesteps, scheduler), x_0, atol=1e-4)
+        True
     """
     prediction, _ = split_variance(model_output, x_t)
     alphas_cumprod = scheduler.alphas_cumprod.double()
@@ -86,16 +104,28 @@ def predict_x0(
 
 
 def epsilon_from_x0(x0: torch.Tensor, x_t: torch.Tensor, timesteps: int | torch.Tensor, scheduler: Any) -> torch.Tensor:
-    """Noise that leads from ``x0`` to ``x_t``: ``(x_t / sqrt(a_t) - x_0) / sqrt(1 / a_t - 1)``.
+    """The noise that leads from ``x_0`` to ``x_t``: ``(x_t / sqrt(a_t) - x_0) / sqrt(1 / a_t - 1)``.
 
     Args:
         x0: clean images ``[B, C, ...]``.
         x_t: noised images ``[B, C, ...]``.
         timesteps: training indices, ``[B]`` or one for all.
-        scheduler: read for ``alphas_cumprod``.
+        scheduler: scheduler of this package or of MONAI. Its ``alphas_cumprod`` is read.
 
     Returns:
         Noise ``[B, C, ...]``.
+
+    Raises:
+        ValueError: if the timesteps do not fit.
+
+    Example:
+        >>> import torch
+        >>> from monai_minority.diffusion import RespacedDDPMScheduler, epsilon_from_x0
+        >>> scheduler = RespacedDDPMScheduler(1000)
+        >>> x_0, noise, timesteps = torch.zeros(2, 1, 4, 4), torch.randn(2, 1, 4, 4), torch.tensor([10, 500])
+        >>> x_t = scheduler.add_noise(x_0, noise, timesteps)
+        >>> torch.allclose(epsilon_from_x0(x_0, x_t, timesteps, scheduler), noise, atol=1e-4)
+        True
     """
     alphas_cumprod = scheduler.alphas_cumprod.double()
     weight_xt = at_timesteps((1 / alphas_cumprod).sqrt(), timesteps, x_t)
@@ -106,16 +136,28 @@ def epsilon_from_x0(x0: torch.Tensor, x_t: torch.Tensor, timesteps: int | torch.
 def predict_epsilon(
     model_output: torch.Tensor, x_t: torch.Tensor, timesteps: int | torch.Tensor, scheduler: Any
 ) -> torch.Tensor:
-    """Noise estimate that a network's output stands for, whatever it predicts; nothing is clipped.
+    """Estimate the noise from the output of a network, for every prediction type. Nothing is clipped.
 
     Args:
-        model_output: ``[B, C, ...]``; of ``[B, 2 C, ...]`` the learned variance is dropped.
+        model_output: ``[B, C, ...]``, or ``[B, 2 C, ...]`` with a learned variance that is dropped.
         x_t: noised images ``[B, C, ...]``.
         timesteps: training indices, ``[B]`` or one for all.
-        scheduler: read for ``alphas_cumprod`` and ``prediction_type``.
+        scheduler: scheduler of this package or of MONAI. Its ``alphas_cumprod`` and ``prediction_type`` are read.
 
     Returns:
-        Noise ``[B, C, ...]``; the score is ``-noise / sqrt(1 - a_t)``.
+        Noise ``[B, C, ...]``. The score is ``-noise / sqrt(1 - a_t)``.
+
+    Raises:
+        ValueError: if shapes, timesteps or the prediction type do not fit.
+
+    Example:
+        >>> import torch
+        >>> from monai_minority.diffusion import RespacedDDPMScheduler, predict_epsilon
+        >>> scheduler = RespacedDDPMScheduler(1000, prediction_type="sample")
+        >>> x_0, noise, timesteps = torch.zeros(2, 1, 4, 4), torch.randn(2, 1, 4, 4), torch.tensor([10, 500])
+        >>> x_t = scheduler.add_noise(x_0, noise, timesteps)
+        >>> torch.allclose(predict_epsilon(x_0, x_t, timesteps, scheduler), noise, atol=1e-4)
+        True
     """
     if scheduler.prediction_type == "epsilon":
         return split_variance(model_output, x_t)[0]

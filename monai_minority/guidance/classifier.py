@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from monai_minority.networks.conditioning import takes_class_labels
+from monai_minority.networks.wrappers import takes_class_labels
 
 from .term import GuidanceTerm, SamplingState
 

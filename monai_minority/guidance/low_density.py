@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from monai_minority.networks.conditioning import takes_class_labels
+from monai_minority.networks.wrappers import takes_class_labels
 
 from .term import GuidanceTerm, SamplingState, largest_to_one
 

@@ -13,7 +13,7 @@ from tqdm import tqdm
 from monai_minority.diffusion import SeededNoise
 from monai_minority.guidance import Draw, GuidanceTerm, SamplingState
 from monai_minority.guidance.term import plain
-from monai_minority.networks.conditioning import takes_class_labels
+from monai_minority.networks.wrappers import takes_class_labels
 
 Labels: TypeAlias = Tensor | Sequence[int] | int | None
 

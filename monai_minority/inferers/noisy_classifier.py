@@ -8,7 +8,7 @@ from monai.inferers import Inferer
 from torch import Tensor
 
 from monai_minority.diffusion import SeededNoise
-from monai_minority.networks.conditioning import takes_class_labels
+from monai_minority.networks.wrappers import takes_class_labels
 
 
 class NoisyClassifierInferer(Inferer):

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 
 class Reconstruction(NamedTuple):
-    """What :class:`LatentAutoencoder` makes of images."""
+    """Output of :class:`LatentAutoencoder`."""
 
     images: Tensor
     """Reconstructed ``[B, C, H, W]``, about [-1, 1]."""
@@ -18,14 +18,34 @@ class Reconstruction(NamedTuple):
 
 
 class LatentAutoencoder(nn.Module):
-    """Between images and scaled latents: a variational autoencoder and the factor that gives its latents a standard
-    deviation of 1 (Rombach et al., CVPR 2022, Section G).
+    """A variational autoencoder with scaled latents, for latent diffusion (Rombach et al., CVPR 2022, Section G).
 
-    The factor is a buffer, so it is kept in the file of the weights. It is NaN until
-    :func:`~monai_minority.stages.measure_scale` has measured it on the training images, and so is then every latent.
+    The factor ``scale`` gives the latents a standard deviation of 1. It is a buffer and is saved with the weights. It
+    is NaN, and so are all latents, until :func:`~monai_minority.stages.measure_scale` has measured it on the training
+    images.
 
     Args:
-        network: MONAI's ``AutoencoderKL``, or what has its ``encode(images) -> (mean, sigma)`` and ``decode(latents)``.
+        network: MONAI's ``AutoencoderKL``, or a module with ``encode(images) -> (mean, sigma)`` and
+            ``decode(latents)``.
+
+    Example:
+        >>> import torch
+        >>> from monai.networks.nets import AutoencoderKL
+        >>> from monai_minority.networks import LatentAutoencoder
+        >>> network = AutoencoderKL(
+        ...     spatial_dims=2,
+        ...     channels=(4, 4),
+        ...     num_res_blocks=(1, 1),
+        ...     attention_levels=(False, False),
+        ...     latent_channels=3,
+        ...     norm_num_groups=4,
+        ... )
+        >>> autoencoder = LatentAutoencoder(network).eval()
+        >>> autoencoder.scale.fill_(0.5)  # measured on the training images by the stage train_autoencoder
+        tensor(0.5000)
+        >>> latents = autoencoder.encode(torch.zeros(2, 1, 16, 16))
+        >>> latents.shape, autoencoder.decode(latents).shape
+        (torch.Size([2, 3, 8, 8]), torch.Size([2, 1, 16, 16]))
     """
 
     scale: Tensor
@@ -36,8 +56,10 @@ class LatentAutoencoder(nn.Module):
         self.register_buffer("scale", torch.tensor(torch.nan))
 
     def encode(self, images: Tensor) -> Tensor:
-        """Scaled latents ``[B, c, h, w]`` of images ``[B, C, H, W]`` in [-1, 1]: the mean of the posterior, so that an
-        image has one latent."""
+        """Scaled latents ``[B, c, h, w]`` of images ``[B, C, H, W]`` in [-1, 1].
+
+        The latent of an image is the mean of its posterior, so encoding is deterministic.
+        """
         return self.network.encode(images)[0] * self.scale
 
     def decode(self, latents: Tensor) -> Tensor:
@@ -45,7 +67,7 @@ class LatentAutoencoder(nn.Module):
         return self.network.decode(latents / self.scale)
 
     def forward(self, images: Tensor) -> Reconstruction:
-        """Images to latents and back; in training through a sample of the posterior, else through its mean."""
+        """Reconstruct images ``[B, C, H, W]``: from a sample of the posterior in training mode, else from its mean."""
         mean, sigma = self.network.encode(images)
         latents = mean + sigma * torch.randn_like(sigma) if self.training else mean
         return Reconstruction(self.network.decode(latents), mean, sigma)

@@ -1,4 +1,4 @@
-"""A classifier of noisy images that starts from what the diffusion backbone has learned."""
+"""A classifier of noisy images that is initialised with a diffusion backbone."""
 
 import copy
 from typing import Any
@@ -11,29 +11,46 @@ from torch.nn import functional as F
 
 from monai_minority.networks.adm.blocks import without_autocast
 from monai_minority.networks.adm.unet import ADMUNet
-from monai_minority.networks.space_to_depth import SpaceToDepth
+from monai_minority.networks.wrappers import SpaceToDepth
 
 _GRID = 3
 """Cells a side that the last feature map is averaged to, so that the head knows left from right and front from back."""
 
 
 class BackboneClassifier(nn.Module):
-    """The descending half of a trained diffusion U-Net, tuned to classify noisy images.
+    """The descending half of a trained diffusion U-Net with a classification head, to be fine-tuned on noisy images.
 
-    A denoiser knows noisy images at every noise level; a classifier that starts from it needs far fewer steps and
-    images than one from scratch, which is what cohorts of a thousand slices have. The head reads the means and
-    standard deviations of every feature map and a coarse grid of the last one.
+    A denoiser has features for all noise levels. A classifier initialised with it needs far fewer steps and images than
+    one trained from scratch. The head reads the means and standard deviations of all feature maps, and a 3 x 3 average
+    of the last one.
 
     Args:
-        backbone: :class:`ADMUNet`, MONAI's ``DiffusionModelUNet``, or either in :class:`SpaceToDepth`. It is copied
-            without its ascending half and stays as it is.
+        backbone: :class:`ADMUNet`, MONAI's ``DiffusionModelUNet``, or either of them in :class:`SpaceToDepth`. The
+            descending half is copied. The backbone is not changed.
         out_channels: number of logits.
-        hidden: width of the head.
-        dropout: of the head.
-        conditional: whether it takes class labels where the backbone does. Off for a classifier of those very labels.
+        hidden: width of the head's hidden layer.
+        dropout: dropout probability of the head.
+        conditional: take class labels if the backbone takes them. Set to false to classify these labels themselves.
 
     Raises:
-        ValueError: the backbone is of another kind.
+        ValueError: if the backbone is another kind of network.
+
+    Example:
+        >>> import torch
+        >>> from monai.networks.nets import DiffusionModelUNet
+        >>> from monai_minority.networks import BackboneClassifier
+        >>> backbone = DiffusionModelUNet(
+        ...     spatial_dims=2,
+        ...     in_channels=1,
+        ...     out_channels=1,
+        ...     channels=[8, 16],
+        ...     attention_levels=[False, False],
+        ...     num_res_blocks=1,
+        ...     norm_num_groups=4,
+        ... )
+        >>> classifier = BackboneClassifier(backbone, out_channels=10).eval()
+        >>> classifier(torch.zeros(2, 1, 8, 8), torch.tensor([10, 999])).shape
+        torch.Size([2, 10])
     """
 
     def __init__(
@@ -85,16 +102,19 @@ class BackboneClassifier(nn.Module):
         context: Tensor | None = None,
         class_labels: Tensor | None = None,
     ) -> Tensor:
-        """Logits of noisy images; the call is that of MONAI's ``DiffusionModelUNet``.
+        """Logits of noisy images. The call is that of MONAI's ``DiffusionModelUNet``.
 
         Args:
             x: noisy images ``[B, C, H, W]``, as the backbone takes them.
-            timesteps: ``[B]`` or ``[1]``, training indices; fractions are allowed.
-            context: must be ``None``; there is no cross-attention.
-            class_labels: ``[B]`` integers, where the backbone is conditional on them.
+            timesteps: ``[B]`` or ``[1]``, training indices. Fractions are allowed.
+            context: must be ``None``. The network has no cross-attention.
+            class_labels: integers ``[B]``, if the backbone is class-conditional.
 
         Returns:
             ``[B, out_channels]`` in the type of ``x``, also under autocast.
+
+        Raises:
+            ValueError: if ``context`` is given, or ``class_labels`` are missing.
         """
         if context is not None:
             raise ValueError("context must be None: BackboneClassifier has no cross-attention.")
@@ -103,7 +123,7 @@ class BackboneClassifier(nn.Module):
             return self.head(pooled)
 
     def features(self, x: Tensor, timesteps: Tensor, class_labels: Tensor | None = None) -> Tensor:
-        """What the head reads of noisy images: means and spreads of every map and the grid, normalised, ``[B, F]``."""
+        """The normalised input ``[B, F]`` of the head: statistics of all feature maps, and the 3 x 3 grid."""
         pooled = self._pooled(x, timesteps, class_labels)
         with without_autocast(x):
             return self.head[0](pooled)

@@ -8,20 +8,37 @@ from monai_minority.networks.adm.encoder import ADMEncoder
 
 
 class CascadedClassifier(nn.Module):
-    """A shallow encoder that reads the last feature map of a frozen, noise-aware ADM classifier.
+    """A shallow encoder on the last feature map of a frozen, noise-aware ADM classifier (Um et al., 2024, Appendix C).
 
-    The minority classifier of LSUN-Bedrooms and ImageNet (Um et al., 2024, Appendix C): a published ADM
-    classifier gives 8 x 8 x 512 features of the noisy image, and the head, which alone is trained, classifies
-    them. Gradients pass through the extractor to the image; its own parameters get none, and it stays in
-    evaluation mode when the cascade trains.
+    This is the minority classifier for LSUN-Bedrooms and ImageNet. A published ADM classifier gives 8 x 8 x 512
+    features of the noisy image, and only the head is trained on them. Gradients flow through the extractor to the
+    image. The extractor's parameters are frozen, and it stays in evaluation mode.
 
     Args:
-        extractor: pretrained classifier; it is frozen in place.
-        head: encoder whose ``in_channels`` and ``image_size`` are the extractor's ``feature_channels`` and
-            ``feature_size``; class-conditional for ``p(l | x_t, c)``.
+        extractor: pretrained classifier. It is frozen in place.
+        head: encoder with ``in_channels`` and ``image_size`` equal to the extractor's ``feature_channels`` and
+            ``feature_size``. It is class-conditional for ``p(l | x_t, c)``.
 
     Raises:
         ValueError: if head and extractor do not fit each other.
+
+    Example:
+        >>> import torch
+        >>> from monai_minority.networks import ADMConfig, ADMEncoder, CascadedClassifier
+        >>> config = ADMConfig(
+        ...     image_size=16,
+        ...     in_channels=1,
+        ...     model_channels=32,
+        ...     out_channels=1000,
+        ...     num_res_blocks=1,
+        ...     attention_resolutions=[],
+        ...     channel_mult=[1, 2],
+        ... )
+        >>> extractor = ADMEncoder(config)  # in practice from_guided_diffusion
+        >>> head = ADMEncoder(config, in_channels=64, image_size=8, out_channels=10)
+        >>> classifier = CascadedClassifier(extractor, head)
+        >>> classifier(torch.zeros(2, 1, 16, 16), torch.tensor([10, 999])).shape
+        torch.Size([2, 10])
     """
 
     def __init__(self, extractor: ADMEncoder, head: ADMEncoder) -> None:
@@ -41,13 +58,13 @@ class CascadedClassifier(nn.Module):
         self.train(self.training)
 
     def train(self, mode: bool = True) -> "CascadedClassifier":
-        """Set the mode of the head; the extractor is always in evaluation mode."""
+        """Set the mode of the head. The extractor stays in evaluation mode."""
         super().train(mode)
         self.extractor.eval()
         return self
 
     def requires_grad_(self, requires_grad: bool = True) -> "CascadedClassifier":
-        """Freeze or release the head; the extractor is always frozen."""
+        """Freeze or unfreeze the head. The extractor stays frozen."""
         self.head.requires_grad_(requires_grad)
         return self
 
@@ -62,12 +79,15 @@ class CascadedClassifier(nn.Module):
 
         Args:
             x: noisy images ``[B, C, H, W]`` of the extractor's size.
-            timesteps: ``[B]`` or ``[1]``, training indices; fractions are allowed.
-            context: must be ``None``; there is no cross-attention.
-            class_labels: ``[B]`` integers, given to whichever of the two parts is class-conditional.
+            timesteps: ``[B]`` or ``[1]``, training indices. Fractions are allowed.
+            context: must be ``None``. The network has no cross-attention.
+            class_labels: integers ``[B]``. Each class-conditional part receives them.
 
         Returns:
             ``[B, out_channels]`` in the type of ``x``.
+
+        Raises:
+            ValueError: if ``class_labels`` are given and neither part is class-conditional.
         """
         if class_labels is not None and self.num_classes is None:
             raise ValueError("class_labels must be None: neither head nor extractor is class-conditional.")

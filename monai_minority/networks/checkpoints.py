@@ -1,4 +1,4 @@
-"""Reading checkpoints without executing code, and saying what is wrong with those that do not fit."""
+"""Checkpoints: reading without executing code, starting from other weights, and writing."""
 
 import pickle
 import zipfile
@@ -34,26 +34,38 @@ _PREFIXES = ("module.", "_orig_mod.")
 _PICKLE = 0x80
 """First byte of what torch.save wrote before it wrote zip archives."""
 
+_LABEL_EMBEDDINGS = ("class_embedding.weight", "label_emb.weight")
+"""What MONAI's U-Net and ADM call the table of class labels, which is added to that of the timestep."""
+
 _EXPECTED = "expected a state dict: a .pt or .pth file with named tensors alone, or a .safetensors file"
 
 
 def read_state_dict(path: str | Path, key: str | None = None) -> dict[str, Tensor]:
-    """Read the named tensors of a checkpoint file to the CPU.
+    """Read the named tensors of a checkpoint file to the CPU, without executing code.
 
-    The content decides the format, not the suffix. Of a checkpoint with several state dicts, the averaged
-    weights are taken before the plain ones (:data:`WRAPPERS`). Prefixes that DDP, weight averaging and
-    ``torch.compile`` add are removed.
+    The format is detected from the content, not from the suffix. If a checkpoint holds several state dicts, averaged
+    weights are preferred to plain ones (:data:`WRAPPERS`). Prefixes of DDP, weight averaging and ``torch.compile`` are
+    removed.
 
     Args:
-        path: file written by ``torch.save``, or safetensors.
-        key: name of the state dict inside the checkpoint, where the choice above is not the wanted one.
+        path: file written by ``torch.save`` or by safetensors.
+        key: name of the state dict inside the checkpoint, to override the choice above.
 
     Returns:
         Tensors by parameter name.
 
     Raises:
-        FileNotFoundError: if there is no such file.
-        ValueError: if the file is not a checkpoint; says what it is and what was expected.
+        FileNotFoundError: if the file does not exist.
+        ValueError: if the file is not a checkpoint. The message states what it is and what was expected.
+
+    Example:
+        >>> import tempfile
+        >>> from torch import nn
+        >>> from monai_minority.networks import read_state_dict, save_weights
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     save_weights(nn.Linear(2, 1), f"{folder}/model.pt")
+        ...     list(read_state_dict(f"{folder}/model.pt"))
+        ['weight', 'bias']
     """
     path = Path(path)
     if not path.exists():
@@ -80,16 +92,26 @@ def read_state_dict(path: str | Path, key: str | None = None) -> dict[str, Tenso
 
 
 def load_checkpoint(module: Module, path: str | Path, key: str | None = None) -> Module:
-    """Load the file ``path`` into ``module`` and return it; every name and shape must fit.
+    """Load a checkpoint file into a module and return the module. All names and shapes must match.
 
     Args:
         module: network to fill, on any device and in any floating-point type.
-        path: see :func:`read_state_dict`.
-        key: see :func:`read_state_dict`.
+        path, key: see :func:`read_state_dict`.
 
     Raises:
-        FileNotFoundError: if there is no such file.
-        ValueError: if the file is not a checkpoint, or does not fit; what does not is named.
+        FileNotFoundError: if the file does not exist.
+        ValueError: if the file is not a checkpoint or does not match. The message names what does not match.
+
+    Example:
+        >>> import tempfile
+        >>> from torch import nn
+        >>> from monai_minority.networks import load_checkpoint, save_weights
+        >>> trained = nn.Linear(2, 1)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     save_weights(trained, f"{folder}/model.pt")
+        ...     network = load_checkpoint(nn.Linear(2, 1), f"{folder}/model.pt")
+        >>> bool((network.weight == trained.weight).all())
+        True
     """
     state_dict = read_state_dict(path, key)
     check_fit(module, state_dict, str(path))
@@ -97,12 +119,60 @@ def load_checkpoint(module: Module, path: str | Path, key: str | None = None) ->
     return module
 
 
-def save_weights(module: nn.Module, path: str | Path) -> None:
-    """Write a module's plain state dict, under a temporary name that is renamed when whole.
+def start_weights(network: Module, path: str | Path | None) -> Module:
+    """Fill a network in place with the weights that training starts from.
+
+    A class-conditional network may start from an unconditional one. The label embedding that the file lacks is then set
+    to zero, so the network initially gives the output of the unconditional one for every label.
 
     Args:
-        module: whose weights are written; a ``DistributedDataParallel`` gives those of what it wraps.
-        path: the file; its folder is made.
+        network: network to train.
+        path: checkpoint file. ``None`` leaves the network unchanged.
+
+    Returns:
+        The network.
+
+    Raises:
+        FileNotFoundError: if the file does not exist.
+        ValueError: if the file does not match. The message names what does not match.
+
+    Example:
+        >>> import tempfile
+        >>> from monai_minority.networks import ADMConfig, ADMUNet, save_weights, start_weights
+        >>> size = {"image_size": 8, "model_channels": 32, "num_res_blocks": 1, "channel_mult": [1]}
+        >>> config = ADMConfig(**size, in_channels=1, out_channels=1, attention_resolutions=[])
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     save_weights(ADMUNet(config), f"{folder}/model.pt")
+        ...     network = start_weights(ADMUNet(config, num_classes=3), f"{folder}/model.pt")
+        >>> network.label_emb.weight.abs().max().item()
+        0.0
+    """
+    if path is None:
+        return network
+    found = read_state_dict(path)
+    for name, table in network.state_dict().items():
+        if name.endswith(_LABEL_EMBEDDINGS) and name not in found:
+            found[name] = torch.zeros_like(table)
+    check_fit(network, found, str(path))
+    network.load_state_dict(found)
+    return network
+
+
+def save_weights(module: nn.Module, path: str | Path) -> None:
+    """Write the state dict of a module to a file. The file is complete or absent.
+
+    Args:
+        module: module to save. A ``DistributedDataParallel`` is unwrapped first.
+        path: path of the file. Its folder is created.
+
+    Example:
+        >>> import tempfile
+        >>> from torch import nn
+        >>> from monai_minority.networks import read_state_dict, save_weights
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     save_weights(nn.Linear(2, 1), f"{folder}/backbone/model.pt")
+        ...     read_state_dict(f"{folder}/backbone/model.pt")["weight"].shape
+        torch.Size([1, 2])
     """
     inner = module.module if isinstance(module, nn.parallel.DistributedDataParallel) else module
     weights = {name: value.detach().cpu().contiguous() for name, value in inner.state_dict().items()}
@@ -113,15 +183,15 @@ def save_weights(module: nn.Module, path: str | Path) -> None:
 def build_from_state_dict(
     build: Callable[..., Module], arguments: Mapping[str, Any], weights: Mapping[str, Any] | str | Path
 ) -> Module:
-    """Build a network around given weights, without initialising it or copying what a file held.
+    """Build a network around given weights. Parameters are not initialised, and the content of a file is not copied.
 
     Args:
         build: class of the network.
         arguments: keyword arguments of ``build``.
-        weights: state dict (its tensors are copied) or the path of a checkpoint.
+        weights: state dict (its tensors are copied), or path of a checkpoint.
 
     Returns:
-        The network in float32, on the device of the weights.
+        The network in float32 on the device of the weights.
     """
     given = isinstance(weights, Mapping)
     source = "the state dict" if given else str(weights)
@@ -137,11 +207,11 @@ def build_from_state_dict(
 
 
 def unwrap_state_dict(content: Any, source: str, key: str | None = None) -> dict[str, Tensor]:
-    """Find the state dict in what a checkpoint file held and remove common prefixes from its names.
+    """Find the state dict in the content of a checkpoint file and remove common prefixes from its names.
 
     Args:
         content: a state dict, or a dictionary with one under ``key`` or one of :data:`WRAPPERS`.
-        source: what to call the content in messages.
+        source: name of the content in messages.
         key: name of the wanted state dict.
 
     Raises:

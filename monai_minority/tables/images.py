@@ -15,7 +15,7 @@ from monai_minority.evaluation.density import NeighbourIndex
 from monai_minority.evaluation.nearest import NearestReal, nearest_other, nearest_real
 from monai_minority.evaluation.other_subjects import neighbours_to_keep
 from monai_minority.keys import Column, Split
-from monai_minority.networks.conditioning import takes_class_labels
+from monai_minority.networks.wrappers import takes_class_labels
 from monai_minority.scoring import MinorityScore, QuantileClasses
 from monai_minority.tables.measures import SEVERITY_MEASURE, Bank, in_features
 from monai_minority.tables.settings import MeasureSettings

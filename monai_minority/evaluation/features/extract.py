@@ -1,4 +1,4 @@
-"""Features of every image of a store, computed once."""
+"""Features of all images of a store, computed once."""
 
 import json
 from collections.abc import Sequence
@@ -15,7 +15,27 @@ from monai_minority.files import whole_file
 
 
 class Images(Protocol):
-    """The reading side of an :class:`~monai_minority.data.ImageStore`, which evaluation needs of images."""
+    """The interface that :func:`extract` reads images through. :class:`~monai_minority.data.ImageStore` implements it.
+
+    Attributes:
+        content_hash: hexadecimal hash of the images, the first part of a cache's file name.
+        image_shape: shape ``(C, H, W)`` of an image.
+
+    Example:
+        >>> import torch
+        >>> from monai_minority.evaluation.features import Images, Thumbnail, extract
+        >>> class Grey:
+        ...     content_hash, image_shape = "0" * 64, (1, 8, 8)
+        ...
+        ...     def __len__(self):
+        ...         return 3
+        ...
+        ...     def batch(self, indices):  # float32 [B, C, H, W] in [-1, 1]
+        ...         return torch.zeros(len(indices), *self.image_shape)
+        >>> images: Images = Grey()
+        >>> extract(images, Thumbnail(2), progress=False).shape
+        (3, 4)
+    """
 
     @property
     def content_hash(self) -> str: ...
@@ -36,28 +56,38 @@ def extract(
     device: torch.device | str | None = None,
     progress: bool = True,
 ) -> np.ndarray:
-    """Features of a store's images, in its order.
+    """Features of the images of a store, in its order.
 
-    With a cache they are written batch by batch to ``<cache_dir>/<hash>.npy``, beside a ``.json`` that says
-    what they are, and renamed when whole; the name is a hash of the store's content and of the extractor's
-    name, resizing, normalisation and weights, so a later call with the same images and extractor reads the
-    file.
+    With a cache the features are written to ``<cache_dir>/<hash>.npy``, with a description in a ``.json`` file of the
+    same name. The hash covers the content of the store and the name, resizing, normalisation and weights of the
+    extractor. A later call with the same images and extractor reads the file. The file is complete or absent.
 
     Args:
-        store: the images, :class:`~monai_minority.data.ImageStore` or the like.
-        extractor: module from images ``[B, C, H, W]`` in [-1, 1] to features ``[B, D]`` (or maps ``[B, C, h,
-            w]``).
-        cache_dir: folder of the cache; made where needed.
-        batch_size: images at a time.
-        device: where to compute; by default where the extractor is.
-        progress: whether to show a bar.
+        store: the images, such as :class:`~monai_minority.data.ImageStore`.
+        extractor: module from images ``[B, C, H, W]`` in [-1, 1] to features ``[B, D]`` or maps ``[B, C, h, w]``.
+        cache_dir: folder of the cache. It is created if needed. ``None`` uses no cache.
+        batch_size: number of images per batch.
+        device: device to compute on. ``None`` uses the device of the extractor.
+        progress: show a progress bar.
 
     Returns:
-        float32 ``[N, D]`` (or ``[N, C, h, w]``); from a cache a memory map whose changes never reach the
-        file.
+        float32 ``[N, D]`` or ``[N, C, h, w]``. From a cache it is a memory map whose changes do not reach the file.
 
     Raises:
-        ValueError: the store is empty, or features are not finite (named by row).
+        ValueError: if the store is empty, or features are not finite. The message names the rows.
+
+    Example:
+        >>> import tempfile
+        >>> import numpy as np
+        >>> from monai_minority.data import ImageStore
+        >>> from monai_minority.evaluation.features import Thumbnail, extract
+        >>> images = np.zeros((3, 1, 8, 8), np.uint8)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     table = {"source": ["a", "b", "c"], "subject": ["a", "b", "c"], "slice": [0, 0, 0]}
+        ...     store = ImageStore.create(f"{folder}/store", images, table, (0, 255))
+        ...     features = extract(store, Thumbnail(2), progress=False)
+        >>> features.tolist()
+        [[-1.0, -1.0, -1.0, -1.0], [-1.0, -1.0, -1.0, -1.0], [-1.0, -1.0, -1.0, -1.0]]
     """
     if not len(store):
         raise ValueError("store must hold at least one image, got an empty one")

@@ -1,5 +1,4 @@
-"""What every feature extractor is: a frozen network that owns its resizing and normalisation and names
-both."""
+"""The base class of feature extractors, and the description and fingerprint of an extractor."""
 
 import hashlib
 import json
@@ -14,20 +13,29 @@ from monai_minority.networks.imagenet import IMAGENET_MEAN, IMAGENET_STD, normal
 
 
 class FeatureExtractor(nn.Module):
-    """A frozen network from images in [-1, 1] to feature vectors, always in evaluation mode.
+    """A frozen network from images in [-1, 1] to features, always in evaluation mode. It resizes and normalises the
+    images.
 
     Args:
         network: module from normalised images ``[B, 3, size, size]`` to features ``[B, D]``.
         name: name in results.
-        size: side in pixels that images are resized to (bicubic, antialiased); ``None`` leaves them as they
-            are.
-        mean: of each channel, on the scale of [0, 1]; subtracted.
-        std: of each channel, on the scale of [0, 1]; divided by.
+        size: side in pixels that images are resized to (bicubic, antialiased). ``None`` does not resize.
+        mean: mean per channel that is subtracted, for pixels in [0, 1].
+        std: standard deviation per channel that is divided by, for pixels in [0, 1].
 
     Attributes:
-        name: what results call it.
-        resizing: how images are brought to size, in words.
-        normalisation: what the network receives, in words, in terms of ``x`` in [-1, 1].
+        name: name in results.
+        resizing: how images are resized, in words.
+        normalisation: what the network receives, as a formula in ``x`` in [-1, 1].
+
+    Example:
+        >>> import torch
+        >>> from monai_minority.evaluation.features import FeatureExtractor
+        >>> extractor = FeatureExtractor(torch.nn.Flatten(), name="pixels", size=4)
+        >>> extractor(torch.zeros(2, 1, 16, 16)).shape
+        torch.Size([2, 48])
+        >>> extractor.resizing
+        'bicubic, antialiased, to 4 x 4'
     """
 
     def __init__(
@@ -51,14 +59,14 @@ class FeatureExtractor(nn.Module):
         self.eval()
 
     def train(self, mode: bool = True) -> "FeatureExtractor":
-        """Stay in evaluation mode: batch statistics would tie an image's features to its neighbours."""
+        """Stay in evaluation mode. Batch statistics would make the features of an image depend on its batch."""
         return super().train(False)
 
     def preprocess(self, x: Tensor) -> Tensor:
-        """Bring images ``[B, 1 or 3, H, W]`` in [-1, 1] to what the network takes, ``[B, 3, size, size]``.
+        """Resize and normalise images ``[B, 1 or 3, H, W]`` in [-1, 1] to ``[B, 3, size, size]``.
 
         Raises:
-            ValueError: the images have another shape.
+            ValueError: if the images have another shape.
         """
         if x.ndim != 4 or x.shape[1] not in (1, 3):
             raise ValueError(f"images must be [B, 1 or 3, H, W] in [-1, 1], got shape {tuple(x.shape)}")
@@ -72,9 +80,15 @@ class FeatureExtractor(nn.Module):
 
 
 def describe_extractor(extractor: nn.Module) -> dict[str, str]:
-    """Name, resizing, normalisation and SHA-256 of the weights of an extractor, as every result carries them.
+    """Name, resizing, normalisation and SHA-256 of the weights of an extractor, as results record them.
 
-    Any module will do; what it does not say about itself is given as ``"unnamed"`` or its class.
+    Any module is accepted. A missing name is replaced by the class, and other missing entries by ``"unnamed"``.
+
+    Example:
+        >>> from monai_minority.evaluation.features import Thumbnail, describe_extractor
+        >>> description = describe_extractor(Thumbnail(8))
+        >>> description["extractor"], description["normalisation"]
+        ('thumbnail of 8 x 8 pixels', 'none, x in [-1, 1]')
     """
     digest = hashlib.sha256()
     state = extractor.state_dict()
@@ -91,21 +105,28 @@ def describe_extractor(extractor: nn.Module) -> dict[str, str]:
 
 
 def fingerprint(description: dict[str, str]) -> str:
-    """SHA-256 of :func:`describe_extractor`'s answer: equal for extractors that give equal features."""
+    """SHA-256 of a description by :func:`describe_extractor`. It is equal for extractors that give equal features.
+
+    Example:
+        >>> from monai_minority.evaluation.features import Thumbnail, describe_extractor, fingerprint
+        >>> eight, sixteen = (fingerprint(describe_extractor(Thumbnail(size))) for size in (8, 16))
+        >>> len(eight), eight == sixteen
+        (64, False)
+    """
     return hashlib.sha256(json.dumps(description, sort_keys=True).encode()).hexdigest()
 
 
 def load_state(network: nn.Module, path: Path, what: str, ignore: Sequence[str] = ()) -> nn.Module:
-    """Load a state dict, read without executing code, into a network built on the meta device.
+    """Load a state dict, without executing code, into a network on the meta device.
 
     Args:
         network: the network.
-        path: file of a state dict.
+        path: file with a state dict.
         what: what the file should hold, for the message.
-        ignore: prefixes of keys that the network leaves out, such as a classifier's.
+        ignore: prefixes of keys to leave out, such as those of a classifier.
 
     Raises:
-        ValueError: keys are missing, unknown or of another shape.
+        ValueError: if keys are missing, unknown or of another shape.
     """
     state = torch.load(path, map_location="cpu", weights_only=True)
     state = {key: value for key, value in state.items() if not key.startswith(tuple(ignore))}

@@ -1,4 +1,4 @@
-"""Inception features as clean-fid takes them, for the Fréchet distances that papers report."""
+"""Inception features as in clean-fid, for Fréchet distances that are comparable with published ones."""
 
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from monai_minority.networks.weights import INCEPTION, INCEPTION_MAPS
 
 
 class _CleanExtractor(FeatureExtractor):
-    """Images rounded to bytes, as if saved and read; clean-fid's resizing to 299; ``(bytes - 128) / 128``."""
+    """Extractor with clean-fid's preprocessing: rounding to bytes, resizing to 299, ``(bytes - 128) / 128``."""
 
     def __init__(self, network: nn.Module, name: str) -> None:
         super().__init__(network, name=name, size=299)
@@ -23,7 +23,11 @@ class _CleanExtractor(FeatureExtractor):
         self.normalisation = "(round(127.5 (x + 1)) - 128) / 128"
 
     def preprocess(self, x: Tensor) -> Tensor:
-        """Bring images ``[B, 1 or 3, H, W]`` in [-1, 1] to ``[B, 3, 299, 299]``."""
+        """Resize and normalise images ``[B, 1 or 3, H, W]`` in [-1, 1] to ``[B, 3, 299, 299]``.
+
+        Raises:
+            ValueError: if the images have another shape.
+        """
         if x.ndim != 4 or x.shape[1] not in (1, 3):
             raise ValueError(f"images must be [B, 1 or 3, H, W] in [-1, 1], got shape {tuple(x.shape)}")
         pixels = ((x.float() + 1) * 127.5).round().clamp(0, 255).expand(-1, 3, -1, -1)
@@ -31,14 +35,19 @@ class _CleanExtractor(FeatureExtractor):
 
 
 class Inception(_CleanExtractor):
-    """The 2,048 pooled Inception-v3 features of clean-fid's ``clean`` mode (Parmar et al., 2022).
+    """The 2,048 pooled Inception-v3 features of clean-fid's ``clean`` mode (Parmar et al., CVPR 2022).
 
     Args:
-        weights: the TorchScript file ``inception-2015-12-05.pt``; ``None`` looks in torch's checkpoint
-            folder.
+        weights: the TorchScript file ``inception-2015-12-05.pt``. ``None`` looks in torch's checkpoint folder.
 
     Raises:
-        FileNotFoundError: the file is absent; the message says where to fetch it and where to put it.
+        FileNotFoundError: if the file is missing. The message states where to fetch it and where to put it.
+
+    Example:
+        >>> from monai_minority.evaluation.features import Inception
+        >>> Inception("inception-2015-12-05.pt")  # doctest: +ELLIPSIS
+        Traceback (most recent call last):
+        FileNotFoundError: weights: inception-2015-12-05.pt does not exist. Inception needs it: fetch https://...
     """
 
     def __init__(self, weights: str | Path | None = None) -> None:
@@ -52,18 +61,25 @@ class Inception(_CleanExtractor):
 
 
 class InceptionMaps(_CleanExtractor):
-    """Inception's ``mixed_6`` convolution maps, whose Fréchet distance is the spatial one (sFID; Nash et al., 2021).
+    """The ``mixed_6`` convolution maps of Inception-v3, for the spatial Fréchet distance (sFID; Nash et al., ICML
+    2021).
 
     TensorFlow's ``mixed_6/conv`` is the 1 x 1 branch of torchvision's ``Mixed_6d``, after its ReLU.
 
     Args:
-        weights: the state dict ``pt_inception-2015-12-05-6726825d.pth`` (TensorFlow's weights under
-            torchvision's names); ``None`` looks in torch's checkpoint folder.
-        channels: how many of the first maps to keep; sFID compares 7.
+        weights: the state dict ``pt_inception-2015-12-05-6726825d.pth`` (TensorFlow's weights under torchvision's
+            names). ``None`` looks in torch's checkpoint folder.
+        channels: number of leading maps to keep. sFID compares 7.
 
     Raises:
-        FileNotFoundError: the file is absent; the message says where to fetch it and where to put it.
-        ValueError: the file holds something else.
+        FileNotFoundError: if the file is missing. The message states where to fetch it and where to put it.
+        ValueError: if the file holds other weights.
+
+    Example:
+        >>> from monai_minority.evaluation.features import InceptionMaps
+        >>> InceptionMaps("pt_inception.pth")  # doctest: +ELLIPSIS
+        Traceback (most recent call last):
+        FileNotFoundError: weights: pt_inception.pth does not exist. InceptionMaps needs it: fetch https://...
     """
 
     def __init__(self, weights: str | Path | None = None, channels: int = 7) -> None:
@@ -88,13 +104,19 @@ class InceptionMaps(_CleanExtractor):
 
 
 def published_spaces() -> list[FeatureExtractor]:
-    """The spaces of FID and of spatial FID, each where its file of weights is on this machine; fetches nothing."""
+    """The spaces of FID and spatial FID whose weights are on this machine. Nothing is fetched.
+
+    Example:
+        >>> from monai_minority.evaluation.features import Inception, InceptionMaps, published_spaces
+        >>> all(isinstance(space, Inception | InceptionMaps) for space in published_spaces())
+        True
+    """
     needed = ((INCEPTION, Inception), (INCEPTION_MAPS, InceptionMaps))
     return [space() for weights, space in needed if weights.path.is_file()]
 
 
 def fid_inception() -> nn.Module:
-    """Inception-v3 with the pooling of TensorFlow's 2015 graph, without weights of use."""
+    """Inception-v3 with the pooling of TensorFlow's graph of 2015, without trained weights."""
     network = inception_v3(num_classes=1008, aux_logits=False, init_weights=False, transform_input=False)
     network.Mixed_5b = FIDInceptionA(192, pool_features=32)
     network.Mixed_5c = FIDInceptionA(256, pool_features=64)

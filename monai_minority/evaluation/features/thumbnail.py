@@ -1,26 +1,34 @@
-"""The pixels themselves, at a coarse grain."""
+"""Averages of pixels as features."""
 
 from torch import Tensor, nn
 from torch.nn import functional
 
 
 class Thumbnail(nn.Module):
-    """Averages of the pixels over a grid of ``size x size`` cells: a feature space without weights.
+    """Mean pixel values on a grid of ``size x size`` cells: a feature space without weights.
 
-    It sees shape, size and brightness and is blind to texture, in which the images of a small or briefly trained
-    diffusion model differ from real ones most. Distances in it are plain root mean squares times a constant, so it
-    is the space to look at where a network's space says that all generated images are far from all real ones.
+    The features contain shape, size and brightness, and no texture. Texture is what differs most between real images
+    and those of a small or briefly trained diffusion model. If a network's features place all generated images far from
+    all real ones, this space shows whether their shapes agree. Distances are root mean square differences times a
+    constant.
 
     Args:
-        size: cells along each side; images whose sides it does not divide get cells that overlap by a pixel.
+        size: number of cells per side. If it does not divide the side of an image, cells overlap by a pixel.
 
     Attributes:
-        name: what results call it.
-        resizing: how images are brought to size, in words.
-        normalisation: what becomes of the values, in words.
+        name: name in results.
+        resizing: how images are resized, in words.
+        normalisation: how values are normalised, in words.
 
     Raises:
         ValueError: if ``size`` is below 1.
+
+    Example:
+        >>> import torch
+        >>> from monai_minority.evaluation.features import Thumbnail
+        >>> images = torch.tensor([[-1.0, -1.0, 1.0, 1.0]]).expand(1, 1, 4, 4)  # dark left, bright right
+        >>> Thumbnail(2)(images).tolist()
+        [[-1.0, 1.0, -1.0, 1.0]]
     """
 
     def __init__(self, size: int = 16) -> None:
@@ -36,7 +44,7 @@ class Thumbnail(nn.Module):
         """Features ``[B, C * size**2]`` of images ``[B, C, H, W]`` in [-1, 1].
 
         Raises:
-            ValueError: the images have another shape or fewer pixels than cells.
+            ValueError: if the images have another shape, or fewer pixels than cells.
         """
         if x.ndim != 4 or min(x.shape[-2:]) < self.size:
             raise ValueError(
@@ -46,5 +54,5 @@ class Thumbnail(nn.Module):
         return functional.adaptive_avg_pool2d(x, self.size).flatten(1)
 
     def extra_repr(self) -> str:
-        """What tells two thumbnails apart, for they have no weights."""
+        """The size, which distinguishes two thumbnails in records because they have no weights."""
         return f"size={self.size}"

@@ -1,4 +1,4 @@
-"""Any TorchScript file as a feature space."""
+"""TorchScript files as feature spaces."""
 
 import hashlib
 from collections.abc import Sequence
@@ -12,19 +12,30 @@ from monai_minority.networks.imagenet import IMAGENET_MEAN, IMAGENET_STD
 
 
 class TorchScriptFeatures(FeatureExtractor):
-    """Features of a network saved by ``torch.jit.save``.
+    """Features of a network that was saved by ``torch.jit.save``.
 
-    A TorchScript file brings its own code, which torch's interpreter runs; use files you trust.
+    A TorchScript file contains code that torch's interpreter runs. Use only files that you trust.
 
     Args:
         path: the file. Its ``forward`` takes normalised images ``[B, 3, size, size]``.
-        size: side in pixels that images are resized to; ``None`` leaves them as they are.
-        mean: of each channel on the scale of [0, 1]; ``(0.5,) * 3`` with the same ``std`` keeps [-1, 1].
-        std: of each channel on the scale of [0, 1].
+        size: side in pixels that images are resized to. ``None`` does not resize.
+        mean: mean per channel, for pixels in [0, 1]. ``(0.5,) * 3`` with the same ``std`` keeps [-1, 1].
+        std: standard deviation per channel, for pixels in [0, 1].
 
     Raises:
-        FileNotFoundError: the file is absent.
-        ValueError: the file is no TorchScript.
+        FileNotFoundError: if the file is missing.
+        ValueError: if the file is not TorchScript.
+
+    Example:
+        >>> import tempfile
+        >>> import torch
+        >>> from monai_minority.evaluation.features import TorchScriptFeatures
+        >>> network = torch.nn.AdaptiveAvgPool2d(2)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     torch.jit.trace(network, torch.zeros(1, 3, 8, 8)).save(f"{folder}/network.pt")
+        ...     extractor = TorchScriptFeatures(f"{folder}/network.pt", size=8)
+        >>> extractor(torch.zeros(2, 1, 16, 16)).shape
+        torch.Size([2, 12])
     """
 
     def __init__(
@@ -46,5 +57,5 @@ class TorchScriptFeatures(FeatureExtractor):
         super().__init__(network, name=f"TorchScript {path.name} ({digest})", size=size, mean=mean, std=std)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Features ``[B, D]`` of images ``[B, 1 or 3, H, W]`` in [-1, 1]; maps are flattened."""
+        """Features ``[B, D]`` of images ``[B, 1 or 3, H, W]`` in [-1, 1]. Maps are flattened."""
         return self.network(self.preprocess(x)).flatten(1)

@@ -1,6 +1,6 @@
 """What the ADM U-Net and the ADM encoder share: embeddings, the descending half and the middle."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from monai_minority.networks.adm.attention import AttentionBlock
-from monai_minority.networks.adm.blocks import Downsample, ResBlock, without_autocast
-from monai_minority.networks.adm.embeddings import timestep_embedding
+from monai_minority.networks.adm.blocks import Downsample, ResBlock, timestep_embedding, without_autocast
+from monai_minority.networks.adm.config import ADMConfig
 from monai_minority.networks.checkpoints import build_from_state_dict
 
 
@@ -29,92 +29,67 @@ class ADMBlock(nn.Sequential):
 
 
 class ADMBase(nn.Module):
-    """The descending half and the middle of an ADM network (Dhariwal and Nichol, 2021), base of both.
+    """The descending half and the middle of an ADM network (Dhariwal and Nichol, 2021). Base of U-Net and encoder.
 
-    Arguments are those of :class:`~monai_minority.networks.ADMUNet`.
+    Args:
+        config: the settings.
     """
 
     _arguments_of: Callable[..., dict[str, Any]]
     """From published flags to the arguments of the class."""
 
-    def __init__(
-        self,
-        image_size: int,
-        in_channels: int,
-        model_channels: int,
-        out_channels: int,
-        num_res_blocks: int,
-        attention_resolutions: Collection[int],
-        dropout: float = 0.0,
-        channel_mult: Sequence[float] = (1, 2, 4, 8),
-        conv_resample: bool = True,
-        num_classes: int | None = None,
-        use_checkpoint: bool = False,
-        num_heads: int = 1,
-        num_head_channels: int = -1,
-        use_scale_shift_norm: bool = False,
-        resblock_updown: bool = False,
-        use_new_attention_order: bool = False,
-    ) -> None:
+    def __init__(self, config: ADMConfig) -> None:
         super().__init__()
-        if not len(channel_mult):
-            raise ValueError("channel_mult must hold a multiple of model_channels for each level, got none.")
-        self.image_size = image_size
-        self.in_channels = in_channels
-        self.out_channels = out_channels
-        self.num_classes = num_classes
-        self.use_checkpoint = use_checkpoint
-        self.model_channels = model_channels
-        self.downsampling = 2 ** (len(channel_mult) - 1)
+        self.config = config
+        """The settings that the network was built with."""
+        self.image_size = config.image_size
+        self.in_channels = config.in_channels
+        self.out_channels = config.out_channels
+        self.num_classes = config.num_classes
+        self.use_checkpoint = config.use_checkpoint
+        self.model_channels = config.model_channels
+        self.downsampling = config.downsampling
         """Height and width must be multiples of this; the middle works on maps smaller by it."""
 
-        self._emb_channels = 4 * model_channels
-        self._res_options: dict[str, Any] = {
-            "dropout": dropout,
-            "use_scale_shift_norm": use_scale_shift_norm,
-        }
-        self._attention_options: dict[str, Any] = {
-            "num_head_channels": num_head_channels,
-            "use_new_attention_order": use_new_attention_order,
-        }
-
+        self._emb_channels = 4 * config.model_channels
         self.time_embed = nn.Sequential(
-            nn.Linear(model_channels, self._emb_channels),
+            nn.Linear(config.model_channels, self._emb_channels),
             nn.SiLU(),
             nn.Linear(self._emb_channels, self._emb_channels),
         )
-        if num_classes is not None:
-            self.label_emb = nn.Embedding(num_classes, self._emb_channels)
+        if config.num_classes is not None:
+            self.label_emb = nn.Embedding(config.num_classes, self._emb_channels)
 
-        widths = [int(mult * model_channels) for mult in channel_mult]
-        channels = widths[0]
-        self.input_blocks = nn.ModuleList([ADMBlock(nn.Conv2d(in_channels, channels, 3, padding=1))])
+        channels = config.widths[0]
+        self.input_blocks = nn.ModuleList([ADMBlock(nn.Conv2d(config.in_channels, channels, 3, padding=1))])
         self._block_channels = [channels]
-        for level, width in enumerate(widths):
-            for _ in range(num_res_blocks):
+        for level, width in enumerate(config.widths):
+            for _ in range(config.num_res_blocks):
                 layers: list[nn.Module] = [self._res_block(channels, width)]
                 channels = width
-                if 2**level in attention_resolutions:
-                    layers.append(AttentionBlock(channels, num_heads, **self._attention_options))
+                if 2**level in config.attention_resolutions:
+                    layers.append(self._attention(channels))
                 self.input_blocks.append(ADMBlock(*layers))
                 self._block_channels.append(channels)
-            if level < len(widths) - 1:
+            if level < len(config.widths) - 1:
                 down = (
                     self._res_block(channels, channels, resample="down")
-                    if resblock_updown
-                    else Downsample(channels, conv_resample)
+                    if config.resblock_updown
+                    else Downsample(channels, config.conv_resample)
                 )
                 self.input_blocks.append(ADMBlock(down))
                 self._block_channels.append(channels)
         self.middle_block = ADMBlock(
-            self._res_block(channels, channels),
-            AttentionBlock(channels, num_heads, **self._attention_options),
-            self._res_block(channels, channels),
+            self._res_block(channels, channels), self._attention(channels), self._res_block(channels, channels)
         )
 
     @classmethod
     def from_flags(cls, **flags: Any) -> Self:
-        """Build an untrained network from published flags, see :mod:`~monai_minority.networks.adm.flags`."""
+        """Build an untrained network from published flags, see :mod:`~monai_minority.networks.adm.flags`.
+
+        Raises:
+            ValueError: if a flag is unknown or its value cannot be read.
+        """
         return cls(**cls._arguments_of(**flags))
 
     @classmethod
@@ -122,21 +97,35 @@ class ADMBase(nn.Module):
         """Load a checkpoint of guided-diffusion or improved-diffusion.
 
         Args:
-            state_dict: the weights, or the file they are in (``.pt`` or ``.safetensors``).
-            **flags: the flags published with the checkpoint, see :mod:`~monai_minority.networks.adm.flags`.
+            state_dict: weights, or the path of their file (``.pt`` or ``.safetensors``).
+            **flags: flags published with the checkpoint, see :mod:`~monai_minority.networks.adm.flags`.
 
         Returns:
-            The network in evaluation mode, in float32 on the device of the weights (a file is read to the
-            CPU).
+            The network in evaluation mode, in float32 on the device of the weights. A file is read to the CPU.
 
         Raises:
             FileNotFoundError: if the file does not exist.
-            ValueError: if a flag is unknown, or weights and flags do not match; what does not is named.
+            ValueError: if a flag is unknown, or weights and flags do not match. The message names what does not match.
         """
         return build_from_state_dict(cls, cls._arguments_of(**flags), state_dict).eval()
 
     def _res_block(self, channels: int, out_channels: int, resample: str | None = None) -> ResBlock:
-        return ResBlock(channels, self._emb_channels, out_channels=out_channels, resample=resample, **self._res_options)
+        return ResBlock(
+            channels,
+            self._emb_channels,
+            dropout=self.config.dropout,
+            out_channels=out_channels,
+            use_scale_shift_norm=self.config.use_scale_shift_norm,
+            resample=resample,
+        )
+
+    def _attention(self, channels: int, num_heads: int | None = None) -> AttentionBlock:
+        return AttentionBlock(
+            channels,
+            self.config.num_heads if num_heads is None else num_heads,
+            num_head_channels=self.config.num_head_channels,
+            use_new_attention_order=self.config.use_new_attention_order,
+        )
 
     @property
     def _recompute(self) -> bool:
@@ -160,17 +149,18 @@ class ADMBase(nn.Module):
         class_labels: Tensor | None = None,
         keep: bool = True,
     ) -> tuple[Tensor, list[Tensor]]:
-        """From noisy images to the middle of the network.
+        """Map noisy images to the middle of the network.
 
         Args:
             x: ``[B, in_channels, H, W]``.
             timesteps: ``[B]`` or ``[1]``, training indices.
-            context: must be ``None``; there is no cross-attention.
-            class_labels: ``[B]`` integers, for a class-conditional network.
-            keep: whether to keep the map of every block, or the last alone.
+            context: must be ``None``. The network has no cross-attention.
+            class_labels: integers ``[B]``, for a class-conditional network.
+            keep: return the feature maps of all blocks instead of the last one only.
 
         Returns:
-            The embedding ``[B or 1, E]`` of timesteps and labels; and the feature maps, the middle block's last.
+            The embedding ``[B or 1, E]`` of timesteps and labels, and the list of feature maps. The map of the middle
+            block is the last one.
         """
         emb = self._embed(x, timesteps, context, class_labels)
         h, maps = x, []

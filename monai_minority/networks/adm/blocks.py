@@ -1,14 +1,39 @@
-"""Building blocks of the ADM networks: normalisation, resampling and residual blocks.
+"""Building blocks of the ADM networks: timestep embedding, normalisation, resampling and residual blocks.
 
 Parameter names follow the published checkpoints (``in_layers.0``, ``emb_layers.1``, ...), so that these load
 as they are.
 """
 
+import math
 from contextlib import AbstractContextManager, nullcontext
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from monai_minority.networks.adm.config import GROUPS
+
+
+def timestep_embedding(timesteps: Tensor, dim: int, max_period: float = 10_000.0) -> Tensor:
+    """Embed timesteps as cosines, then sines, of geometrically spaced frequencies.
+
+    The positional encoding of Vaswani et al. (2017) in the order that Dhariwal and Nichol (2021) use: the
+    first half holds the cosines. Frequencies fall from 1 towards ``1 / max_period``. An odd ``dim`` ends in a
+    column of zeros.
+
+    Args:
+        timesteps: ``[B]``, in training indices; fractions are allowed.
+        dim: length of an embedding.
+        max_period: period, divided by 2 pi, that the lowest frequency approaches, in timesteps.
+
+    Returns:
+        float32 tensor ``[B, dim]`` with values in [-1, 1].
+    """
+    half = dim // 2
+    exponents = torch.arange(half, dtype=torch.float32, device=timesteps.device) / half
+    angles = timesteps.float()[:, None] * torch.exp(-math.log(max_period) * exponents)[None]
+    embedding = torch.cat([angles.cos(), angles.sin()], dim=-1)
+    return F.pad(embedding, (0, dim % 2))
 
 
 def zeroed(module: nn.Module) -> nn.Module:
@@ -30,12 +55,12 @@ class GroupNorm32(nn.GroupNorm):
     """Group normalisation with 32 groups, computed in float32 at least, returned in the type of its input."""
 
     def __init__(self, channels: int) -> None:
-        if channels % 32:
+        if channels % GROUPS:
             raise ValueError(
-                f"channels must be divisible by the 32 groups of the normalisation, got {channels}; "
-                "choose model_channels and channel_mult so that every product is a multiple of 32."
+                f"channels must be divisible by the {GROUPS} groups of the normalisation, got {channels}; "
+                "choose model_channels and channel_mult so that every product is a multiple of it."
             )
-        super().__init__(32, channels)
+        super().__init__(GROUPS, channels)
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalise ``x [B, C, ...]``."""

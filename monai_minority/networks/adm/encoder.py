@@ -1,6 +1,6 @@
 """The descending half of the ADM U-Net as a classifier of noisy images."""
 
-from collections.abc import Collection, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from monai_minority.networks.adm.attention import AttentionPool2d
 from monai_minority.networks.adm.base import ADMBase
 from monai_minority.networks.adm.blocks import GroupNorm32, without_autocast, zeroed
+from monai_minority.networks.adm.config import ADMConfig, with_settings
 from monai_minority.networks.adm.flags import POOLS, encoder_arguments
 
 _HIDDEN = 2048
@@ -15,82 +16,56 @@ _HIDDEN = 2048
 
 
 class ADMEncoder(ADMBase):
-    """The noise-aware classifier of Dhariwal and Nichol (2021): their U-Net's encoder with a pooling head.
+    """The noise-aware classifier of Dhariwal and Nichol (2021): the encoder of their U-Net with a pooling head.
 
-    With ``num_classes`` it is the class-conditional minority classifier ``p(l | x_t, c)`` (Um et al., 2024,
-    Appendix B): the label is embedded and added to the timestep's embedding, as in the U-Net.
+    With ``num_classes`` it is the class-conditional minority classifier ``p(l | x_t, c)`` of Um et al. (2024),
+    Appendix B. The label embedding is added to the timestep embedding, as in the U-Net.
 
     Args:
-        image_size: height and width of the images; with ``pool="attention"`` the only size the network takes.
-        in_channels: channels of an image (or of a feature map, in a cascade).
-        model_channels: width, see :class:`~monai_minority.networks.ADMUNet`.
-        out_channels: number of logits.
-        num_res_blocks: residual blocks a level.
-        attention_resolutions: *down-sampling factors* (not sizes) at which attention follows each residual
-            block.
-        dropout: probability of dropping an activation in a residual block.
-        channel_mult: multiple of ``model_channels`` at each level.
-        conv_resample: resampling by convolution rather than by averaging.
-        num_classes: number of class labels to condition on, ``None`` for none. Not the number of logits.
-        use_checkpoint: keep no activations inside blocks and compute them again in the backward pass.
-        num_heads: attention heads, where ``num_head_channels`` is -1.
-        num_head_channels: channels of an attention head; needed with ``pool="attention"``.
-        use_scale_shift_norm: embeddings scale and shift normalised activations instead of being added.
-        resblock_updown: residual blocks do the down-sampling.
-        use_new_attention_order: layout of the attention projections.
-        pool: ``"attention"``, the mean of the last map attends to its pixels; ``"adaptive"``, mean of the
-            last map; ``"spatial"``, means of the maps of every block through a hidden layer;
-            ``"spatial_v2"``, the same with the hidden layer normalised.
+        config: settings, or ``None`` if all are given by name.
+        pool: pooling head.
+
+            - ``"attention"``: the mean of the last feature map attends to its pixels. The network then takes images of
+              ``image_size`` only, and ``num_head_channels`` is required.
+            - ``"adaptive"``: mean of the last feature map.
+            - ``"spatial"``: means of the feature maps of all blocks, followed by a hidden layer.
+            - ``"spatial_v2"``: the same with a normalised hidden layer.
+        **settings: settings by name, see :class:`ADMConfig`. They replace those of ``config``.
 
     Raises:
-        ValueError: for an unknown ``pool``, a width that is no multiple of 32 or cannot be divided into the
-            heads asked for.
+        TypeError: if a setting is unknown or missing. The message gives the nearest known name.
+        ValueError: if ``pool`` is unknown, a setting is out of range, or the channels cannot be divided into the
+            requested heads.
+
+    Example:
+        >>> import torch
+        >>> from monai_minority.networks import ADMEncoder
+        >>> classifier = ADMEncoder(
+        ...     image_size=16,
+        ...     in_channels=1,
+        ...     model_channels=32,
+        ...     out_channels=10,  # minority classes
+        ...     num_res_blocks=1,
+        ...     attention_resolutions=[2],
+        ...     channel_mult=[1, 2],
+        ... )
+        >>> x, timesteps = torch.zeros(2, 1, 16, 16), torch.tensor([10, 999])
+        >>> classifier(x, timesteps).shape
+        torch.Size([2, 10])
+        >>> classifier.features(x, timesteps).shape
+        torch.Size([2, 64, 8, 8])
     """
 
     _arguments_of = staticmethod(encoder_arguments)
 
-    def __init__(
-        self,
-        image_size: int,
-        in_channels: int,
-        model_channels: int,
-        out_channels: int,
-        num_res_blocks: int,
-        attention_resolutions: Collection[int],
-        dropout: float = 0.0,
-        channel_mult: Sequence[float] = (1, 2, 4, 8),
-        conv_resample: bool = True,
-        num_classes: int | None = None,
-        use_checkpoint: bool = False,
-        num_heads: int = 1,
-        num_head_channels: int = -1,
-        use_scale_shift_norm: bool = False,
-        resblock_updown: bool = False,
-        use_new_attention_order: bool = False,
-        pool: str = "adaptive",
-    ) -> None:
-        super().__init__(
-            image_size=image_size,
-            in_channels=in_channels,
-            model_channels=model_channels,
-            out_channels=out_channels,
-            num_res_blocks=num_res_blocks,
-            attention_resolutions=attention_resolutions,
-            dropout=dropout,
-            channel_mult=channel_mult,
-            conv_resample=conv_resample,
-            num_classes=num_classes,
-            use_checkpoint=use_checkpoint,
-            num_heads=num_heads,
-            num_head_channels=num_head_channels,
-            use_scale_shift_norm=use_scale_shift_norm,
-            resblock_updown=resblock_updown,
-            use_new_attention_order=use_new_attention_order,
-        )
+    @with_settings
+    def __init__(self, config: ADMConfig | None = None, *, pool: str = "adaptive", **settings: Any) -> None:
+        config = ADMConfig.of(config, settings, also=("pool",))
+        super().__init__(config)
         self.pool = pool
         self.feature_channels = self._block_channels[-1]
-        self.feature_size = image_size // self.downsampling
-        self.out = self._head(num_head_channels)
+        self.feature_size = config.image_size // config.downsampling
+        self.out = self._head(config.num_head_channels)
 
     def _head(self, num_head_channels: int) -> nn.Sequential:
         channels, outputs = self.feature_channels, self.out_channels
@@ -123,12 +98,11 @@ class ADMEncoder(ADMBase):
 
         Args:
             x: noisy images ``[B, in_channels, H, W]``.
-            timesteps: ``[B]`` or ``[1]``, training indices; fractions are allowed.
-            class_labels: ``[B]`` integers, for a class-conditional encoder.
+            timesteps: ``[B]`` or ``[1]``, training indices. Fractions are allowed.
+            class_labels: integers ``[B]``, for a class-conditional encoder.
 
         Returns:
-            ``[B, feature_channels, H / downsampling, W / downsampling]`` in the type of ``x``, also under
-            autocast.
+            ``[B, feature_channels, H / downsampling, W / downsampling]`` in the type of ``x``, also under autocast.
         """
         return self.descend(x, timesteps, None, class_labels, keep=False)[1][-1].to(x.dtype)
 
@@ -139,16 +113,19 @@ class ADMEncoder(ADMBase):
         context: Tensor | None = None,
         class_labels: Tensor | None = None,
     ) -> Tensor:
-        """Logits of noisy images; the call is that of MONAI's ``DiffusionModelUNet``.
+        """Logits of noisy images. The call is that of MONAI's ``DiffusionModelUNet``.
 
         Args:
             x: noisy images ``[B, in_channels, H, W]``.
-            timesteps: ``[B]`` or ``[1]``, training indices; fractions are allowed.
-            context: must be ``None``; there is no cross-attention.
-            class_labels: ``[B]`` integers, for a class-conditional encoder.
+            timesteps: ``[B]`` or ``[1]``, training indices. Fractions are allowed.
+            context: must be ``None``. The network has no cross-attention.
+            class_labels: integers ``[B]``, for a class-conditional encoder.
 
         Returns:
             ``[B, out_channels]`` in the type of ``x``, also under autocast.
+
+        Raises:
+            ValueError: if an input has another shape or must be ``None``.
         """
         if self.pool == "attention" and x.shape[2:] != (self.image_size, self.image_size):
             raise ValueError(

@@ -4,9 +4,10 @@ The flags give resolutions where the constructors take down-sampling factors, an
 where they take tuples. A flag left out has the default of guided-diffusion's command line.
 """
 
-import difflib
 from collections.abc import Mapping
 from typing import Any
+
+from monai_minority.networks.adm.config import nearest_name
 
 POOLS = ("attention", "adaptive", "spatial", "spatial_v2")
 IMAGENET_CLASSES = 1000
@@ -126,7 +127,7 @@ def _fill(flags: Mapping[str, Any], defaults: Mapping[str, Any], aliases: Mappin
         if target in defaults:
             given[target] = value
         elif target not in _WITHOUT_EFFECT:
-            near = difflib.get_close_matches(name, [*defaults, *aliases], n=1, cutoff=0.0)[0]
+            near = nearest_name(name, [*defaults, *aliases])
             raise ValueError(f"{name} is not a flag of this network, got {value!r}; did you mean {near}?")
     filled = {**defaults, **given}
     for name, value in filled.items():

@@ -1,8 +1,25 @@
+import math
+
 import pytest
 import torch
 from torch import nn
 
-from monai_minority.networks.adm.blocks import Downsample, GroupNorm32, ResBlock, Upsample
+from monai_minority.networks.adm.blocks import Downsample, GroupNorm32, ResBlock, Upsample, timestep_embedding
+
+
+def test_embedding_equals_cosines_then_sines_of_each_frequency():
+    timesteps = torch.tensor([0.0, 0.25, 37.0, 999.0])
+    embedding = timestep_embedding(timesteps, 8)
+    for row, t in zip(embedding, timesteps.tolist(), strict=True):
+        angles = [t * 10_000 ** (-i / 4) for i in range(4)]
+        expected = torch.tensor([math.cos(a) for a in angles] + [math.sin(a) for a in angles])
+        torch.testing.assert_close(row, expected, rtol=0, atol=5e-5)
+
+
+def test_embedding_of_odd_length_ends_in_zero_and_integers_are_taken():
+    embedding = timestep_embedding(torch.tensor([3, 5]), 7)
+    assert torch.equal(embedding[:, -1], torch.zeros(2))
+    torch.testing.assert_close(embedding[:, :6], timestep_embedding(torch.tensor([3.0, 5.0]), 6))
 
 
 def test_group_norm_works_in_float32_on_half_precision(awake):

@@ -1,10 +1,12 @@
-"""Blocks of pixels as channels, against the permutation written out."""
+"""Networks around networks: blocks of pixels as channels, against the permutation written out; features for logits."""
 
 import pytest
 import torch
+from monai.networks.nets import DiffusionModelUNet
 from torch import nn
 
-from monai_minority.networks import SpaceToDepth
+from monai_minority.networks import BackboneClassifier, ClassifierFeatures, SpaceToDepth
+from monai_minority.networks.wrappers import takes_class_labels
 
 
 class Recorder(nn.Module):
@@ -58,3 +60,35 @@ def test_an_encoder_keeps_its_logits_and_conditions_pass_through():
 def test_bad_factor():
     with pytest.raises(ValueError, match="factor must be at least 1, got 0"):
         SpaceToDepth(Recorder(), 0)
+
+
+def classifier():
+    backbone = DiffusionModelUNet(
+        spatial_dims=2, in_channels=1, out_channels=1, channels=[8, 16], attention_levels=[False, False],
+        num_res_blocks=1, norm_num_groups=4,
+    )  # fmt: skip
+    return BackboneClassifier(backbone, 3).eval()
+
+
+def test_head_reads_the_features():
+    network = classifier()
+    features = ClassifierFeatures(network)
+    x, t = torch.randn(2, 1, 8, 8, requires_grad=True), torch.tensor([3, 700])
+    found = features(x, t)
+    torch.testing.assert_close(found.mean(1), torch.zeros(2), rtol=0, atol=1e-5)  # normalised
+    torch.testing.assert_close(network.head[1:](found), network(x, t))
+    assert torch.autograd.grad(found[:, 0].sum(), x)[0].abs().max() > 0
+
+
+def test_without_features():
+    with pytest.raises(ValueError, match="classifier must have a method features, Linear has none"):
+        ClassifierFeatures(torch.nn.Linear(1, 1))
+
+
+def test_who_takes_class_labels():
+    bare, labelled = nn.Linear(1, 1), Recorder()
+    assert takes_class_labels(labelled, unknown=False) and takes_class_labels(SpaceToDepth(labelled), unknown=False)
+    labelled.num_classes = None
+    assert not takes_class_labels(labelled, unknown=True)
+    assert takes_class_labels(bare, unknown=True) and not takes_class_labels(bare, unknown=False)
+    assert not takes_class_labels(nn.ModuleDict({"module": labelled}), unknown=True)  # as distributed work wraps it

