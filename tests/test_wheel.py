@@ -1,6 +1,5 @@
 """A wheel holds the bundles and their weights, so that it runs from any folder."""
 
-import os
 import subprocess
 import sys
 import zipfile
