@@ -7,7 +7,7 @@ from scipy.stats import spearmanr
 from sklearn.metrics import roc_auc_score
 
 from monai_minority.evaluation.figure import Figure
-from monai_minority.evaluation.intervals import UNKNOWN_INTERVAL, Statistic, bootstrap
+from monai_minority.evaluation.intervals import FEWEST, UNKNOWN_INTERVAL, Statistic, bootstrap, fewest_clusters
 from monai_minority.evaluation.weighted_statistics import weighted_auc, weighted_rank_correlation
 
 
@@ -71,7 +71,8 @@ def group_auc(
         seed: of the bootstrap.
 
     Returns:
-        The area in [0, 1]; 0.5 is chance. NaN where one group is empty.
+        The area in [0, 1]; 0.5 is chance. NaN where one group is empty. The interval is NaN where a group has fewer
+        than :data:`~monai_minority.evaluation.intervals.FEWEST` subjects.
 
     Raises:
         ValueError: the shapes differ, or fewer than three images have a score.
@@ -86,13 +87,15 @@ def group_auc(
         return weighted_auc(values, rare > 0)
 
     figure = _agreement(
-        statistic, weighted, scores, np.asarray(positive, float), name, subjects, resamples, level, seed
+        statistic, weighted, scores, np.asarray(positive, float), name, subjects, resamples, level, seed, True
     )
     of_rare_group = int(np.sum(np.asarray(positive, bool) & ~np.isnan(np.asarray(scores, float))))
     return replace(figure, context={**figure.context, "N positive": of_rare_group})
 
 
-def _agreement(statistic, weighted, scores, other, name, subjects, resamples, level, seed) -> Figure:
+def _agreement(
+    statistic, weighted, scores, other, name, subjects, resamples, level, seed, compares_groups=False
+) -> Figure:
     pair = np.stack(np.broadcast_arrays(*_same_length(scores, other)), axis=1)
     valid = ~np.isnan(pair).any(axis=1)
     if valid.sum() < 3:
@@ -100,10 +103,15 @@ def _agreement(statistic, weighted, scores, other, name, subjects, resamples, le
     clusters = np.arange(len(pair))[valid] if subjects is None else np.asarray(subjects)[valid]
     context: dict[str, object] = {"N": int(valid.sum()), "N without a value": int((~valid).sum())}
     interval = UNKNOWN_INTERVAL
-    if resamples:
+    unit = "images" if subjects is None else "subjects"
+    groups = pair[valid, 1] if compares_groups else None
+    fewest = None if groups is None else fewest_clusters(clusters, groups)
+    if resamples and fewest is not None and fewest < FEWEST:
+        context["interval"] = f"none: {fewest} {unit} in the smaller group, at least {FEWEST} are needed"
+    elif resamples:
         interval = bootstrap(weighted(*pair[valid].T), clusters, resamples, level, seed)
-        unit = "images" if subjects is None else "subjects"
-        context |= {"interval": f"{level:.0%}, {resamples} bootstrap resamples of {unit}", "seed": seed}
+        how = f"{level:.0%}, {resamples} bootstrap resamples of {unit}"
+        context |= {"interval": "none: all resamples agree" if np.isnan(interval.low) else how, "seed": seed}
     return Figure(name, statistic(pair[valid]), *interval, context)
 
 

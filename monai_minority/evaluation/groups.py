@@ -141,7 +141,7 @@ def separation(
     context = {"k": k, "N bank": len(bank), "N": len(query)}
     recall = weighted_mean_recall(query_groups.astype(str), names[shares.argmax(1)].astype(str))
     clusters = np.arange(len(query)) if query_subjects is None else query_subjects
-    interval = bootstrap(recall, clusters, resamples, level, seed)
+    interval = bootstrap(recall, clusters, resamples, level, seed, groups=query_groups.astype(str))
     accuracy = Figure("k-NN balanced accuracy", float(recall(np.ones((1, len(query))))[0]), *interval, context)
     abnormal = 1 - shares[:, np.isin(names, usual)].sum(axis=1)
     auc = group_auc(

@@ -13,6 +13,13 @@ Statistic = Callable[[np.ndarray], np.ndarray]
 """From weights ``[R, N]``, how often each of N images is in each of R resamples, to the statistic of each ``[R]``, NaN
 where it has none; see :mod:`~monai_minority.evaluation.weighted_statistics`."""
 
+FEWEST = 5
+"""Clusters that each group needs for a bootstrap interval. In simulations, a 95 % interval of an AUC holds the truth in
+62 to 73 % of cases with two subjects in the smaller group, in 80 to 88 % with three and in 88 to 94 % with five."""
+
+_SAME = 1e-9
+"""Resamples that differ by less than this share of their size are one value, up to rounding."""
+
 _BLOCK = 2**21
 """Weights held at a time: memory does not grow with the resamples."""
 
@@ -28,7 +35,12 @@ UNKNOWN_INTERVAL = Interval(float("nan"), float("nan"))
 
 
 def bootstrap(
-    statistic: Statistic, clusters: np.ndarray, resamples: int = 1000, level: float = 0.95, seed: int = 0
+    statistic: Statistic,
+    clusters: np.ndarray,
+    resamples: int = 1000,
+    level: float = 0.95,
+    seed: int = 0,
+    groups: np.ndarray | None = None,
 ) -> Interval:
     """Percentile interval (Efron, 1979) of a statistic when whole clusters are drawn.
 
@@ -43,11 +55,13 @@ def bootstrap(
         clusters: subject or seed of each image ``[N]``; ``np.arange(N)`` where images are independent.
         resamples: number of resamples; 0 gives no interval.
         level: share of resamples inside the interval, in (0, 1).
-        seed: of the draw.
+        seed: seed of the draw.
+        groups: group of each image ``[N]``, for a statistic that compares groups, such as an AUC.
 
     Returns:
-        ``(low, high)``; resamples without the statistic are left out. NaN where none has it, or one cluster alone
-        holds all of several images, which says nothing of others.
+        ``(low, high)``. Resamples in which the statistic is NaN are left out. Both ends are NaN where the spread cannot
+        be estimated: a group has fewer than :data:`FEWEST` clusters, one cluster holds all images, or all resamples
+        give the same value.
 
     Raises:
         ValueError: there are no images, or ``level`` or ``resamples`` is out of range.
@@ -58,8 +72,24 @@ def bootstrap(
     """
     if not 0 < level < 1 or resamples < 0:
         raise ValueError(f"level must be in (0, 1) and resamples at least 0, got {level} and {resamples}")
+    if groups is not None and fewest_clusters(clusters, groups) < FEWEST:
+        return UNKNOWN_INTERVAL
     blocks = [statistic(weights) for (weights,) in _draws([clusters], resamples, seed)]
     return percentile_interval(np.concatenate(blocks), level, clusters=[clusters]) if blocks else UNKNOWN_INTERVAL
+
+
+def fewest_clusters(clusters: np.ndarray, groups: np.ndarray) -> int:
+    """Number of clusters in the group that has the fewest; a cluster may be in several groups.
+
+    Args:
+        clusters: subject or seed of each image ``[N]``.
+        groups: group of each image ``[N]``.
+
+    >>> fewest_clusters(np.array([1, 1, 2, 3]), np.array(["ill", "ill", "well", "well"]))
+    1
+    """
+    clusters, groups = np.asarray(clusters), np.asarray(groups)
+    return min(len(np.unique(clusters[groups == group])) for group in np.unique(groups))
 
 
 def resample_counts(clusters: Sequence[np.ndarray], resamples: int, seed: int = 0) -> list[np.ndarray]:
@@ -100,11 +130,12 @@ def percentile_interval(
         clusters: what was drawn, as in :func:`resample_counts`.
 
     Returns:
-        ``(low, high)``, NaN where no resample has a value or one cluster alone was drawn from.
+        ``(low, high)``. Both are NaN where no resample has a value, all have the same value, or all images are in one
+        cluster.
     """
     values = values[~np.isnan(values)]
     counts = [count for labels in clusters if (count := len(np.unique(labels))) < len(labels)]
-    if not values.size or 1 in counts:
+    if not values.size or 1 in counts or np.ptp(values) <= _SAME * np.abs(values).max():
         return UNKNOWN_INTERVAL
     if estimate is not None:
         values = values + (estimate - values.mean())

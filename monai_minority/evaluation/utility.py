@@ -124,7 +124,7 @@ def augmentation_gain(
             against = [statistic(*pair) for pair in predictions[BASELINE]]
 
             def interval(of: Statistic) -> Interval:
-                return bootstrap(of, test.subjects, resamples, level)  # one seed: the arms are paired
+                return bootstrap(of, test.subjects, resamples, level, groups=test.rare)  # one seed: the arms are paired
 
             each = np.array([_value(one, len(test.rare)) for one in own])
             base = np.array([_value(one, len(test.rare)) for one in against])

@@ -101,6 +101,7 @@ class Distances(Study):
                 "rises with brightness",
                 "does not follow brightness",
                 "falls with brightness",
+                f"may or may not follow brightness, as {row['subjects']:.0f} subjects allow no interval",
             )
             density = ", ".join(f"{_of(ranks, a)} with {LABELS[a]}" for a in DENSITIES if a in ranks.index)
             text = f"The {name} score has rank correlations {density}; it {verdict} ({_of(ranks, 'brightness')}): mean "

@@ -1,6 +1,7 @@
 """D.2: the minority score beside established measures of outliers."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -46,7 +47,7 @@ class OutlierCorrelations(Study):
                 for scope, rows in (("training images", training), ("images never trained on", rest)):
                     if len(rows) >= 3:
                         statistic = weighted_rank_correlation(scores[rows], values[rows])
-                        labels = {"space": space, "measure": name, "images": scope}
+                        labels: dict[str, Any] = {"space": space, "measure": name, "images": scope}
                         figures.append(interval_row(run, statistic, run.real.subjects[rows], **labels) | how)
         return {"figures": pd.DataFrame(figures), "images": pd.concat(images, ignore_index=True)}
 
@@ -75,7 +76,8 @@ class OutlierCorrelations(Study):
     def tell(self, tables: Tables) -> str:
         parts = []
         for _, row in tables["figures"].iterrows():
-            verdict = sides_of(row["low"], row["high"], 0, "rises with", "does not follow", "falls with")
+            unknown = f"may or may not follow (the {row['subjects']} subjects allow no interval)"
+            verdict = sides_of(row["low"], row["high"], 0, "rises with", "does not follow", "falls with", unknown)
             parts.append(
                 f"On {row['images']} (n = {row['n']}) the score {verdict} {LABELS[row['measure']]} in "
                 f"{row['space']}: rank correlation {number(row['value'], row['low'], row['high'])}."

@@ -40,15 +40,18 @@ class Severity(CellStudy):
                     resamples=run.settings.resamples,
                     seed=run.settings.seed,
                 )
-                rows.append({"measure": measure, "value": found.value, "low": found.low, "high": found.high})
-        return tables | {"correlations": pd.DataFrame(rows, columns=["measure", "value", "low", "high"])}
+                seeds = images[Column.SEED].nunique()
+                ends = {"low": found.low, "high": found.high, "subjects": seeds}
+                rows.append({"measure": measure, "value": found.value, **ends})
+        return tables | {"correlations": pd.DataFrame(rows, columns=["measure", "value", "low", "high", "subjects"])}
 
     def tell(self, tables: Tables) -> str:
         table = tables["figures"].dropna(subset=["target"]).sort_values("target")
         low, high = table.iloc[0], table.iloc[-1]
         parts = []
         for _, row in tables["correlations"].iterrows():
-            verdict = sides_of(row["low"], row["high"], 0, "rises", "does not change measurably", "falls")
+            unknown = f"may or may not change (the {row['subjects']} seeds allow no interval)"
+            verdict = sides_of(row["low"], row["high"], 0, "rises", "does not change measurably", "falls", unknown)
             parts.append(
                 f"{NAMES[row['measure']]} {verdict} with the class sampled (rank correlation "
                 f"{number(row['value'], row['low'], row['high'])})"

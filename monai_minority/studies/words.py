@@ -33,6 +33,8 @@ def change(before: pd.Series, after: pd.Series, measure: str) -> str:
     return f"{name} {verdict} from {number(a, a_low, a_high)} to {number(b, b_low, b_high)}"
 
 
-def sides_of(low: float, high: float, chance: float, above: str, neither: str, below: str) -> str:
-    """Which word an interval allows."""
+def sides_of(low: float, high: float, chance: float, above: str, neither: str, below: str, unknown: str) -> str:
+    """The word that an interval allows; ``unknown`` where there is no interval."""
+    if math.isnan(low):
+        return unknown
     return above if low > chance else below if high < chance else neither
