@@ -6,7 +6,7 @@ import inspect
 
 import pytest
 
-ROOMS = ("guidance", "inferers", "training")
+ROOMS = ("guidance", "inferers", "scoring", "training")
 
 
 def public(room):
