@@ -6,7 +6,16 @@ import inspect
 
 import pytest
 
-ROOMS = ("guidance", "inferers", "scoring", "training")
+ROOMS = (
+    "evaluation",
+    "evaluation.density",
+    "evaluation.fidelity",
+    "evaluation.severity",
+    "guidance",
+    "inferers",
+    "scoring",
+    "training",
+)
 
 
 def public(room):
