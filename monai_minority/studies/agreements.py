@@ -1,4 +1,4 @@
-"""What a score agrees with among real images: densities, severity and the rare group, with intervals by subject."""
+"""Agreement of a score with densities, severity and the rare group among real images, with intervals by subject."""
 
 from typing import Any
 
@@ -15,7 +15,10 @@ AGAINST = ("average_knn", "local_outlier_factor", Column.SEVERITY.value, "severi
 def interval_row(
     run: StudyRun, statistic: Statistic, subjects: np.ndarray, /, groups: np.ndarray | None = None, **labels: Any
 ) -> dict[str, Any]:
-    """A row of a table: the statistic and its bootstrap interval over subjects; ``groups`` where it compares some."""
+    """A row of a table: the statistic and its bootstrap interval over subjects.
+
+    See :func:`~monai_minority.evaluation.intervals.bootstrap` for ``groups``.
+    """
     middle = float(statistic(np.ones((1, len(subjects))))[0])
     low, high = bootstrap(statistic, subjects, run.settings.resamples, seed=run.settings.seed, groups=groups)
     count = len(np.unique(subjects))
@@ -23,12 +26,12 @@ def interval_row(
 
 
 def agreements(run: StudyRun, rows: np.ndarray, scores: np.ndarray) -> list[dict[str, Any]]:
-    """Rank correlations with each of :data:`AGAINST` that there is, and the AUC for the rare group.
+    """Rank correlations with each column of :data:`AGAINST` that exists, and the AUC for the rare group.
 
     Args:
         run: the run.
-        rows: of its store ``[N]``.
-        scores: of these ``[N]``.
+        rows: rows of its store ``[N]``.
+        scores: score of each row ``[N]``.
     """
     table = run.real.table.iloc[rows]
     subjects = run.real.subjects[rows]

@@ -1,4 +1,4 @@
-"""D.2: the minority score beside established measures of outliers."""
+"""D.2: the minority score compared with established outlier measures."""
 
 from dataclasses import replace
 from typing import Any
@@ -23,7 +23,7 @@ from monai_minority.tables.measures import DENSITIES, LABELS
 
 
 class OutlierCorrelations(Study):
-    """Rank correlation of the run's scores with AvgkNN and LOF in several feature spaces."""
+    """Rank correlation between the run's scores and AvgkNN and LOF in several feature spaces."""
 
     title = "Does the score agree with measures of outliers?"
     source = "Appendix D.2"
@@ -56,7 +56,7 @@ class OutlierCorrelations(Study):
         cells = list(images.groupby(["space", "measure"], sort=False))
         figure, axes = panels(len(cells), height=2.3, columns=2)
         for panel, ((space, measure), part) in zip(axes, cells, strict=True):
-            # Ranks, which is what the correlation is of: a few far outliers would press all others together.
+            # The correlation uses ranks, and so does the chart: a few far outliers would compress all other points.
             x, y = (100 * rankdata(part[column]) / len(part) for column in ("value", "score"))
             panel.hexbin(x, y, gridsize=24, cmap="Blues", mincnt=1, linewidths=0.1)
             bins = np.linspace(0, 100, 11)

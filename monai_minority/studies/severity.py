@@ -1,4 +1,4 @@
-"""D.7: a higher class, a more severe image."""
+"""D.7: rarity and severity by target class."""
 
 import numpy as np
 import pandas as pd
@@ -15,7 +15,7 @@ from monai_minority.studies.words import change, number, sides_of
 
 
 class Severity(CellStudy):
-    """Samples of every chosen class at one scale: do rarity, and severity where it is measured, rise with the class?"""
+    """Samples of each chosen class at one scale: whether rarity, and any measured severity, rise with the class."""
 
     title = "Do higher classes give rarer, more severe images?"
     source = "Appendix D.7"
@@ -36,7 +36,7 @@ class Severity(CellStudy):
                 found = rank_correlation(
                     images[measure].to_numpy(),
                     images["target_class"].to_numpy(),
-                    subjects=images[Column.SEED].to_numpy(),  # which the classes share
+                    subjects=images[Column.SEED].to_numpy(),  # the classes share their seeds
                     resamples=run.settings.resamples,
                     seed=run.settings.seed,
                 )

@@ -17,12 +17,12 @@ def number(middle: float, low: float = math.nan, high: float = math.nan) -> str:
 
 
 def figure_of(row: Mapping[str, Any] | pd.Series, measure: str) -> str:
-    """A measure of a summary's row with its interval."""
+    """A measure in a row of a summary, with its interval."""
     return number(*value(row, measure))
 
 
 def change(before: pd.Series, after: pd.Series, measure: str) -> str:
-    """How a measure goes from one cell to another: a rise or a fall only where the two intervals lie apart."""
+    """The change of a measure between two cells, called a rise or a fall only if their intervals do not overlap."""
     (a, a_low, a_high), (b, b_low, b_high) = value(before, measure), value(after, measure)
     name = NAMES.get(measure, measure)
     if math.isnan(a) or math.isnan(b):

@@ -240,7 +240,7 @@ def test_the_comparison_is_shown_or_asked_for(run, tmp_path):
 def test_bad_plans_are_named(tmp_path):
     with pytest.raises(ValueError, match="study_classes must be in 0 … 2, got \\[7\\]"):
         plan_of(tmp_path, classes=[0, 7])
-    with pytest.raises(ValueError, match="study_images must be 2 at least"):
+    with pytest.raises(ValueError, match="study_images must be at least 2 and study_steps positive"):
         plan_of(tmp_path, images=1)
 
 
