@@ -1,4 +1,4 @@
-"""What was found, in a few sentences computed from the figures, whichever way they fall."""
+"""The findings of a run, in a few sentences that are computed from the figures."""
 
 import math
 from pathlib import Path
@@ -14,8 +14,10 @@ from monai_minority.tables.rows import ALL
 
 
 def findings(run_dir: str | Path) -> list[str]:
-    """Three lines: does the score rank what is rare, does a higher class give rarer images, does guidance
-    reach rare images better than none. A fourth where groups are known: does it make the rare group.
+    """The findings in three or four sentences.
+
+    They say whether the score ranks rare images, whether a higher class gives rarer images, whether guidance reaches
+    rare images better than no guidance, and, if groups are known, whether it generates the rare group.
 
     Args:
         run_dir: a run folder with its ``evaluation/``.
@@ -29,7 +31,7 @@ def findings(run_dir: str | Path) -> list[str]:
 
 
 def findings_of(evaluation: RunEvaluation, copies: pd.DataFrame | None = None) -> list[str]:
-    """The same of an evaluation at hand, and of the summary of the memorization stage where there is one."""
+    """The findings of an evaluation, and of the summary of the memorization stage if there is one."""
     guidance = _guidance(evaluation.summary, evaluation.spaces, copies)
     return [_ranking(evaluation.agreement), _class_shift(evaluation), guidance, *_groups(evaluation.groups)]
 
@@ -168,7 +170,7 @@ def _groups(groups: pd.DataFrame) -> list[str]:
 
 
 def _nearer(row: pd.Series, plain: pd.Series) -> str | None:
-    """The distances of two rows at equal numbers of images; nearer or farther only where the intervals lie apart."""
+    """The distances of two rows at equal numbers of images, with a verdict only if the intervals do not overlap."""
     names = ("frechet_distance_equal_n", "frechet_distance_equal_n_low", "frechet_distance_equal_n_high")
     (ours, low, high), (theirs, plain_low, plain_high) = ([there[name] for name in names] for there in (row, plain))
     if math.isnan(ours) or math.isnan(theirs):
@@ -182,7 +184,7 @@ def _nearer(row: pd.Series, plain: pd.Series) -> str | None:
 
 
 def _same_row(table: pd.DataFrame, row: pd.Series) -> pd.Series | None:
-    """The row of the same set, target class and scale."""
+    """The row with the same set, target class and scale."""
     same = table[(table["set"] == row["set"]) & (table["target_class"].astype(str) == str(row["target_class"]))]
     same = same[same[Column.SCALE] == row[Column.SCALE]]
     return same.iloc[0] if len(same) else None

@@ -117,7 +117,10 @@ def test_classical_augmentation_keeps_the_range_and_the_background():
     [
         ({"test": labelled([0, 1], [True, False], 3)}, "train and test must not share subjects, 1 are in both"),
         ({"test": labelled([0, 1], [False, False], 10)}, "test must have rare images and others, got 0 of 2"),
-        ({"synthetic": {"guided": torch.zeros(2, 1, 8, 8)}}, r"guided must have images of shape \[1, 4, 4\], got \[1, 8, 8\]"),
+        (
+            {"synthetic": {"guided": torch.zeros(2, 1, 8, 8)}},
+            r"guided must have images of shape \[1, 4, 4\], got \[1, 8, 8\]",
+        ),
         ({"labels": {"guided": np.ones(3)}}, "one probability for each image"),
         ({"train": labelled([0, 1], [True, False])._replace(subjects=np.arange(3))}, "as many images as labels"),
     ],
