@@ -6,7 +6,19 @@ import inspect
 
 import pytest
 
-ROOMS = ("guidance", "inferers", "networks", "diffusion", "evaluation.features")
+ROOMS = (
+    "diffusion",
+    "evaluation",
+    "evaluation.density",
+    "evaluation.fidelity",
+    "evaluation.severity",
+    "evaluation.features",
+    "guidance",
+    "inferers",
+    "networks",
+    "scoring",
+    "training",
+)
 
 
 def public(room):

@@ -1,6 +1,6 @@
 """Features, density, fidelity, copies and severity of real and generated images: arrays in, numbers out.
 
-Functions on arrays throughout; a :class:`Figure` is a number with its interval and how it was measured.
+A :class:`Figure` is a number with its interval and a record of how it was measured.
 """
 
 from monai_minority.evaluation import (

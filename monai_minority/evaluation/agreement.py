@@ -1,4 +1,4 @@
-"""How far a score agrees with densities, measured severity and known groups."""
+"""Agreement of a score with densities, measured severity and known groups."""
 
 from dataclasses import replace
 
@@ -7,7 +7,7 @@ from scipy.stats import spearmanr
 from sklearn.metrics import roc_auc_score
 
 from monai_minority.evaluation.figure import Figure
-from monai_minority.evaluation.intervals import UNKNOWN_INTERVAL, Statistic, bootstrap
+from monai_minority.evaluation.intervals import FEWEST, UNKNOWN_INTERVAL, Statistic, bootstrap, fewest_clusters
 from monai_minority.evaluation.weighted_statistics import weighted_auc, weighted_rank_correlation
 
 
@@ -21,23 +21,29 @@ def rank_correlation(
     level: float = 0.95,
     seed: int = 0,
 ) -> Figure:
-    """Spearman's rank correlation of two values of each image, with a bootstrap interval.
+    """Spearman's rank correlation between two values of each image, with a bootstrap interval.
 
     Args:
         scores: ``[N]``, higher is rarer.
-        measure: ``[N]``, such as a density or a severity. Images where either is NaN are left out and
-            counted.
+        measure: ``[N]``, such as a density or a severity. Images with a NaN in either are left out and counted.
         name: name of the figure.
-        subjects: subject of each image; given, the interval resamples subjects.
-        resamples: of the bootstrap; 0 leaves the interval out.
-        level: of the interval.
-        seed: of the bootstrap.
+        subjects: subject of each image; the interval then resamples subjects instead of images.
+        resamples: number of bootstrap resamples; 0 leaves the interval out.
+        level: confidence level of the interval, in (0, 1).
+        seed: seed of the bootstrap.
 
     Returns:
-        The correlation in [-1, 1]; NaN where a value is constant.
+        The correlation in [-1, 1]; NaN if a value is constant.
 
     Raises:
         ValueError: the shapes differ, or fewer than three images have both values.
+
+    Example:
+        >>> import numpy as np
+        >>> from monai_minority.evaluation.agreement import rank_correlation
+        >>> figure = rank_correlation(np.array([1.0, 2, 30, 40]), np.array([2.0, 1, 9, 3]), resamples=0)
+        >>> round(figure.value, 2), figure.context["N"]
+        (0.6, 4)
     """
 
     def statistic(pair: np.ndarray) -> float:
@@ -58,23 +64,32 @@ def group_auc(
     level: float = 0.95,
     seed: int = 0,
 ) -> Figure:
-    """Area under the ROC curve: the chance that a positive image has the higher score, with a bootstrap
-    interval.
+    """Area under the ROC curve, with a bootstrap interval.
+
+    It is the probability that an image of the rare group has a higher score than another image.
 
     Args:
-        scores: ``[N]``, higher is rarer. NaN is left out and counted.
-        positive: whether each image is of the rare group ``[N]``, bool.
+        scores: ``[N]``, higher is rarer. Images with a NaN are left out and counted.
+        positive: whether each image belongs to the rare group ``[N]``, bool.
         name: name of the figure.
-        subjects: subject of each image; given, the interval resamples subjects.
-        resamples: of the bootstrap; 0 leaves the interval out.
-        level: of the interval.
-        seed: of the bootstrap.
+        subjects: subject of each image; the interval then resamples subjects instead of images.
+        resamples: number of bootstrap resamples; 0 leaves the interval out.
+        level: confidence level of the interval, in (0, 1).
+        seed: seed of the bootstrap.
 
     Returns:
-        The area in [0, 1]; 0.5 is chance. NaN where one group is empty.
+        The area in [0, 1]; 0.5 is chance. NaN if a group is empty. The interval is NaN if a group has fewer than
+        :data:`~monai_minority.evaluation.intervals.FEWEST` subjects.
 
     Raises:
         ValueError: the shapes differ, or fewer than three images have a score.
+
+    Example:
+        >>> import numpy as np
+        >>> from monai_minority.evaluation.agreement import group_auc
+        >>> figure = group_auc(np.array([1.0, 2, 3, 4]), np.array([False, True, False, True]))
+        >>> figure.value, figure.low, figure.context["interval"]
+        (0.75, nan, 'none: 2 images in the smaller group, at least 5 are needed')
     """
 
     def statistic(pair: np.ndarray) -> float:
@@ -86,13 +101,15 @@ def group_auc(
         return weighted_auc(values, rare > 0)
 
     figure = _agreement(
-        statistic, weighted, scores, np.asarray(positive, float), name, subjects, resamples, level, seed
+        statistic, weighted, scores, np.asarray(positive, float), name, subjects, resamples, level, seed, True
     )
     of_rare_group = int(np.sum(np.asarray(positive, bool) & ~np.isnan(np.asarray(scores, float))))
     return replace(figure, context={**figure.context, "N positive": of_rare_group})
 
 
-def _agreement(statistic, weighted, scores, other, name, subjects, resamples, level, seed) -> Figure:
+def _agreement(
+    statistic, weighted, scores, other, name, subjects, resamples, level, seed, compares_groups=False
+) -> Figure:
     pair = np.stack(np.broadcast_arrays(*_same_length(scores, other)), axis=1)
     valid = ~np.isnan(pair).any(axis=1)
     if valid.sum() < 3:
@@ -100,15 +117,20 @@ def _agreement(statistic, weighted, scores, other, name, subjects, resamples, le
     clusters = np.arange(len(pair))[valid] if subjects is None else np.asarray(subjects)[valid]
     context: dict[str, object] = {"N": int(valid.sum()), "N without a value": int((~valid).sum())}
     interval = UNKNOWN_INTERVAL
-    if resamples:
+    unit = "images" if subjects is None else "subjects"
+    groups = pair[valid, 1] if compares_groups else None
+    fewest = None if groups is None else fewest_clusters(clusters, groups)
+    if resamples and fewest is not None and fewest < FEWEST:
+        context["interval"] = f"none: {fewest} {unit} in the smaller group, at least {FEWEST} are needed"
+    elif resamples:
         interval = bootstrap(weighted(*pair[valid].T), clusters, resamples, level, seed)
-        unit = "images" if subjects is None else "subjects"
-        context |= {"interval": f"{level:.0%}, {resamples} bootstrap resamples of {unit}", "seed": seed}
+        how = f"{level:.0%}, {resamples} bootstrap resamples of {unit}"
+        context |= {"interval": "none: all resamples agree" if np.isnan(interval.low) else how, "seed": seed}
     return Figure(name, statistic(pair[valid]), *interval, context)
 
 
 def _same_length(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     a, b = np.asarray(a, float), np.asarray(b, float)
     if a.ndim != 1 or a.shape != b.shape:
-        raise ValueError(f"both values must be [N], one an image, got shapes {a.shape} and {b.shape}")
+        raise ValueError(f"both values must be [N], one for each image, got shapes {a.shape} and {b.shape}")
     return a, b

@@ -1,4 +1,4 @@
-"""Nearest images in pixel space, whether or not the query was mirrored or moved by a few pixels."""
+"""Nearest images in pixel space, also if the query was mirrored or moved by a few pixels."""
 
 from collections.abc import Sequence
 
@@ -12,30 +12,41 @@ from monai_minority.evaluation.features import Images
 from monai_minority.evaluation.nearest import NearestReal
 
 COARSE_SIDE = 16
-"""Images are first searched at about this size, which costs little and hardly feels a pixel's move."""
+"""Approximate side of the images in the first search, which costs little and hardly depends on a move by a pixel."""
 
 MIRRORS: tuple[tuple[int, ...], ...] = ((), (-1,), (-2,))
-"""Axes that a query is mirrored along: none, left and right, up and down."""
+"""Axes along which a query is mirrored: none, left and right, up and down."""
 
 
 class AlignedPixels:
-    """Images that can be asked for the ones most like a query, however it is mirrored and moved.
+    """Search for the images most similar to a query, also if the query was mirrored or moved.
 
-    The distance of two images is the root mean square difference of their pixels, the smallest over the query as it
-    is and mirrored along either axis, and over its moves by up to ``max_shift`` pixels in each direction. A frame of
-    ``max_shift`` pixels, which a move fills with what is not known, is left out of the mean. It is computed, to about
-    1e-3, for the ``candidates`` that are nearest at a coarse size, where every other move is tried.
+    The distance between two images is the root mean square difference of their pixels. The smallest value counts over
+    the query itself, the query mirrored along either axis, and its moves by up to ``max_shift`` pixels in each
+    direction. The mean leaves out a frame of ``max_shift`` pixels, because a move fills it with unknown values. The
+    distance is computed, to about 1e-3, for the ``candidates`` that are nearest at a coarse size, where every second
+    move is tried.
 
     Memory is that of the coarse images and of one batch of candidates.
 
     Args:
         images: images ``[C, H, W]`` in [-1, 1], at least two.
-        max_shift: largest move in pixels; 0 compares images as they lie.
-        candidates: how many images of the coarse search are compared pixel by pixel.
-        batch_size: queries at a time.
+        max_shift: largest move in pixels; 0 compares images without moves.
+        candidates: number of images from the coarse search that are compared pixel by pixel.
+        batch_size: queries in a batch.
 
     Raises:
         ValueError: ``max_shift`` is negative or leaves no pixels, or ``candidates`` is not positive.
+
+    Example:
+        >>> import torch
+        >>> from monai_minority.evaluation.aligned_pixels import AlignedPixels
+        >>> from monai_minority.evaluation.planted_copies import ArrayImages
+        >>> images = torch.rand(6, 1, 16, 16, generator=torch.Generator().manual_seed(0)) * 2 - 1
+        >>> mirrored = ArrayImages(images[4:5].flip(-1))
+        >>> found = AlignedPixels(ArrayImages(images), max_shift=1).nearest(mirrored, [0])
+        >>> found.indices[0, 0].item(), round(found.distances[0, 0].item(), 2)
+        (4, 0.0)
     """
 
     def __init__(self, images: Images, max_shift: int = 3, candidates: int = 16, batch_size: int = 64) -> None:
@@ -54,12 +65,12 @@ class AlignedPixels:
         self._lengths = self._centred.square().sum(1)
 
     def nearest(self, queries: Images, rows: Sequence[int] | np.ndarray, progress: bool = False) -> NearestReal:
-        """The candidates of each query by their distance, nearest first.
+        """The candidates of each query, nearest first.
 
         Args:
-            queries: where the queries are.
-            rows: which of ``queries``, ``[Q]``.
-            progress: whether to show a bar.
+            queries: images to search for.
+            rows: rows of ``queries`` to use, ``[Q]``.
+            progress: whether to show a progress bar.
 
         Returns:
             Root mean square differences ``[Q, candidates]`` of pixels in [-1, 1], and rows of the images.
@@ -90,11 +101,11 @@ class AlignedPixels:
         return best.clamp(min=0).div(inner.shape[-1]).double().sqrt(), torch.from_numpy(indices)
 
     def _candidates(self, query: Tensor) -> np.ndarray:
-        """Rows ``[B, candidates]`` of the images nearest to some mirrored and moved version, at the coarse size."""
+        """Rows ``[B, candidates]`` of the images nearest to any mirrored and moved version, at the coarse size."""
         s = self.max_shift
         height, width = query.shape[-2:]
         padded = F.pad(query, (s, s, s, s), mode="replicate")
-        moves = sorted({s, *range(0, 2 * s + 1, 2)})  # as it lies, and so that every move is a pixel from one of them
+        moves = sorted({s, *range(0, 2 * s + 1, 2)})  # no move, and every move is at most a pixel from one of these
         best = torch.full((len(query), len(self._centred)), torch.inf)
         for axes in MIRRORS:
             for top in moves:

@@ -1,4 +1,4 @@
-"""Which images are suspected copies of training images, in feature space and in pixels."""
+"""Detection of suspected copies of training images, in feature space and in pixels."""
 
 from pathlib import Path
 from typing import Any
@@ -18,34 +18,54 @@ SPACES = ("feature", "pixel")
 
 
 class CopyDetector:
-    """Finds images that lie nearer to a training image than nearly all people lie to each other.
+    """Finds images that are nearer to a training image than images of different subjects nearly always are.
 
-    In each of two spaces, features and aligned pixels, the distances of real images to the nearest training image of
-    *another* subject give a threshold at half the ``quantile``; an image below either threshold is a suspected copy. Of
-    real images of people never seen, about the ``quantile`` are at most. Half of the subjects that were never trained
-    on and all of those trained on calibrate; the other half is kept for control.
+    There are two spaces: features and aligned pixels. In each, the threshold is the ``quantile / 2`` of the distances
+    from real images to the nearest training image of *another* subject. An image below either threshold is a suspected
+    copy. Of held-out real images, at most about the ``quantile`` fall below a threshold. All training subjects and half
+    of the held-out subjects calibrate the thresholds; the other half is the control.
 
-    Pixels find a copy that was mirrored, moved or noised, features one that was changed in other ways. Smooth images
-    lie nearer to all others than real ones with their noise do, so a share somewhat above the quantile may come from
-    smoothness: look at the pairs, and at what is nearer than any two people.
+    Pixels find copies that were mirrored, moved or changed by noise; features find copies with other changes. Smooth
+    images are nearer to all images than noisy real ones are, so smoothness alone may give a share slightly above the
+    quantile. Look at the pairs, and at ``nearer_than_any``.
 
     Args:
-        store: real images with ``split`` and ``subject``.
+        store: real images with the columns ``split`` and ``subject``.
         extractor: feature space.
-        quantile: share of unseen people that may be suspected, in (0, 1).
-        max_shift: moves in pixels that a copy may have undergone.
-        calibration_size: at most so many real images, evenly over the store, calibrate; as many are kept for control.
+        quantile: accepted share of suspected copies among held-out real images, in (0, 1).
+        max_shift: largest move of a copy, in pixels.
+        calibration_size: largest number of real images for calibration, evenly over the store; the control has at most
+            as many.
         feature_dir: cache of features.
-        batch_size: images at a time.
-        progress: whether to show bars.
+        batch_size: images in a batch.
+        progress: whether to show progress bars.
 
     Attributes:
-        control: rows of the real images kept for control, none of which was trained on or calibrated with.
-        thresholds: of each of :data:`SPACES`, in its unit (pixels: root mean square difference in [-1, 1]).
-        context: the settings, numbers of images and thresholds.
+        control: rows of the real images in the control, which were used neither for training nor for calibration.
+        thresholds: threshold of each of :data:`SPACES`, in its unit (pixels: root mean square difference in [-1, 1]).
+        context: settings, numbers of images, and thresholds.
 
     Raises:
         ValueError: the quantile is out of range, columns are missing, or there are too few subjects.
+
+    Example:
+        >>> import tempfile
+        >>> import torch
+        >>> from monai_minority.data import ImageStore
+        >>> from monai_minority.evaluation.copies import CopyDetector
+        >>> from monai_minority.evaluation.planted_copies import ArrayImages
+        >>> images = torch.rand(12, 1, 16, 16, generator=torch.Generator().manual_seed(0)) * 2 - 1
+        >>> table = {"source": range(12), "slice": 0, "subject": range(12), "split": ["train"] * 8 + ["test"] * 4}
+        >>> class Pixels(torch.nn.Module):
+        ...     name, resizing, normalisation = "pixels", "none", "x"
+        ...     def forward(self, x):
+        ...         return x.flatten(1)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     store = ImageStore.create(f"{folder}/store", images.numpy(), table, (-1, 1))
+        ...     detector = CopyDetector(store, Pixels(), progress=False)
+        ...     found = detector.table(ArrayImages(torch.stack([images[3].flip(-1), -images[3]])))
+        >>> int(found["pixel_real"][0]), found["suspected_copy"].tolist()
+        (3, [True, False])
     """
 
     def __init__(
@@ -72,7 +92,7 @@ class CopyDetector:
         self.training, unseen = np.flatnonzero(trained), np.flatnonzero(~trained)
         sizes = np.unique(self.subjects[self.training], return_counts=True)[1]
         if len(sizes) < 3:
-            raise ValueError(f"store must have three training subjects or more to tell copies by, got {len(sizes)}")
+            raise ValueError(f"store must have at least three training subjects to detect copies, got {len(sizes)}")
         kept = np.isin(self.subjects[unseen], np.unique(self.subjects[unseen])[1::2])
         self.control = unseen[kept][evenly(int(kept.sum()), calibration_size)] if kept.any() else unseen[kept]
         pool = np.sort(np.r_[self.training, unseen[~kept]])
@@ -95,30 +115,30 @@ class CopyDetector:
         }
 
     def table(self, images: Images, rows: np.ndarray | None = None) -> pd.DataFrame:
-        """Measure generated images, or real ones of the detector's own store, each without its own subject.
+        """Measure generated images, or real images of the detector's own store, each without its own subject.
 
         Args:
-            images: a store of generated images, or the one the detector was made with.
-            rows: which of them; ``None``: all.
+            images: store of generated images, or the store of the detector.
+            rows: rows to measure; ``None`` takes all.
 
         Returns:
-            One row an image: ``row``; in each of :data:`SPACES` ``<space>_distance`` to the nearest training image
-            (Euclidean; root mean square of pixels in [-1, 1]), ``<space>_real`` (that image's row in the real store),
-            ``<space>_ratio`` (distance over that to the next subject's) and ``<space>_authentic`` (farther from it than
-            it is from the nearest other subject; Alaa et al., ICML 2022); ``suspected_copy``; ``nearer_than_any``
-            (nearer than any two subjects of the calibration).
+            One row for each image: ``row``; in each of :data:`SPACES` ``<space>_distance`` to the nearest training
+            image (Euclidean; root mean square of pixels in [-1, 1]), ``<space>_real`` (its row in the real store),
+            ``<space>_ratio`` (distance divided by the distance to the next subject) and ``<space>_authentic`` (whether
+            it is farther from that image than the nearest other subject is; Alaa et al., ICML 2022);
+            ``suspected_copy``; ``nearer_than_any`` (nearer than any two subjects of the calibration).
 
         Raises:
-            ValueError: the images are not of the real ones' shape.
+            ValueError: the images have another shape than the real ones.
         """
         if images.image_shape != self.store.image_shape:
             raise ValueError(
                 f"images must have the real store's shape {self.store.image_shape}, got {images.image_shape}; sample "
-                "at the size that the backbone was trained at"
+                "at the size of the backbone's training images"
             )
         rows = np.arange(len(images)) if rows is None else rows
         found = self._nearest(images, rows, self.subjects[rows] if images is self.store else None)
-        # Authenticity asks how far the training images that were found are from other people's, and of no others.
+        # Authenticity needs the distance to other subjects only for the training images that were found.
         reals = {space: np.unique(found[space].indices, return_inverse=True) for space in SPACES}
         asked = self.training[np.unique(np.concatenate([indices for indices, _ in reals.values()]))]
         own = self._nearest(self.store, asked, self.subjects[asked])
@@ -135,7 +155,7 @@ class CopyDetector:
         return pd.DataFrame(columns | {"suspected_copy": suspected, "nearer_than_any": nearer})
 
     def _nearest(self, images: Images, rows: np.ndarray, own: np.ndarray | None) -> dict[str, NearestOther]:
-        """The nearest training image of another subject than ``own``, as a position among the training images."""
+        """Position, among the training images, of the nearest one that is not of the subject ``own``."""
         theirs = self.subjects[self.training]
         features = nearest_real(self._index, self._features(images)[rows], self._index.k)
         return {

@@ -1,4 +1,4 @@
-"""One figure of an evaluation, with everything needed to defend it."""
+"""One figure of an evaluation, with its interval and how it was measured."""
 
 import math
 from collections.abc import Mapping
@@ -16,9 +16,14 @@ class Figure:
     Attributes:
         name: what was measured, with its direction where it has one.
         value: the number.
-        low: lower end of its interval; NaN where none was computed.
-        high: upper end of its interval; NaN where none was computed.
+        low: lower end of its interval; NaN where there is none.
+        high: upper end of its interval; NaN where there is none.
         context: how it was measured: extractor, resizing, N, k, seed, level and method of the interval, …
+
+    Example:
+        >>> from monai_minority.evaluation import Figure
+        >>> print(Figure("precision", 0.8, 0.7, 0.9, {"k": 5}))
+        precision: 0.8 [0.7, 0.9]
     """
 
     name: str
@@ -40,5 +45,11 @@ class Figure:
 
 
 def library_versions() -> dict[str, str]:
-    """Versions of the libraries that figures depend on, for the record of a run."""
+    """Versions of the libraries that figures depend on, for the record of a run.
+
+    Example:
+        >>> from monai_minority.evaluation import library_versions
+        >>> "torch" in library_versions()
+        True
+    """
     return {library: version(library) for library in LIBRARIES}

@@ -1,4 +1,4 @@
-"""The known groups of images: which of them are normal, and whether a feature space tells them apart."""
+"""Known groups of images: which groups are normal, and how well a feature space separates them."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -15,7 +15,7 @@ from monai_minority.evaluation.intervals import bootstrap
 from monai_minority.evaluation.weighted_statistics import weighted_mean_recall
 
 TEMPERATURE = 0.07
-"""Of the votes, as in Wu et al. (2018) and Caron et al. (2021)."""
+"""Temperature of the votes, as in Wu et al. (2018) and Caron et al. (2021)."""
 
 
 def normal_groups(
@@ -23,16 +23,17 @@ def normal_groups(
     learned: Sequence[bool] | np.ndarray | pd.Series | None = None,
     normal: str | Sequence[str] | None = None,
 ) -> list[str]:
-    """The groups that all others are compared with: those named, or the commonest among the images learned from.
+    """Groups that all others are compared with: the named ones, or the most common among the training images.
 
     Args:
-        groups: group of each image ``[N]``; missing ones (``None``, NaN) are left out.
-        learned: which images are learned from ``[N]``, bool; ``None``, or none of them with a group: all of them.
-        normal: the group, or several that are normal together; ``None``: the commonest, of equal ones the first in
-            the alphabet.
+        groups: group of each image ``[N]``; missing values (``None``, NaN) are left out.
+        learned: whether each image is a training image ``[N]``, bool; ``None`` counts all images, and so do training
+            images without groups.
+        normal: the group, or several groups that are normal together; ``None`` takes the most common group, and the
+            first in the alphabet of equally common ones.
 
     Raises:
-        ValueError: one of them is no group of the images, or there are no groups.
+        ValueError: no image has a group of that name, or there are no groups.
 
     >>> normal_groups(["ill", "well", "well", "ill", "ill"], learned=[True, True, True, False, False])
     ['well']
@@ -41,7 +42,7 @@ def normal_groups(
     """
     known = pd.Series(np.asarray(groups, dtype=object)).dropna()
     if known.empty:
-        raise ValueError("groups must name a group for some image, got none; give the cohort labels")
+        raise ValueError("groups must name a group for some image, got none; add labels to the cohort")
     if normal is None:
         trained = known if learned is None else known[np.asarray(learned, bool)[known.index]]
         normal = (trained if len(trained) else known).mode()[0]
@@ -55,7 +56,7 @@ def normal_groups(
 
 
 def called(names: Sequence[str]) -> str:
-    """Normal groups as figures name them: by its name where it is one.
+    """Name of the normal groups in figures: the group's name if there is one group, else their number.
 
     >>> called(["well"]), called(["well", "mild"])
     ('well', '2 normal groups')
@@ -66,26 +67,34 @@ def called(names: Sequence[str]) -> str:
 def group_shares(
     bank: np.ndarray, groups: np.ndarray, query: np.ndarray, k: int = 20, temperature: float = TEMPERATURE
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Each group's share of the votes of a query's nearest neighbours by cosine.
+    """Share of the votes of a query's nearest neighbours, by cosine similarity, that each group gets.
 
-    A neighbour of cosine ``s`` votes for its group with weight ``exp(s / temperature)`` (Wu et al., 2018) over the
-    group's size in the bank, without which a rare group would hardly ever win.
+    A neighbour with similarity ``s`` votes for its group with weight ``exp(s / temperature)`` (Wu et al., 2018). The
+    weight is divided by the size of the group in the bank, because a rare group would otherwise almost never win.
 
     Args:
-        bank: features ``[N, D]`` whose groups are known.
-        groups: group of each ``[N]``.
+        bank: features ``[N, D]`` with known groups.
+        groups: group of each row of the bank ``[N]``.
         query: features ``[Q, D]``.
-        k: neighbours that vote.
-        temperature: of the votes.
+        k: number of neighbours that vote.
+        temperature: temperature of the votes.
 
     Returns:
         The groups in order ``[G]``, and their shares ``[Q, G]``, whose rows sum to 1.
 
     Raises:
-        ValueError: the shapes do not fit, or the bank has no more than ``k`` images.
+        ValueError: the shapes do not fit, or the bank has at most ``k`` images.
+
+    Example:
+        >>> import numpy as np
+        >>> from monai_minority.evaluation.groups import group_shares
+        >>> bank, groups = np.array([[1.0, 0.0], [1.0, 0.1], [0.0, 1.0]]), np.array(["well", "well", "ill"])
+        >>> names, shares = group_shares(bank, groups, np.array([[0.1, 1.0]]), k=2)
+        >>> names.tolist(), shares.round(2).tolist()
+        (['ill', 'well'], [[1.0, 0.0]])
     """
     if len(bank) != len(groups):
-        raise ValueError(f"groups must be [N], one an image of the bank, got {len(groups)} for {len(bank)}")
+        raise ValueError(f"groups must be [N], one for each image of the bank, got {len(groups)} for {len(bank)}")
     names, members, sizes = np.unique(groups, return_inverse=True, return_counts=True)
     index = NeighbourIndex(_unit(bank), k=k, ball=0)
     found = index.neighbours(_unit(query), k)
@@ -109,26 +118,34 @@ def separation(
     level: float = 0.95,
     seed: int = 0,
 ) -> list[Figure]:
-    """How well neighbours in a bank tell the groups of queries.
+    """How well the neighbours in a bank predict the groups of queries.
 
     Args:
         bank: features ``[N, D]``.
-        bank_groups: their groups ``[N]``.
-        query: features ``[Q, D]`` of images that the bank does not hold.
-        query_groups: their groups ``[Q]``.
-        normal: the group that all others are compared with, or several that are normal together.
-        query_subjects: subject of each query; given, the intervals resample subjects.
-        k: neighbours that vote.
-        resamples: of the bootstrap; 0 leaves the intervals out.
-        level: of the intervals.
-        seed: of the bootstrap.
+        bank_groups: group of each row of the bank ``[N]``.
+        query: features ``[Q, D]`` of images that are not in the bank.
+        query_groups: group of each query ``[Q]``.
+        normal: the group that all others are compared with, or several groups that are normal together.
+        query_subjects: subject of each query; the intervals then resample subjects instead of images.
+        k: number of neighbours that vote.
+        resamples: number of bootstrap resamples; 0 leaves the intervals out.
+        level: confidence level of the intervals, in (0, 1).
+        seed: seed of the bootstrap.
 
     Returns:
         Balanced accuracy (mean recall of the groups; chance is 1 over their number), and the area under the ROC curve
-        of the share of votes against ``normal`` (chance is 0.5).
+        for the share of votes against ``normal`` (chance is 0.5).
 
     Raises:
         ValueError: ``normal`` is not among the groups of the bank, or the shapes do not fit.
+
+    Example:
+        >>> import numpy as np
+        >>> from monai_minority.evaluation.groups import separation
+        >>> bank, groups = np.array([[1.0, 0.0], [1.0, 0.1], [0.0, 1.0]]), np.array(["well", "well", "ill"])
+        >>> accuracy, auc = separation(bank, groups, bank + 0.01, groups, normal="well", k=2)
+        >>> print(accuracy)
+        k-NN balanced accuracy: 1
     """
     names, shares = group_shares(bank, bank_groups, query, k)
     usual = [normal] if isinstance(normal, str) else list(normal)
@@ -137,11 +154,11 @@ def separation(
             f"normal must be among the groups of the bank ({', '.join(map(str, names))}), got {', '.join(usual)}"
         )
     if len(query) != len(query_groups):
-        raise ValueError(f"query_groups must be [Q], one a query, got {len(query_groups)} for {len(query)}")
+        raise ValueError(f"query_groups must be [Q], one for each query, got {len(query_groups)} for {len(query)}")
     context = {"k": k, "N bank": len(bank), "N": len(query)}
     recall = weighted_mean_recall(query_groups.astype(str), names[shares.argmax(1)].astype(str))
     clusters = np.arange(len(query)) if query_subjects is None else query_subjects
-    interval = bootstrap(recall, clusters, resamples, level, seed)
+    interval = bootstrap(recall, clusters, resamples, level, seed, groups=query_groups.astype(str))
     accuracy = Figure("k-NN balanced accuracy", float(recall(np.ones((1, len(query))))[0]), *interval, context)
     abnormal = 1 - shares[:, np.isin(names, usual)].sum(axis=1)
     auc = group_auc(

@@ -1,4 +1,4 @@
-"""The real images nearest to others: of any subject, of another subject, and of a few queries among very many."""
+"""Nearest real images: of any subject, of another subject, and for a few queries among very many images."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -10,33 +10,41 @@ from monai_minority.evaluation.density.neighbours import Features, NeighbourInde
 
 
 class NearestReal(NamedTuple):
-    """The ``k`` real images nearest to each generated one, nearest first."""
+    """The ``k`` real images nearest to each generated image, nearest first."""
 
     distances: np.ndarray
-    """Euclidean ``[M, k]``, float64."""
+    """Euclidean distances ``[M, k]``, float64."""
     indices: np.ndarray
     """Rows of the real images ``[M, k]``, int64."""
 
 
 class NearestOther(NamedTuple):
-    """The nearest image of each query that is not of its own subject; see :func:`nearest_other`."""
+    """The nearest image of another subject for each query; see :func:`nearest_other`."""
 
     distances: np.ndarray
-    """``[Q]``, float64; infinite where there is none among the neighbours."""
+    """``[Q]``, float64; infinite if no neighbour is of another subject."""
     indices: np.ndarray
     """Rows of the images ``[Q]``, int64."""
     ratio: np.ndarray
-    """Distance over that of the nearest image of yet another subject ``[Q]``; NaN where there is none or both are 0."""
+    """Distance divided by that of the nearest image of a third subject ``[Q]``; NaN if there is none or both are 0."""
 
 
 def nearest_other(found: NearestReal, subjects: np.ndarray, own: np.ndarray | None = None) -> NearestOther:
-    """From neighbours to the nearest of another subject, and how much nearer it is than the next subject's.
+    """The nearest neighbour of another subject, and how much nearer it is than the next subject's.
 
     Args:
-        found: neighbours ``[Q, k]``, of which ``k`` must be larger than the images of any two subjects for every query
-            to have its ratio.
-        subjects: of the images that were searched ``[N]``.
-        own: subject of each query ``[Q]``, whose images are passed over; ``None``: generated images have none.
+        found: neighbours ``[Q, k]``. Every query has a ratio if ``k`` is larger than the number of images of any two
+            subjects.
+        subjects: subject of each searched image ``[N]``.
+        own: subject of each query ``[Q]``, whose images are skipped; ``None`` for generated images, which have none.
+
+    Example:
+        >>> import numpy as np
+        >>> from monai_minority.evaluation.nearest import nearest_other, nearest_real
+        >>> real, subjects = np.array([[0.0], [1.0], [4.0], [9.0]]), np.array(["a", "b", "c", "d"])
+        >>> found = nearest_other(nearest_real(real, np.array([[0.0]]), k=3), subjects, own=np.array(["a"]))
+        >>> found.indices.tolist(), found.distances.tolist(), found.ratio.tolist()
+        ([1], [1.0], [0.25])
     """
     theirs = np.asarray(subjects)[found.indices]
     distances = found.distances if own is None else np.where(theirs == own[:, None], np.inf, found.distances)
@@ -50,15 +58,22 @@ def nearest_other(found: NearestReal, subjects: np.ndarray, own: np.ndarray | No
 
 
 def nearest_real(real: Features | NeighbourIndex, generated: Features | NeighbourIndex, k: int = 1) -> NearestReal:
-    """The ``k`` nearest real images of each generated one.
+    """The ``k`` nearest real images of each generated image.
 
     Args:
         real: real feature vectors (or flattened pixels) ``[N, D]``, or an index of them.
         generated: generated vectors ``[M, D]``, or an index of them.
-        k: how many.
+        k: number of neighbours.
 
     Raises:
         ValueError: the shapes do not fit, values are not finite, or ``k`` is out of range.
+
+    Example:
+        >>> import numpy as np
+        >>> from monai_minority.evaluation.nearest import nearest_real
+        >>> found = nearest_real(np.array([[0.0], [1.0], [4.0]]), np.array([[3.0]]))
+        >>> found.indices.tolist(), found.distances.tolist()
+        ([[2]], [[1.0]])
     """
     found = as_index(real, k=k).neighbours(generated, k)
     return NearestReal(found.distances, found.indices)
@@ -72,20 +87,27 @@ def look_alikes(
     subject: np.ndarray | None = None,
     subjects: np.ndarray | None = None,
 ) -> NearestReal:
-    """The ``k`` nearest vectors of each query, in memory that does not grow with their number.
+    """The ``k`` nearest vectors of each query, in memory that does not grow with the number of vectors.
 
-    For a few queries; :func:`nearest_real` is for many.
+    Use it for a few queries, and :func:`nearest_real` for many.
 
     Args:
         query: ``[Q, D]``.
-        batches: of vectors ``[B, D]``, numbered in their order from 0.
-        k: how many.
-        subject: of each query ``[Q]``; its own images are then passed over. Needs
-        subjects: of all vectors ``[N]``.
+        batches: batches of vectors ``[B, D]``, which are numbered in order from 0.
+        k: number of neighbours.
+        subject: subject of each query ``[Q]``, whose own images are then skipped; it requires ``subjects``.
+        subjects: subject of each vector ``[N]``.
 
     Returns:
-        Distances and numbers ``[Q, k]``, nearest first, of equally near ones the first; where there are fewer than
-        ``k``, infinity and -1.
+        Distances and numbers ``[Q, k]``, nearest first; the first of equally near vectors comes first. Missing
+        neighbours have distance infinity and number -1.
+
+    Example:
+        >>> import numpy as np
+        >>> from monai_minority.evaluation.nearest import look_alikes
+        >>> batches = iter([np.array([[0.0], [1.0]]), np.array([[4.0]])])
+        >>> look_alikes(np.array([[3.0]]), batches, k=2).indices.tolist()
+        [[2, 1]]
     """
     few = torch.as_tensor(np.asarray(query), dtype=torch.float32)
     distances = torch.full((len(few), k), torch.inf)
@@ -94,7 +116,7 @@ def look_alikes(
     for batch in batches:
         vectors = torch.as_tensor(np.asarray(batch), dtype=torch.float32)
         here = torch.arange(start, start + len(vectors))
-        # Differences, not a product of matrices, which rounds the distances of near ones away.
+        # Use differences: a matrix product loses small distances to rounding.
         found = torch.cdist(few, vectors, compute_mode="donot_use_mm_for_euclid_dist")
         if subject is not None:
             assert subjects is not None

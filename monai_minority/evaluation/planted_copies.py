@@ -1,4 +1,4 @@
-"""Whether the detector of copies finds copies: training images, changed a little, are planted and looked for."""
+"""Test of the copy detector: slightly changed training images are planted and searched for."""
 
 import hashlib
 from collections.abc import Callable, Sequence
@@ -16,7 +16,12 @@ NOT_PLANTED = "none: real images never trained on"
 
 
 class PlantedImages:
-    """Images ``[N, C, H, W]`` in [-1, 1] with the reading side of an :class:`~monai_minority.data.ImageStore`."""
+    """Images ``[N, C, H, W]`` in [-1, 1] that are read as an :class:`~monai_minority.data.ImageStore` is.
+
+    >>> images = PlantedImages(torch.zeros(3, 1, 4, 4))
+    >>> len(images), images.image_shape
+    (3, (1, 4, 4))
+    """
 
     def __init__(self, images: Tensor) -> None:
         self.images = images
@@ -31,25 +36,25 @@ class PlantedImages:
 
 
 def planted_copies(detector: CopyDetector, count: int = 50, noise: float = 0.05, seed: int = 0) -> pd.DataFrame:
-    """Plant changed training images, and real ones never trained on, and count which are suspected.
+    """Plant changed training images and held-out real images, and count the suspected copies.
 
     Args:
-        detector: of the store whose training images are planted.
-        count: how many training images, evenly over them; each is changed in every way.
-        noise: standard deviation of the noise, in the range [-1, 1].
-        seed: of the noise and the moves.
+        detector: detector of the store whose training images are planted.
+        count: number of training images, spread evenly; each is changed in every way.
+        noise: standard deviation of the noise, for pixels in [-1, 1].
+        seed: seed of the noise and the moves.
 
     Returns:
-        One row a kind of change (:data:`NOT_PLANTED` last, if any are kept): ``change``, ``n``, ``suspected`` (share)
-        with its 95 % Wilson interval ``low`` to ``high``, which knows the subjects, and ``found`` (share whose nearest
-        training image by pixels is the one that was planted; NaN of real images).
+        One row for each kind of change, and a last row :data:`NOT_PLANTED` for the control, if there is one:
+        ``change``, ``n``, ``suspected`` (share) with its 95 % Wilson interval by subject from ``low`` to ``high``, and
+        ``found`` (share whose nearest training image by pixels is the planted one; NaN for the control).
     """
     rows = detector.training[evenly(len(detector.training), count)]
     originals = detector.store.batch(rows)
     generator = torch.Generator().manual_seed(seed)
 
     def moved(images: Tensor, largest: int) -> Tensor:
-        """Moved by 1 to ``largest`` pixels along each axis, filled with the background."""
+        """Images moved by 1 to ``largest`` pixels along each axis and filled with the background."""
         steps = torch.randint(1, largest + 1, (len(images), 2), generator=generator)
         steps = steps * (torch.randint(0, 2, steps.shape, generator=generator) * 2 - 1)
         return torch.stack([_moved(image, *step) for image, step in zip(images, steps.tolist(), strict=True)])

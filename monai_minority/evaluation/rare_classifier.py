@@ -1,4 +1,4 @@
-"""The classifier of the rare group that :mod:`~monai_minority.evaluation.utility` trains again and again."""
+"""The classifier of the rare group that :mod:`~monai_minority.evaluation.utility` trains in every arm."""
 
 from collections.abc import Callable
 from typing import TypeAlias
@@ -14,18 +14,25 @@ Predict: TypeAlias = Callable[[Tensor], np.ndarray]
 
 
 class RareClassifier:
-    """Trains a small convolutional network to tell the rare group from the others.
+    """Trains a small convolutional network to distinguish the rare group from the others.
 
-    It is MONAI's ``Classifier``, four halvings of residual units, trained by AdamW on binary cross-entropy with a
-    one-cycle learning rate. Each call trains anew from its seed, for the same number of steps whatever the images.
+    The network is MONAI's ``Classifier`` with four residual levels of stride 2. AdamW minimises the binary
+    cross-entropy with a one-cycle learning rate. Each call trains a new network from its seed, for the same number of
+    steps whatever the images.
 
     Args:
-        channels: of the four levels.
-        steps: training steps.
-        batch_size: images a step, drawn with replacement in proportion to their weights.
-        learning_rate: the cycle's highest.
-        weight_decay: of AdamW.
-        device: where to train; ``None``: a CUDA device where there is one.
+        channels: channels of the four levels.
+        steps: number of training steps.
+        batch_size: images in a step, drawn with replacement in proportion to their weights.
+        learning_rate: highest learning rate of the cycle.
+        weight_decay: weight decay of AdamW.
+        device: device of the training; ``None`` takes a CUDA device if there is one.
+
+    >>> images = torch.rand(8, 1, 16, 16)
+    >>> train = RareClassifier(channels=(2, 2, 2, 2), steps=2, batch_size=4)
+    >>> predict = train(images, torch.tensor([0.0, 1.0] * 4), torch.ones(8), seed=0, transform=None)
+    >>> predict(images).shape
+    (8,)
     """
 
     def __init__(
@@ -51,13 +58,13 @@ class RareClassifier:
 
         Args:
             images: ``[N, C, H, W]`` in [-1, 1].
-            targets: probability ``[N]`` that an image belongs to the rare group: 0 and 1 where it is known.
-            weights: how often an image is drawn, ``[N]``, relative to the others.
-            seed: of the first weights and of the draws.
-            transform: changes a batch ``[B, C, H, W]`` at random (classical augmentation), from torch's generator.
+            targets: probability ``[N]`` that an image belongs to the rare group; 0 or 1 where it is known.
+            weights: relative frequency ``[N]`` of each image in the draws.
+            seed: seed of the initial weights and of the draws.
+            transform: random change of a batch ``[B, C, H, W]`` (classical augmentation), from torch's generator.
 
         Returns:
-            What gives the probability of the rare group.
+            Function from images to the probability of the rare group.
         """
         with torch.random.fork_rng():
             torch.manual_seed(seed)

@@ -1,4 +1,4 @@
-"""Whether generated images help to recognise the rare group, on real images that nothing was trained on."""
+"""Whether generated images help a classifier to recognise the rare group in held-out real images."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -18,10 +18,10 @@ from monai_minority.evaluation.weighted_statistics import (
 )
 
 Fit = Callable[[Tensor, Tensor, Tensor, int, Callable[[Tensor], Tensor] | None], Predict]
-"""Trains a classifier; the call is that of :class:`~monai_minority.evaluation.rare_classifier.RareClassifier`."""
+"""Function that trains a classifier, called as :class:`~monai_minority.evaluation.rare_classifier.RareClassifier`."""
 
 SEEDS = range(5)
-"""Of the trainings."""
+"""Seeds of the trainings."""
 
 BASELINE = "real"
 OVERSAMPLED = "real, rare oversampled"
@@ -29,14 +29,14 @@ AUGMENTED = "real, augmented"
 
 
 class LabelledImages(NamedTuple):
-    """Real images and which of them are rare."""
+    """Real images, and whether each is rare."""
 
     images: Tensor
     """``[N, C, H, W]`` in [-1, 1]."""
     rare: np.ndarray
-    """Bool ``[N]``."""
+    """Whether each image is rare ``[N]``, bool."""
     subjects: np.ndarray
-    """Subject of each image ``[N]``; a bootstrap draws whole subjects."""
+    """Subject of each image ``[N]``; the bootstrap draws whole subjects."""
 
 
 class _Arm(NamedTuple):
@@ -59,35 +59,48 @@ def augmentation_gain(
     level: float = 0.95,
     progress: bool = True,
 ) -> pd.DataFrame:
-    """Train a classifier of the rare group with generated images and without, and judge it on real ones.
+    """Train a classifier of the rare group with and without generated images, and test it on real images.
 
-    The arms: the real images alone; the same with the rare ones drawn as often as the others; the same with classical
-    augmentation (:func:`mirror_and_shift`); and the real ones with each set of generated images. All train for the same
-    number of steps from the same seeds. A generated image has no label of its own. Unless ``labels`` gives one, its
-    target is the probability that the real arm's classifier of the same seed gives it, for guided and unguided sets
-    alike, so that no set is helped by a better labelling.
+    There is one arm with the real images (the baseline), one in which rare images are drawn as often as the others, one
+    with classical augmentation (:func:`mirror_and_shift`), and one for each set of generated images, which are added to
+    the real ones. All arms train for the same number of steps from the same seeds. A generated image has no label. Its
+    target is the probability that the baseline classifier of the same seed predicts, unless ``labels`` gives one. This
+    holds for guided and unguided sets, so no set has an advantage from better labels.
 
     Args:
-        train: real images to learn from.
-        test: real images, of other subjects, to judge on.
+        train: real images for training.
+        test: real images of other subjects for the test.
         synthetic: sets of generated images ``[M, C, H, W]`` by name.
-        labels: probability ``[M]`` of the rare group for the sets that have one.
-        seeds: of the trainings; each arm is trained once a seed.
-        fit: trains one classifier; ``None``: a :class:`~monai_minority.evaluation.rare_classifier.RareClassifier`.
-        specificity: at which the sensitivity is measured.
-        resamples: of the bootstrap over test subjects, in which the seeds' classifiers are averaged.
-        level: of the intervals.
-        progress: show a bar over the trainings.
+        labels: probability ``[M]`` of the rare group, for the sets that have one.
+        seeds: seeds of the trainings; each arm is trained once for each seed.
+        fit: function that trains one classifier; ``None`` takes a
+            :class:`~monai_minority.evaluation.rare_classifier.RareClassifier`.
+        specificity: specificity at which the sensitivity is measured.
+        resamples: number of bootstrap resamples of test subjects, which average the classifiers of all seeds.
+        level: confidence level of the intervals, in (0, 1).
+        progress: whether to show a progress bar over the trainings.
 
     Returns:
-        One row an arm and figure (``AUC``, ``balanced accuracy``, ``sensitivity at … specificity``): ``arm``,
+        One row for each arm and figure (``AUC``, ``balanced accuracy``, ``sensitivity at … specificity``): ``arm``,
         ``figure``, ``value``, ``low`` and ``high`` (mean over seeds; bootstrap over subjects), ``seed_std`` (between
-        trainings), ``gain`` over the real images alone with ``gain_low`` and ``gain_high`` (paired by test image and
-        seed) and the numbers of images. Balanced accuracy is at the threshold that is best on
-        the real training images.
+        trainings), ``gain`` over the baseline with ``gain_low`` and ``gain_high`` (paired by test image and seed), and
+        the numbers of images. Balanced accuracy uses the threshold that is best on the real training images.
 
     Raises:
         ValueError: shapes differ, a group is empty, a subject is in both parts, or labels do not fit.
+
+    Example:
+        >>> import numpy as np
+        >>> import torch
+        >>> from monai_minority.evaluation.utility import LabelledImages, augmentation_gain
+        >>> def bright(images, targets, weights, seed, transform):  # in place of a network
+        ...     return lambda x: x.mean((1, 2, 3)).sigmoid().double().numpy()
+        >>> images, rare = torch.linspace(-1, 1, 8).view(8, 1, 1, 1).expand(8, 1, 16, 16), np.arange(8) >= 4
+        >>> train, test = (LabelledImages(images, rare, first + np.arange(8)) for first in (0, 8))
+        >>> made = {"guided": torch.ones(4, 1, 16, 16)}
+        >>> table = augmentation_gain(train, test, made, seeds=[0], fit=bright, resamples=10, progress=False)
+        >>> table.loc[table["figure"] == "AUC", ["arm", "value", "gain"]].values.tolist()[-1]
+        ['real and guided', 1.0, 0.0]
     """
     _check(train, test, synthetic, labels or {})
     fit = fit or RareClassifier()
@@ -124,7 +137,7 @@ def augmentation_gain(
             against = [statistic(*pair) for pair in predictions[BASELINE]]
 
             def interval(of: Statistic) -> Interval:
-                return bootstrap(of, test.subjects, resamples, level)  # one seed: the arms are paired
+                return bootstrap(of, test.subjects, resamples, level, groups=test.rare)  # one seed: the arms are paired
 
             each = np.array([_value(one, len(test.rare)) for one in own])
             base = np.array([_value(one, len(test.rare)) for one in against])
@@ -152,12 +165,19 @@ def augmentation_gain(
 
 
 def mirror_and_shift(images: Tensor, shift: float = 0.06, brightness: float = 0.1) -> Tensor:
-    """Mirror left and right at random, move by up to ``shift`` of the size, scale intensities by ``1 +- brightness``.
+    """Randomly mirror images left and right, move them, and scale their intensities by ``1 +- brightness``.
 
     Args:
-        images: ``[B, C, H, W]`` in [-1, 1], of which -1 is the background.
+        images: ``[B, C, H, W]`` in [-1, 1], with the background at -1.
         shift: largest move, as a share of height and width.
         brightness: largest relative change of the intensity above the background.
+
+    Example:
+        >>> import torch
+        >>> from monai_minority.evaluation.utility import mirror_and_shift
+        >>> changed = mirror_and_shift(torch.full((2, 1, 8, 8), -1.0))
+        >>> changed.unique().tolist()  # the background stays
+        [-1.0]
     """
     count = len(images)
     theta = torch.zeros(count, 2, 3)
@@ -171,7 +191,7 @@ def mirror_and_shift(images: Tensor, shift: float = 0.06, brightness: float = 0.
 
 
 def _statistics(test_rare: np.ndarray, train_rare: np.ndarray, specificity: float):
-    """Name to a function from predictions (of test and training images) to a statistic of test images' weights."""
+    """By name, functions from predictions (for test and training images) to a statistic of weighted test images."""
 
     def accuracy(of_test: np.ndarray, of_train: np.ndarray) -> Statistic:
         return weighted_balanced_accuracy(of_test, test_rare, _best_threshold(of_train, train_rare))
@@ -186,10 +206,10 @@ def _statistics(test_rare: np.ndarray, train_rare: np.ndarray, specificity: floa
 
 
 def _best_threshold(values: np.ndarray, rare: np.ndarray) -> float:
-    """The value with the highest balanced accuracy for calling it and all above it rare."""
+    """The threshold with the highest balanced accuracy, where values at or above it count as rare."""
     order = np.argsort(-values, kind="stable")
     gain = np.where(rare[order], 1 / rare.sum(), -1 / (~rare).sum()).cumsum()
-    ends = np.r_[np.diff(values[order]) < 0, True]  # equal values fall together
+    ends = np.r_[np.diff(values[order]) < 0, True]  # equal values stay together
     return float(values[order][np.argmax(np.where(ends, gain, -np.inf))])
 
 
@@ -211,17 +231,19 @@ def _check(
     for name, part in (("train", train), ("test", test)):
         if not len(part.images) == len(part.rare) == len(part.subjects):
             raise ValueError(
-                f"{name} must hold as many images as labels and subjects, got {len(part.images)}, {len(part.rare)} "
+                f"{name} must have as many images as labels and subjects, got {len(part.images)}, {len(part.rare)} "
                 f"and {len(part.subjects)}"
             )
         if part.rare.all() or not part.rare.any():
-            raise ValueError(f"{name} must hold rare images and others, got {int(part.rare.sum())} of {len(part.rare)}")
+            raise ValueError(f"{name} must have rare images and others, got {int(part.rare.sum())} of {len(part.rare)}")
     shared = np.intersect1d(train.subjects, test.subjects)
     if len(shared):
-        raise ValueError(f"train and test must have no subject in common, {len(shared)} are in both; split by subject")
+        raise ValueError(f"train and test must not share subjects, {len(shared)} are in both; split by subject")
     for name, images in {"test": test.images, **synthetic}.items():
         if images.shape[1:] != train.images.shape[1:]:
-            raise ValueError(f"{name} must hold images {list(train.images.shape[1:])}, got {list(images.shape[1:])}")
+            raise ValueError(
+                f"{name} must have images of shape {list(train.images.shape[1:])}, got {list(images.shape[1:])}"
+            )
     for name, values in labels.items():
         if name not in synthetic or len(values) != len(synthetic[name]):
-            raise ValueError(f"labels[{name!r}] must hold one probability for each image of a synthetic set")
+            raise ValueError(f"labels[{name!r}] must have one probability for each image of a synthetic set")

@@ -1,7 +1,7 @@
-"""Statistics of resamples, all resamples at once.
+"""Statistics of many resamples at once.
 
-A resample is how often each image was drawn: a row of whole-number weights. Ranks of the weighted images are those of
-the resample written out, so a sort is done once, and not once a resample.
+A resample is a row of integer weights, which count how often each image was drawn. The ranks of weighted images equal
+those of the resample with repeated images, so one sort serves all resamples.
 """
 
 import numpy as np
@@ -19,14 +19,23 @@ def weighted_mean(values: np.ndarray) -> Statistic:
 
 
 def weighted_mean_recall(groups: np.ndarray, found: np.ndarray) -> Statistic:
-    """Mean over the ``groups`` ``[N]`` that a resample has of the share that was ``found`` ``[N]`` to be of them."""
+    """Mean recall over the ``groups`` ``[N]`` in a resample, for predicted groups ``found`` ``[N]``.
+
+    >>> recall = weighted_mean_recall(np.array(["a", "a", "b"]), np.array(["a", "b", "b"]))
+    >>> recall(np.ones((1, 3)))
+    array([0.75])
+    """
     members = np.stack([groups == name for name in np.unique(groups)], axis=1).astype(float)
     correct = members * (groups == found)[:, None]
     return lambda weights: np.nanmean(_ratio(weights @ correct, weights @ members), axis=1)
 
 
 def weighted_auc(values: np.ndarray, rare: np.ndarray) -> Statistic:
-    """Area under the ROC curve of ``values`` ``[N]`` for ``rare`` ``[N]`` (bool); equal values count half."""
+    """Area under the ROC curve of ``values`` ``[N]`` for ``rare`` ``[N]`` (bool); equal values count half.
+
+    >>> weighted_auc(np.array([1.0, 2.0, 3.0]), np.array([False, True, False]))(np.array([[1.0, 1.0, 1.0]]))
+    array([0.5])
+    """
     order, starts = _sorted(values)
     positive = rare[order].astype(float)
 
@@ -42,7 +51,11 @@ def weighted_auc(values: np.ndarray, rare: np.ndarray) -> Statistic:
 
 
 def weighted_rank_correlation(a: np.ndarray, b: np.ndarray) -> Statistic:
-    """Spearman's rank correlation of ``a`` and ``b`` ``[N]``, equal values sharing their mean rank."""
+    """Spearman's rank correlation between ``a`` and ``b`` ``[N]``; equal values share their mean rank.
+
+    >>> weighted_rank_correlation(np.array([1.0, 2.0, 3.0]), np.array([1.0, 3.0, 2.0]))(np.ones((1, 3)))
+    array([0.5])
+    """
     sorts = [_sorted(a), _sorted(b)]
 
     def statistic(weights: np.ndarray) -> np.ndarray:
@@ -54,8 +67,13 @@ def weighted_rank_correlation(a: np.ndarray, b: np.ndarray) -> Statistic:
 
 
 def weighted_top_share(values: np.ndarray, rare: np.ndarray, share: float = 0.1) -> Statistic:
-    """Share of ``rare`` ``[N]`` (bool) among the highest ``share`` of ``values`` ``[N]``, at least one
-    image; equal values in the order of their rows."""
+    """Share of ``rare`` images ``[N]`` (bool) among the highest ``share`` of ``values`` ``[N]``, which is at least one.
+
+    Equal values are in the order of their rows.
+
+    >>> weighted_top_share(np.array([1.0, 4.0, 3.0, 2.0]), np.array([False, True, False, False]), 0.5)(np.ones((1, 4)))
+    array([0.5])
+    """
     order = np.argsort(-values, kind="stable")
     positive = rare[order].astype(float)
 
@@ -70,7 +88,11 @@ def weighted_top_share(values: np.ndarray, rare: np.ndarray, share: float = 0.1)
 
 
 def weighted_balanced_accuracy(values: np.ndarray, rare: np.ndarray, threshold: float) -> Statistic:
-    """Mean of two shares: of ``rare`` ``[N]`` (bool) at or above a threshold of ``values`` ``[N]``, of others below."""
+    """Mean of sensitivity and specificity for ``rare`` ``[N]`` (bool), by ``values`` ``[N]`` that reach a threshold.
+
+    >>> weighted_balanced_accuracy(np.array([0.9, 0.4, 0.6]), np.array([True, True, False]), 0.5)(np.ones((1, 3)))
+    array([0.25])
+    """
     called = values >= threshold
     correct_rare, correct_usual = (rare & called).astype(float), (~rare & ~called).astype(float)
 
@@ -82,8 +104,14 @@ def weighted_balanced_accuracy(values: np.ndarray, rare: np.ndarray, threshold: 
 
 
 def weighted_sensitivity(values: np.ndarray, rare: np.ndarray, specificity: float) -> Statistic:
-    """Share of ``rare`` ``[N]`` (bool) above the lowest threshold of ``values`` ``[N]`` that leaves at least
-    ``specificity`` of the others below it; equal values are above it or below it together."""
+    """Sensitivity for ``rare`` ``[N]`` (bool) at the lowest threshold of ``values`` ``[N]`` with this ``specificity``.
+
+    Equal values are on the same side of the threshold.
+
+    >>> values, rare = np.array([0.9, 0.4, 0.6, 0.1]), np.array([True, True, False, False])
+    >>> weighted_sensitivity(values, rare, specificity=1.0)(np.ones((1, 4)))
+    array([0.5])
+    """
     order, starts = _sorted(-values)
     positive = rare[order].astype(float)
 
@@ -91,7 +119,7 @@ def weighted_sensitivity(values: np.ndarray, rare: np.ndarray, specificity: floa
         weights = weights[:, order]
         found = np.add.reduceat(weights * positive, starts, axis=1).cumsum(axis=1)
         alarms = np.add.reduceat(weights * (1 - positive), starts, axis=1).cumsum(axis=1)
-        # rounding must not lose a threshold whose specificity is exact
+        # Rounding must not exclude a threshold with exactly this specificity.
         allowed = alarms <= (1 - specificity) * alarms[:, -1:] * (1 + 1e-12)
         return _ratio(np.where(allowed, found, 0.0).max(axis=1), found[:, -1])
 
@@ -99,7 +127,7 @@ def weighted_sensitivity(values: np.ndarray, rare: np.ndarray, specificity: floa
 
 
 def _sorted(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The ascending order of values and where each run of equal ones starts in it."""
+    """The ascending order of values, and the starts of the runs of equal values in it."""
     order = np.argsort(values, kind="stable")
     return order, np.flatnonzero(np.r_[True, np.diff(values[order]) > 0])
 

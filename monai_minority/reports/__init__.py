@@ -1,4 +1,4 @@
-"""What a run found, for people: findings in words, figures, TensorBoard and one self-contained HTML file."""
+"""Results of a run for readers: findings in words, figures, TensorBoard, and one self-contained HTML file."""
 
 from monai_minority.reports.contents import RunContents
 from monai_minority.reports.findings import findings

@@ -1,4 +1,4 @@
-"""The curves and distributions of a report, in colours that colour-blind readers can tell apart."""
+"""Curves and distributions of a report, in colours that colour-blind readers can distinguish."""
 
 from collections.abc import Mapping
 
@@ -18,10 +18,10 @@ MEASURES = {
 
 
 def distributions(real: pd.DataFrame, generated: pd.DataFrame) -> Figure:
-    """Score and densities of each set, class and scale beside those of the real training images.
+    """Score and densities of each set, class and scale, compared with the real training images.
 
-    Boxes span the middle half with the median, whiskers the 5th to the 95th percentile; the band behind is the
-    same of the training images, the dashed line their 90th percentile.
+    Boxes show the quartiles and the median, and whiskers the 5th and the 95th percentile. The band in the background
+    shows the quartiles of the training images, and the dashed line their 90th percentile.
     """
     training = real[real[Column.SPLIT] == Split.TRAIN]
     keys = ["set", Column.SCALE.value, Column.TARGET_CLASS.value]
@@ -54,8 +54,10 @@ def distributions(real: pd.DataFrame, generated: pd.DataFrame) -> Figure:
 
 
 def class_shift(summary: pd.DataFrame, real_name: str) -> Figure:
-    """Mean score and densities, with intervals, against the target class, a line a set and scale; the grey
-    line is the real training images of the same minority class."""
+    """Mean score and densities by target class, with intervals and one line for each set and scale.
+
+    The grey line shows the real training images of the same minority class.
+    """
     classes = summary[summary["target_class"] != "all"]
     figure = Figure(figsize=(11, 3), layout="constrained")
     panels = figure.subplots(1, len(MEASURES))
@@ -82,7 +84,7 @@ def class_shift(summary: pd.DataFrame, real_name: str) -> Figure:
 
 
 def timestep_curve(curve: pd.DataFrame) -> Figure:
-    """The criteria of the timestep choice over the candidates, the chosen one marked."""
+    """The criteria of the timestep choice for all candidates, with a mark at the chosen one."""
     names = [n for n in ("skewness", "reliability", "outlier_agreement", "density_agreement") if n in curve]
     chosen = curve.loc[curve["chosen"].astype(bool), "timestep"]
     figure = Figure(figsize=(2.75 * max(1, len(names)), 2.5), layout="constrained")
@@ -99,7 +101,7 @@ def timestep_curve(curve: pd.DataFrame) -> Figure:
 
 
 def classifier_curve(validation: pd.DataFrame, num_classes: int | None) -> Figure:
-    """Accuracy and mean class error of the minority classifier by noise level; dashed: chance."""
+    """Accuracy and mean class error of the minority classifier by noise level; dashed lines show chance."""
     figure = Figure(figsize=(7, 2.6), layout="constrained")
     chance: Mapping[str, float] = {}
     if num_classes:

@@ -1,4 +1,4 @@
-"""A run folder, read for reporting: what is there, what is not, and nothing that names a person or a machine."""
+"""A run folder, read for a report: its parts, the missing parts, and no name of a person or machine."""
 
 import json
 import re
@@ -16,13 +16,13 @@ from monai_minority.tables.evaluation import RunEvaluation
 
 _PATH = re.compile(r"(?<![\w.:/<])(?:[A-Za-z]:[\\/]|~?/)(?:[^\s'\",;:)\]}\\/]+[\\/])*([^\s'\",;:)\]}\\/]*)")
 _OURS = (".yaml", ".json", ".pt", ".pth", ".safetensors")
-"""Files whose names say how a run was made; any other name may be a patient's."""
+"""Files whose names describe how a run was made; any other name may be a patient's."""
 _WORD = re.compile(r"[\w.-]+")
 
 
 @dataclass(frozen=True)
 class RunContents:
-    """The parts of a run folder. What a run has not left is ``None`` (or empty), and named in ``missing``.
+    """The parts of a run folder. A missing part is ``None`` or empty, and is named in ``missing``.
 
     Attributes:
         store: the real images.
@@ -31,19 +31,19 @@ class RunContents:
         classes: the minority classes.
         timesteps: curve of the timestep choice, with the column ``chosen``.
         classifier: accuracy by noise level.
-        rejected: reasons and how many files each; no file names.
-        copies: images beside their nearest training images; see
+        rejected: reasons and their numbers of files, without file names.
+        copies: images with their nearest training images; see
             :func:`~monai_minority.tables.copies.measure_copies`.
         copies_summary: suspected copies by set.
-        copies_planted: whether planted copies are found.
-        utility: classifiers of the rare group with generated images and without; see
+        copies_planted: results of the search for planted copies.
+        utility: classifiers of the rare group with and without generated images; see
             :func:`~monai_minority.evaluation.utility.augmentation_gain`.
-        record: the run record, paths and names taken out.
-        missing: one line a missing part.
-        studies: title, source, paragraph and path of the figure of each study that has been run.
+        record: the run record, without paths and names.
+        missing: one line for each missing part.
+        studies: title, source, paragraph and path of the figure of each finished study.
         comparison: table of the compare stage.
-        comparison_context: how it was measured.
-        comparison_picture: PNG of it.
+        comparison_context: how the comparison was measured.
+        comparison_picture: picture of the comparison, a PNG.
     """
 
     store: ImageStore
@@ -109,14 +109,13 @@ class RunContents:
         return cls(store, samples, evaluation, missing=tuple(missing), studies=tuple(studies), **found)
 
     def sample_settings(self) -> dict[str, dict[str, Any]]:
-        """How each set of generated images was made, paths and names taken out."""
+        """Settings of each set of generated images, without paths and names."""
         names = _names(self.store.table)
         return {name: redacted(store.meta, names) for name, store in self.samples.items()}
 
 
 def redacted(value: Any, names: frozenset[str] = frozenset()) -> Any:
-    """A JSON value without absolute paths, but for the names of settings and weights, and without words that
-    are names."""
+    """A JSON value without names and absolute paths; the file names of settings and weights stay."""
     if isinstance(value, dict):
         return {redacted(str(key), names): redacted(item, names) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -133,7 +132,7 @@ def _is_name(word: str, names: frozenset[str]) -> bool:
 
 
 def _names(table: pd.DataFrame) -> frozenset[str]:
-    """Names of subjects and sources. Those too short to be told from a word or number stay."""
+    """Names of subjects and sources. Short names, which could be a word or a number, are left out."""
     columns = [column for column in (Column.SUBJECT, Column.SOURCE) if column in table]
     return frozenset(str(name) for column in columns for name in table[column].unique() if len(str(name)) > 3)
 

@@ -1,4 +1,4 @@
-"""What was found, in a few sentences computed from the figures, whichever way they fall."""
+"""The findings of a run, in a few sentences that are computed from the figures."""
 
 import math
 from pathlib import Path
@@ -14,8 +14,10 @@ from monai_minority.tables.rows import ALL
 
 
 def findings(run_dir: str | Path) -> list[str]:
-    """Three lines: does the score rank what is rare, does a higher class give rarer images, does guidance
-    reach rare images better than none. A fourth where groups are known: does it make the rare group.
+    """The findings in three or four sentences.
+
+    They say whether the score ranks rare images, whether a higher class gives rarer images, whether guidance reaches
+    rare images better than no guidance, and, if groups are known, whether it generates the rare group.
 
     Args:
         run_dir: a run folder with its ``evaluation/``.
@@ -29,7 +31,7 @@ def findings(run_dir: str | Path) -> list[str]:
 
 
 def findings_of(evaluation: RunEvaluation, copies: pd.DataFrame | None = None) -> list[str]:
-    """The same of an evaluation at hand, and of the summary of the memorization stage where there is one."""
+    """The findings of an evaluation, and of the summary of the memorization stage if there is one."""
     guidance = _guidance(evaluation.summary, evaluation.spaces, copies)
     return [_ranking(evaluation.agreement), _class_shift(evaluation), guidance, *_groups(evaluation.groups)]
 
@@ -40,8 +42,15 @@ def _ranking(agreement: pd.DataFrame) -> str:
         auc = score[(score["figure"] == AUC) & (score["images"] == scope)]
         if len(auc):
             row = auc.iloc[0]
-            verdict = _against(row, 0.5, "ranks", "does not rank", "ranks in reverse")
-            line = f"The minority score {verdict} the rare group ({row['against']}): AUC {_value(row)} on {scope}"
+            if _unknown(row):
+                line = (
+                    f"Whether the minority score ranks the rare group ({row['against']}) could not be measured: AUC "
+                    f"{_value(row)} on {scope}, with {_counted(row['rare_subjects'], 'subject')} of the rare group and "
+                    f"{row['other_subjects']:.0f} of the others, has no interval"
+                )
+            else:
+                verdict = _against(row, 0.5, "ranks", "does not rank", "ranks in reverse")
+                line = f"The minority score {verdict} the rare group ({row['against']}): AUC {_value(row)} on {scope}"
             plain = agreement[(agreement["figure"] == AUC) & (agreement["measure"] == "average_knn")]
             plain = plain[(plain["images"] == scope) & (plain["against"] == row["against"])]
             if len(plain):
@@ -57,8 +66,13 @@ def _ranking(agreement: pd.DataFrame) -> str:
     if not len(ranks):
         return "Whether the score ranks rare images was not measured: too few scored images."
     row = (severity if len(severity) else ranks).iloc[0]
-    verdict = _against(row, 0, "rises with", "does not follow", "falls with")
     what = LABELS.get(row["against"], str(row["against"]).replace("_", " "))
+    if _unknown(row):
+        return (
+            f"Whether the minority score rises with {what} could not be measured: rank correlation {_value(row)} over "
+            f"{EVERY} of {_counted(row['subjects'], 'subject')} has no interval."
+        )
+    verdict = _against(row, 0, "rises with", "does not follow", "falls with")
     return f"The minority score {verdict} {what}: rank correlation {_value(row)} over {EVERY}."
 
 
@@ -72,17 +86,30 @@ def _class_shift(evaluation: RunEvaluation) -> str:
     classes = summary[(summary["set"] == name) & (summary["target_class"] != ALL)]
     classes = classes.assign(order=classes["target_class"].astype(float)).sort_values("order")
     low, high = classes.iloc[0], classes.iloc[-1]
-    verdict = _against(row, 0, "raises", "does not move", "lowers")
-    line = (
-        f"A higher target class {verdict} the score of generated images (set {name}): rank correlation {_value(row)}, "
+    if _unknown(row):
+        line = (
+            f"Whether a higher target class raises the score of generated images (set {name}) could not be measured: "
+            f"rank correlation {_value(row)} of images of {_counted(row['subjects'], 'seed')} has no interval, "
+        )
+    else:
+        verdict = _against(row, 0, "raises", "does not move", "lowers")
+        line = (
+            f"A higher target class {verdict} the score of generated images (set {name}): rank correlation "
+            f"{_value(row)}, "
+        )
+    line += (
         f"mean score {low['minority_score_mean']:.3g} at class {low['target_class']} and "
         f"{high['minority_score_mean']:.3g} at class {high['target_class']}"
     )
     density = agreement[(agreement["against"] == Column.TARGET_CLASS) & (agreement["images"] == name)]
     density = density[density["measure"] == "average_knn"]
     if len(density):
-        verdict = _against(density.iloc[0], 0, "rises", "does not change measurably", "falls")
-        line += f"; AvgkNN {verdict} with it ({_value(density.iloc[0])})"
+        density = density.iloc[0]
+        if _unknown(density):
+            line += f"; AvgkNN: {_value(density)}, without an interval"
+        else:
+            verdict = _against(density, 0, "rises", "does not change measurably", "falls")
+            line += f"; AvgkNN {verdict} with it ({_value(density)})"
     return line + "."
 
 
@@ -143,7 +170,7 @@ def _groups(groups: pd.DataFrame) -> list[str]:
 
 
 def _nearer(row: pd.Series, plain: pd.Series) -> str | None:
-    """The distances of two rows at equal numbers of images; nearer or farther only where the intervals lie apart."""
+    """The distances of two rows at equal numbers of images, with a verdict only if the intervals do not overlap."""
     names = ("frechet_distance_equal_n", "frechet_distance_equal_n_low", "frechet_distance_equal_n_high")
     (ours, low, high), (theirs, plain_low, plain_high) = ([there[name] for name in names] for there in (row, plain))
     if math.isnan(ours) or math.isnan(theirs):
@@ -157,10 +184,19 @@ def _nearer(row: pd.Series, plain: pd.Series) -> str | None:
 
 
 def _same_row(table: pd.DataFrame, row: pd.Series) -> pd.Series | None:
-    """The row of the same set, target class and scale."""
+    """The row with the same set, target class and scale."""
     same = table[(table["set"] == row["set"]) & (table["target_class"].astype(str) == str(row["target_class"]))]
     same = same[same[Column.SCALE] == row[Column.SCALE]]
     return same.iloc[0] if len(same) else None
+
+
+def _unknown(row: pd.Series) -> bool:
+    """Whether no interval could be measured, so that a figure allows no verdict."""
+    return math.isnan(row["low"])
+
+
+def _counted(count: float, noun: str) -> str:
+    return f"{count:.0f} {noun}" + ("" if count == 1 else "s")
 
 
 def _value(row: pd.Series) -> str:
@@ -169,6 +205,5 @@ def _value(row: pd.Series) -> str:
 
 
 def _against(row: pd.Series, chance: float, above: str, neither: str, below: str) -> str:
-    """Which word the interval (or, without one, the value) allows."""
-    low, high = (row["value"], row["value"]) if math.isnan(row["low"]) else (row["low"], row["high"])
-    return above if low > chance else below if high < chance else neither
+    """The word that the interval allows."""
+    return above if row["low"] > chance else below if row["high"] < chance else neither

@@ -1,4 +1,4 @@
-"""The report of a run: one HTML file with everything in it."""
+"""The report of a run: one self-contained HTML file."""
 
 import base64
 import io
@@ -29,16 +29,15 @@ SIGNIFICANT = 4
 
 
 def write_report(run_dir: str | Path, path: str | Path | None = None, *, title: str = "", columns: int = 8) -> Path:
-    """Write a run's report.
+    """Write the report of a run.
 
-    The file needs no other, no script and no network. It shows pictures of real images, as the run's reader may
-    see them, and pseudonyms of subjects, but no name of a subject, source or folder.
+    The file needs no other file, no script and no network. It shows real images, which a reader of the run may see, and
+    pseudonyms of subjects. It contains no name of a subject, source or folder.
 
     Args:
-        run_dir: run folder with ``store/`` and ``evaluation/``; parts that are missing are left out of the
-            report, which says so.
-        path: of the file; ``None``: ``report.html`` in the run folder.
-        title: heading; ``None`` or empty: a general one.
+        run_dir: run folder with ``store/`` and ``evaluation/``. The report names missing parts and leaves them out.
+        path: path of the file; ``None`` takes ``report.html`` in the run folder.
+        title: heading; ``None`` or an empty text takes a general one.
         columns: images in a row.
 
     Returns:
@@ -101,7 +100,7 @@ def write_report(run_dir: str | Path, path: str | Path | None = None, *, title: 
 
 
 def rounded(value: Any) -> str:
-    """A number with four significant digits, whole ones whole, a missing one as a dash."""
+    """A number with four significant digits; an integer in full, and a dash for a missing number."""
     if value is None or (isinstance(value, float) and np.isnan(value)):
         return "–"
     if isinstance(value, bool | np.bool_ | str):
@@ -112,7 +111,7 @@ def rounded(value: Any) -> str:
 
 
 def words(name: str) -> str:
-    """A column's name as a reader would say it."""
+    """The name of a column in words."""
     return LABELS[name] if name in DENSITIES else name.replace("_", " ")
 
 
@@ -124,7 +123,7 @@ def as_png(figure: Figure) -> str:
 
 
 def real_pictures(run: RunContents, columns: int) -> Figure:
-    """The commonest and the rarest real images by their score."""
+    """The most common and the rarest real images by score."""
     scores = run.evaluation.real[Column.SCORE.value].dropna().sort_values(kind="stable")
     ends = {"most common": scores.index[:columns], "rarest": scores.index[::-1][:columns]}
     return picture_rows(
@@ -136,7 +135,7 @@ def real_pictures(run: RunContents, columns: int) -> Figure:
 
 
 def sample_pictures(run: RunContents, name: str, columns: int) -> Figure:
-    """The first images of a set, a row a scale and target class, in the order of their seeds."""
+    """The first images of a set in the order of their seeds, with a row for each scale and target class."""
     generated = run.evaluation.generated
     part = generated[generated["set"] == name].sort_values(Column.SEED.value, kind="stable")
     groups = list(part.groupby([Column.SCALE.value, Column.TARGET_CLASS.value], sort=True))
@@ -184,7 +183,7 @@ def _counts(run: RunContents) -> dict[str, int]:
 
 
 def _shift_table(summary: pd.DataFrame) -> list[dict[str, Any]]:
-    """Means by set, scale and class, each with its step from the class below."""
+    """Means by set, scale and class, each with its difference from the class below."""
     classes = summary[summary["target_class"] != "all"]
     rows = []
     for (name, scale), part in classes.groupby(["set", Column.SCALE.value], dropna=False, sort=False):
@@ -209,11 +208,11 @@ _TOGETHER = {
     "kernel_distance": "kernel distance (KID)",
     "rarity_valid": "rarity",
 }
-"""Columns that share a block."""
+"""Columns that share a block of the summary."""
 
 
 def _blocks(summary: pd.DataFrame) -> list[dict[str, Any]]:
-    """The summary's many columns in blocks of one measure each, for a page is narrow."""
+    """The columns of the summary in blocks, one for each measure, because a page is narrow."""
     fixed = ["set", "target_class", Column.SCALE.value, "n"]
     blocks: dict[str, list[str]] = {}
     for column in summary.columns.drop([*fixed, *PROVENANCE], errors="ignore"):
@@ -237,7 +236,7 @@ def _blocks(summary: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def _comparison(run: RunContents) -> dict[str, Any] | None:
-    """The methods' table in blocks that a page holds, the picture, and what they were measured against."""
+    """The table of methods in blocks that fit a page, the picture, and the reference of the measures."""
     if run.comparison is None or run.comparison_context is None or run.comparison_picture is None:
         return None
     table = run.comparison
@@ -277,7 +276,7 @@ def _recorded(record: dict[str, Any]) -> list[tuple[str, Any]]:
 
 
 def _flat(value: Any, prefix: str = "") -> list[tuple[str, Any]]:
-    """Nested settings as lines of a table: ``stage.setting`` and its value."""
+    """Nested settings as rows of a table: ``stage.setting`` and its value."""
     if isinstance(value, dict):
         return [line for key, item in value.items() for line in _flat(item, f"{prefix}.{key}" if prefix else str(key))]
     if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""How severe generated images are, class by class, beside real ones: in TensorBoard."""
+"""Severity of generated images by class, compared with real images, in TensorBoard."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -18,38 +18,39 @@ from monai_minority.evaluation.nearest import look_alikes
 from monai_minority.keys import Column, Key, Split
 
 BLUE = (0.0, 0.447, 0.698)
-"""Frame of real images in the grids; generated ones have a white one."""
+"""Colour of the frame of real images in the grids; generated images have a white frame."""
 
 _FRAME = 2
 
 
 class SeverityReview:
-    """Writes grids of generated images above their real look-alikes, and distributions of a measured severity.
+    """Writes grids of generated images with similar real images, and distributions of a measured severity.
 
-    For an evaluator whose prediction is images: a sampling one, or one that passes stored samples through
-    (``configs/review.yaml``). It writes, with NAME and SCALE of the samples and the target class as the step:
+    Attach it to an evaluator that predicts images: one that samples, or one that passes on stored samples
+    (``configs/review.yaml``). It writes these tags, where NAME and SCALE are those of the samples and the step is the
+    target class:
 
-    - ``synthetic/NAME_scale_SCALE/above_real_look_alikes``: a grid with two rows a class, from common to rare: its
-      first images, and below each the nearest real training image, in a blue frame;
-    - ``severity/NAME_scale_SCALE`` and ``severity/real``: histograms, of real training images by their minority
-      class where they have one;
-    - ``severity_mean/…`` and ``severity_measured/…``: mean, and the share of images that the measure has a value for.
+    - ``synthetic/NAME_scale_SCALE/above_real_look_alikes``: a grid with two rows for each class, from common to rare.
+      The upper row shows the first images, and the lower row the nearest real training images in blue frames;
+    - ``severity/NAME_scale_SCALE`` and ``severity/real``: histograms; real training images are grouped by minority
+      class if they have one;
+    - ``severity_mean/…`` and ``severity_measured/…``: the mean, and the share of images with a measured value.
 
     Args:
-        store: real images. Those of the split ``train`` count, where it has splits.
+        store: real images; only the split ``train`` is used if there are splits.
         summary_writer: TensorBoard's ``SummaryWriter``.
-        measure: severity, from images ``[B, C, H, W]`` in [-1, 1] to ``[B]``, NaN for none:
+        measure: severity, from images ``[B, C, H, W]`` in [-1, 1] to ``[B]``, NaN where it is unknown:
             :func:`~monai_minority.evaluation.severity.ventricle_to_brain_ratio`,
-            :class:`~monai_minority.evaluation.severity.LabelArea`, or a function of your own. ``None``: grids alone.
-        extractor: feature space of the look-alikes, from images to ``[B, D]``; ``None``: the pixels.
+            :class:`~monai_minority.evaluation.severity.LabelArea`, or your own function. ``None`` writes grids only.
+        extractor: feature space of the similar images, from images to ``[B, D]``; ``None`` uses pixels.
         feature_dir: cache of the real images' features; see :func:`~monai_minority.evaluation.features.extract`.
-        name: of the samples.
-        scale: of the guidance, or the key of a batch that has each image's.
-        class_key: key of a batch that has each image's target class ``[B]``, -1 for none.
+        name: name of the samples.
+        scale: guidance scale, or the batch key with the scale of each image.
+        class_key: batch key with the target class of each image ``[B]``, -1 for none.
         columns: images in a row.
-        max_real: severity is measured in at most so many real images, evenly over the store.
-        batch_size: of real images.
-        enabled: off for all but one process.
+        max_real: largest number of real images to measure, evenly over the store.
+        batch_size: real images in a batch.
+        enabled: whether to write; set it in one process only.
     """
 
     def __init__(
@@ -83,7 +84,7 @@ class SeverityReview:
         self._severity: dict[tuple[float, int], list[np.ndarray]] = {}
 
     def attach(self, engine: Engine) -> None:
-        """Collect each batch, write at the end."""
+        """Collect each batch and write at the end."""
         if self.enabled:
             engine.add_event_handler(Events.STARTED, self._start)
             engine.add_event_handler(Events.ITERATION_COMPLETED, self._collect)
@@ -159,7 +160,7 @@ class SeverityReview:
         return np.flatnonzero(table[Column.SPLIT] == Split.TRAIN) if Column.SPLIT in table else np.arange(len(table))
 
     def _look_alikes(self, images: Tensor) -> Tensor:
-        """The nearest real training image of each."""
+        """The nearest real training image of each image."""
         training = self._training()
         blocks = np.split(training, range(self.batch_size, len(training), self.batch_size))
         if self.extractor is None:
@@ -173,7 +174,7 @@ class SeverityReview:
         return self.store.batch(training[look_alikes(query, vectors).indices[:, 0]])
 
     def _row(self, images: Tensor, colour: tuple[float, float, float]) -> Tensor:
-        """A row of framed tiles in colour and [0, 1], filled up with white."""
+        """A row of framed colour tiles in [0, 1]; white tiles fill the row."""
         unit = images.clamp(-1, 1).add(1).div(2)
         height, width = unit.shape[-2:]
         tiles = torch.ones(self.columns, 3, height + 2 * _FRAME, width + 2 * _FRAME)

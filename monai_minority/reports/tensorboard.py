@@ -16,15 +16,16 @@ _LABELS = ("set", "target_class", Column.SCALE.value, "n")
 
 
 def write_tensorboard(run_dir: str | Path, log_dir: str | Path | None = None, *, columns: int = 8) -> Path:
-    """Write a run's evaluation for TensorBoard.
+    """Write the evaluation of a run for TensorBoard.
 
-    The step of a scalar, histogram and grid row is the target class, so that a slider or an axis goes from common to
-    rare; figures of a whole set are at step 0. Generated images lie under ``synthetic/``.
+    The step of scalars and histograms is the target class, so that an axis or a slider goes from common to rare.
+    Figures of a whole set have step 0. A grid has a row for each target class. Tags of generated images start with
+    ``synthetic/``.
 
     Args:
         run_dir: run folder with ``store/`` and ``evaluation/``.
-        log_dir: folder of the events; ``None``: ``tensorboard/evaluation`` in the run folder. Events of an earlier
-            call there are replaced.
+        log_dir: folder of the events; ``None`` takes ``tensorboard/evaluation`` in the run folder. Existing events in
+            the folder are replaced.
         columns: images in a row.
 
     Returns:

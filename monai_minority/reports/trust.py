@@ -1,4 +1,4 @@
-"""The report's pages of trust: are generated images copies, and do they help?"""
+"""Parts of the report about trust: whether generated images are copies, and whether they help a classifier."""
 
 from typing import Any
 
@@ -13,8 +13,10 @@ from monai_minority.tables.rows import UNSEEN
 
 
 def neighbour_pictures(run: RunContents, columns: int) -> Figure:
-    """The generated images that lie nearest to a training image, above that image; by pixels where they were
-    compared, mirrored and moved, else in feature space."""
+    """The generated images nearest to a training image, above that image.
+
+    Distances are in aligned pixels if the memorization stage has run, otherwise in feature space.
+    """
     by_pixels = run.copies is not None
     table = run.copies[run.copies["set"] != UNSEEN] if run.copies is not None else run.evaluation.generated
     distance, real = ("pixel_distance", "pixel_real") if by_pixels else ("nearest_distance", "nearest_real")
@@ -36,7 +38,7 @@ def copy_rows(run: RunContents) -> list[dict[str, Any]]:
 
 
 def planted_rows(run: RunContents) -> list[dict[str, Any]]:
-    """Which planted copies are found."""
+    """Results of the search for planted copies."""
     return [] if run.copies_planted is None else _records(run.copies_planted)
 
 
@@ -46,7 +48,7 @@ def utility_rows(run: RunContents) -> list[dict[str, Any]]:
 
 
 def utility_chart(utility: pd.DataFrame) -> Figure:
-    """Each figure's gain over real images alone, with its interval, an arm a line."""
+    """Gain of each figure over real images alone, with its interval, in one line for each arm."""
     figures = utility["figure"].unique()
     arms = [arm for arm in utility["arm"].unique() if arm != utility["arm"].iloc[0]]
     figure = Figure(figsize=(11, 0.9 + 0.3 * len(arms)), layout="constrained")

@@ -1,4 +1,4 @@
-"""The cohort review of a report: who and what is most unusual, beside what looks most like it."""
+"""The cohort review of a report: the most unusual subjects and images, with the most similar images of others."""
 
 from typing import Any
 
@@ -44,7 +44,7 @@ _SUBJECTS = {
 
 
 def unusual_pictures(run: RunContents, columns: int) -> Figure:
-    """The most unusual images, one a column, above their nearest training images of other subjects."""
+    """The most unusual images, one in each column, above their nearest training images of other subjects."""
     table = run.evaluation.unusual_images.head(columns)
     rows = [run.store.batch(table["row"].to_numpy())]
     captions = [[_caption(row, Column.SCORE.value) for _, row in table.iterrows()]]
@@ -64,7 +64,7 @@ def unusual_pictures(run: RunContents, columns: int) -> Figure:
 
 
 def unusual_tables(run: RunContents) -> list[dict[str, Any]]:
-    """The first rows of both tables, as title, headings and rows; that of subjects where they have several images."""
+    """Title, headings and first rows of both tables; the table of subjects only if a subject has several images."""
     evaluation = run.evaluation
     blocks = [("Images", evaluation.unusual_images, _IMAGES, "unusual_images.csv")]
     if (evaluation.unusual_subjects["images"] > 1).any():
@@ -88,12 +88,12 @@ def _has(table: pd.DataFrame, column: str) -> bool:
 
 
 def _cell(value: Any) -> Any:
-    """Empty text, which a CSV file gives back as a missing number, as a dash."""
+    """``None``, which becomes a dash, for empty text, which a CSV file returns as a missing number."""
     return None if isinstance(value, float) and pd.isna(value) else value
 
 
 def _caption(row: pd.Series, value: str, prefix: str = "") -> str:
-    """Whose image it is, as far as a pseudonym says so, and which; below it a value."""
+    """The subject's pseudonym, the row of the image, and a value."""
     number, subject = row[f"{prefix}row"], row[f"{prefix}subject"]
     if pd.isna(number):
         return ""

@@ -1,4 +1,4 @@
-"""Section 3 of the paper: the minority score, its distances, and the classes it is cut into."""
+"""Section 3 of the paper: the minority score, its distances, and the classes that scores are cut into."""
 
 from .distances import L1, L2, LPIPS, DecodedDistance, Distance, FeatureDistance
 from .minority_score import EncodedScore, MinorityScore, ScoreResult, encoding

@@ -1,4 +1,4 @@
-"""The minority score: how far an image is from its own one-step denoising."""
+"""The minority score: the distance between an image and its one-step denoising."""
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -16,15 +16,22 @@ from .distances.distance import Embedding
 from .timestep import TimestepChoice, choose_timestep, default_timestep
 
 SCORING_STREAM = 0x5C04E5
-"""Keeps the score of a sampled image from meeting the very noise that the image grew from."""
+"""Separates the noise of scoring from that of sampling, so that no sample is scored with the noise it started from."""
 
 
 class ScoreResult(NamedTuple):
     """Scores of a batch; higher is rarer.
 
     Attributes:
-        mean: ``[B]`` mean distance over the draws.
-        standard_error: ``[B]`` standard error of that mean; NaN for one draw.
+        mean: mean distance over the draws, ``[B]``.
+        standard_error: standard error of that mean, ``[B]``; NaN for one draw.
+
+    Example:
+        >>> import torch
+        >>> from monai_minority.scoring import ScoreResult
+        >>> result = ScoreResult(mean=torch.tensor([0.1, 0.4]), standard_error=torch.tensor([0.01, 0.02]))
+        >>> int(result.mean.argmax())  # the rarest image
+        1
     """
 
     mean: Tensor
@@ -32,28 +39,40 @@ class ScoreResult(NamedTuple):
 
 
 class MinorityScore:
-    """``l(x0) = E d(x0, x0_hat(x_t))``, ``x_t ~ q(x_t | x0)``, at one fixed ``t`` (Eq. 7 of Um, Lee & Ye
-    2024); with class labels, the network denoises within the class (Eq. 16).
+    """Expected distance between an image and its one-step denoising, at one fixed timestep.
 
-    The clean image is embedded once, however many draws and timesteps follow.
+    The score is ``l(x0) = E d(x0, x0_hat(x_t))`` with ``x_t ~ q(x_t | x0)`` (Eq. 7 of Um, Lee & Ye 2024). With class
+    labels, the network denoises within the class (Eq. 16). The clean image is embedded once for all draws and
+    timesteps.
 
     Args:
-        network: noise-prediction network, called as MONAI's ``DiffusionModelUNet``: ``network(x_t,
-            timesteps)``, with ``class_labels=`` where they are given. Scored in evaluation mode and without
-            gradients.
-        scheduler: the schedule it was trained on; x0 is clipped when the scheduler clips.
+        network: noise-prediction network, called as MONAI's ``DiffusionModelUNet``: ``network(x_t, timesteps)``, with
+            ``class_labels=`` where they are given. It runs in evaluation mode and without gradients.
+        scheduler: schedule that the network was trained on; x0 is clipped if the scheduler clips.
         distance: ``d``, such as :class:`~monai_minority.scoring.L2`.
-        timestep: ``t``, a training index. ``None`` takes the paper's (0.6 T for linear schedules, 0.9 T for
-            cosine); ``"auto"`` leaves it open until :meth:`choose_timestep` has seen images.
-        draws: how many times an image is noised.
-        max_batch: most images the network and the distance see at once; images and draws beyond it go in
-            turns.
-        autocast: dtype, such as ``torch.bfloat16``, in which the network and those of the distance compute, for
-            every image alike, real or generated; noising, denoising and comparison stay in the images' precision.
+        timestep: ``t``, a training index. ``None`` takes the paper's: 0.6 T for linear schedules, 0.9 T for cosine
+            schedules. ``"auto"`` leaves it open until :meth:`choose_timestep` is called.
+        draws: number of noise draws for each image.
+        max_batch: largest batch of the network and the distance; larger inputs are split.
+        autocast: dtype in which the network and the networks of the distance compute, such as ``torch.bfloat16``. It
+            applies to real and generated images alike. Noising, denoising and comparison keep the images' precision.
             ``None`` leaves it to the caller.
 
     Raises:
-        ValueError: if ``timestep`` is no training index, or ``draws`` or ``max_batch`` is below 1.
+        ValueError: ``timestep`` is not a training index, or ``draws`` or ``max_batch`` is below 1.
+
+    Example:
+        >>> import torch
+        >>> from monai_minority.diffusion import RespacedDDPMScheduler
+        >>> from monai_minority.scoring import L2, MinorityScore
+        >>> scheduler = RespacedDDPMScheduler(num_train_timesteps=1000)
+        >>> def network(x_t, timesteps):  # denoises as if every image were black
+        ...     signal = scheduler.alphas_cumprod[timesteps.long()].view(-1, 1, 1, 1)
+        ...     return (x_t + signal.sqrt()) / (1 - signal).sqrt()
+        >>> images = torch.stack([torch.full((1, 8, 8), -1.0), torch.full((1, 8, 8), 0.0)])  # black and grey
+        >>> score = MinorityScore(network, scheduler, L2(), draws=4)
+        >>> score.timestep, [round(value, 3) for value in score(images, seeds=[0, 1]).mean.tolist()]
+        (600, [0.0, 1.0])
     """
 
     def __init__(
@@ -90,22 +109,21 @@ class MinorityScore:
         Args:
             images: ``[B, C, H, W]`` in [-1, 1].
             class_labels: ``[B]`` int64 for a class-conditional network, or ``None``.
-            seeds: ``[B]`` whole numbers. An image's noise comes from its own seed alone, so its score does
-                not depend on the batch; its draws are the first of one endless stream, so more draws refine
-                the same score.
-            noise: ``[draws, B, C, H, W]`` of standard normal noise in place of seeds.
+            seeds: ``[B]`` integers. The noise of an image depends on its own seed alone, so its score does not depend
+                on the batch. Further draws continue the same stream, so more draws refine the same score.
+            noise: standard normal noise ``[draws, B, C, H, W]`` in place of seeds.
 
         Returns:
             Means and standard errors over the draws, each ``[B]``.
 
         Raises:
-            ValueError: if seeds and noise are both missing or both given, shapes do not fit, or
-                ``timestep="auto"`` is not resolved.
+            ValueError: seeds and noise are both missing or both given, shapes do not fit, or ``timestep="auto"`` is not
+                resolved.
         """
         if self.timestep is None:
             raise ValueError(
                 'timestep="auto" is not resolved yet: call `choose_timestep` with training images, '
-                "or set `timestep` to the value it chose before."
+                "or set `timestep` to the value that it chose before."
             )
         distances = self.distances(images, [self.timestep], class_labels, seeds, noise)[0]
         draws = len(distances)
@@ -121,9 +139,9 @@ class MinorityScore:
         seeds: Sequence[int] | Tensor | None = None,
         noise: Tensor | None = None,
     ) -> Tensor:
-        """Single distances ``[len(timesteps), draws, B]``, of which a score is the mean.
+        """Single distances ``[len(timesteps), draws, B]``; a score is their mean over the draws.
 
-        Each timestep, a training index, meets the same noise. The other arguments are those of a call.
+        All timesteps, which are training indices, use the same noise. The other arguments are those of a call.
         """
         timesteps = [self._checked(timestep) for timestep in timesteps]
         self._check(images, class_labels, seeds, noise)
@@ -140,9 +158,9 @@ class MinorityScore:
         return torch.cat(parts, dim=2)
 
     def choose_timestep(self, images: Tensor, class_labels: Tensor | None = None, **options: Any) -> TimestepChoice:
-        """Choose ``t`` on training images, without labels of rarity, and keep it.
+        """Choose ``t`` on training images without labels of rarity, and keep it.
 
-        Takes the arguments of :func:`~monai_minority.scoring.choose_timestep` and returns its curve.
+        See :func:`~monai_minority.scoring.choose_timestep` for the arguments and the result.
         """
         choice = choose_timestep(self, images, class_labels, **options)
         self.timestep = choice.timestep
@@ -168,8 +186,10 @@ class MinorityScore:
         return nullcontext() if self.autocast is None else torch.autocast(images.device.type, dtype=self.autocast)
 
     def _embedded(self, images: Tensor) -> Embedding:
-        """The distance's embedding, in the precision of the images whatever its networks compute in: a difference of
-        two numbers close together, rounded to eight bits, would be mostly rounding."""
+        """The distance's embedding in the precision of the images, whatever precision its networks use.
+
+        The difference of two similar numbers that are rounded to eight bits would be mostly rounding error.
+        """
         with self._precision(images):
             embedding = self.distance.embed(images)
         if self.autocast is None:
@@ -194,7 +214,7 @@ class MinorityScore:
         if isinstance(timestep, (str, bool)) or int(timestep) != timestep or not 0 <= timestep < steps:
             raise ValueError(
                 f'timestep must be None, "auto" or a training index in [0, {steps}), got {timestep!r}; '
-                "indices of a respaced chain must be mapped to training steps first."
+                "map indices of a respaced chain to training steps first."
             )
         return int(timestep)
 
@@ -205,27 +225,36 @@ class MinorityScore:
             raise ValueError(
                 "exactly one of seeds and noise must be given, "
                 f"got {'neither' if seeds is None else 'both'}: "
-                "without a seed an image has no reproducible score."
+                "an image without a seed has no reproducible score."
             )
         if seeds is not None and len(seeds) != len(images):
-            raise ValueError(f"seeds must have one entry an image, got {len(seeds)} for {len(images)} images.")
+            raise ValueError(f"seeds must have one entry for each image, got {len(seeds)} for {len(images)} images.")
         if noise is not None and tuple(noise.shape) != (self.draws, *images.shape):
             raise ValueError(
                 f"noise must be [draws, B, C, H, W] = {(self.draws, *images.shape)}, got {tuple(noise.shape)}."
             )
         if class_labels is not None and len(class_labels) != len(images):
             raise ValueError(
-                f"class_labels must have one entry an image, got {len(class_labels)} for {len(images)} images."
+                f"class_labels must have one entry for each image, got {len(class_labels)} for {len(images)} images."
             )
 
 
 class EncodedScore(MinorityScore):
-    """Encodes images and scores the latents; all else is as in the score it is made of.
+    """Encodes images and scores the latents; everything else is as in ``score``.
 
     Args:
         score: score of latents.
-        encode: from images ``[B, C, H, W]`` in [-1, 1] to what ``score`` takes, such as
+        encode: function from images ``[B, C, H, W]`` in [-1, 1] to latents, such as
             :meth:`~monai_minority.networks.LatentAutoencoder.encode`.
+
+    Example:
+        >>> import torch
+        >>> from monai_minority.diffusion import RespacedDDPMScheduler
+        >>> from monai_minority.scoring import L2, EncodedScore, MinorityScore
+        >>> of_latents = MinorityScore(lambda x, t: torch.zeros_like(x), RespacedDDPMScheduler(1000), L2())
+        >>> score, images = EncodedScore(of_latents, lambda x: x[..., ::2, ::2]), torch.rand(2, 1, 8, 8)
+        >>> torch.equal(score(images, seeds=[0, 1]).mean, of_latents(images[..., ::2, ::2], seeds=[0, 1]).mean)
+        True
     """
 
     def __init__(self, score: MinorityScore, encode: Callable[[Tensor], Tensor]) -> None:
@@ -233,33 +262,42 @@ class EncodedScore(MinorityScore):
         self.encode = encode
 
     def distances(self, images: Tensor, *args: Any, **options: Any) -> Tensor:
-        """Single distances of the images' latents; noise, where it is given, is the latents' own."""
+        """Single distances between the images' latents; ``noise`` has the shape of the latents."""
         with torch.no_grad():
             latents = torch.cat([self.encode(part) for part in images.split(self.max_batch)])
         return super().distances(latents, *args, **options)
 
 
 def seeded_noise(seeds: Sequence[int] | Tensor, draws: int, shape: Sequence[int]) -> Tensor:
-    """Standard normal noise, one generator an image.
+    """Standard normal noise, from one generator for each image.
 
     Args:
-        seeds: ``[B]`` whole numbers.
-        draws: how many an image.
+        seeds: ``[B]`` integers.
+        draws: number of draws for each image.
         shape: ``(C, H, W)``.
 
     Returns:
-        ``[draws, B, C, H, W]`` on the CPU, the same on every machine that draws it. The first draws do not
-        depend on how many follow.
+        ``[draws, B, C, H, W]`` on the CPU, the same on every machine. The first draws do not depend on the number of
+        draws.
     """
     noise = SeededNoise([int(seed) ^ SCORING_STREAM for seed in seeds], shape)
     return torch.stack([noise() for _ in range(draws)])
 
 
 def _repeat(batch: Tensor, times: int) -> Tensor:
-    """The batch ``times`` over, as noise ``[draws, B, …]`` is flattened."""
+    """The batch repeated ``times`` times, in the order of flattened noise ``[draws, B, …]``."""
     return batch.expand(times, *batch.shape).flatten(0, 1)
 
 
 def encoding(score: MinorityScore, autoencoder: Any = None) -> MinorityScore:
-    """A score of images: the one given, or where there is an autoencoder that of their latents."""
+    """A score of images: ``score`` itself, or the score of their latents where there is an autoencoder.
+
+    Example:
+        >>> import torch
+        >>> from monai_minority.diffusion import RespacedDDPMScheduler
+        >>> from monai_minority.scoring import L2, MinorityScore, encoding
+        >>> score = MinorityScore(lambda x, t: torch.zeros_like(x), RespacedDDPMScheduler(1000), L2())
+        >>> encoding(score) is score
+        True
+    """
     return score if autoencoder is None else EncodedScore(score, autoencoder.encode)

@@ -29,15 +29,15 @@ class QuantileClasses:
         spacing: ``equal`` or ``tail``.
 
     Attributes:
-        counts: after :meth:`fit`, the images of each class, ``[L]`` for each group (``None`` where there are
-            no groups).
-        ties: after :meth:`fit`, how many images share the score of each threshold, ``[L]`` for each group; 0
-            where at most one image sits on it.
+        counts: after :meth:`fit`, the number of images in each class, ``[L]`` for each group (``None`` without groups).
+        ties: after :meth:`fit`, the number of images that share the score of each threshold, ``[L]`` for each group; 0
+            where at most one image has that score.
 
     Raises:
         ValueError: if a number of classes is below 2, or the spacing is another.
 
     Example:
+        >>> from monai_minority.scoring import QuantileClasses
         >>> scores = [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0]
         >>> QuantileClasses(4).fit(scores).transform(scores).tolist()
         [0, 0, 1, 1, 2, 2, 3, 3]
@@ -63,24 +63,26 @@ class QuantileClasses:
 
     @property
     def thresholds(self) -> np.ndarray | dict[Hashable, np.ndarray]:
-        """Upper ends of the classes in float64, ``[L]``, the last being the highest fitted score; a dict of
-        these where groups were given."""
+        """Upper ends of the classes, float64 ``[L]``; with groups, a dict from group to its ends.
+
+        The last end is the highest fitted score.
+        """
         self._require_fit()
         return self._thresholds.get(None, self._thresholds)
 
     def fit(self, scores: Any, groups: Any = None) -> "QuantileClasses":
-        """Take the thresholds from scores, normally those of the training split.
+        """Compute the thresholds from scores, normally the scores of the training split.
 
         Args:
             scores: ``[N]`` finite numbers (tensor, array, series or list).
-            groups: ``[N]`` group of each image (such as its class label), or ``None``.
+            groups: ``[N]`` group of each image, such as its class label, or ``None``.
 
         Returns:
             Itself.
 
         Raises:
-            ValueError: if scores are not finite (the rows are named), are fewer than the classes of their
-                group, or a group has no number of classes.
+            ValueError: scores are not finite (the message names the rows), a group has fewer scores than classes, or a
+                group has no number of classes.
         """
         values = _finite(scores)
         thresholds, counts, ties = {}, {}, {}
@@ -105,19 +107,19 @@ class QuantileClasses:
         return self
 
     def transform(self, scores: Any, groups: Any = None) -> Any:
-        """Class of each score; scores beyond the fitted range belong to the outermost classes.
+        """Class of each score; scores outside the fitted range belong to the first or last class.
 
         Args:
             scores: ``[N]`` finite numbers (tensor, array, series or list).
-            groups: ``[N]`` group of each image; needed exactly when groups were fitted.
+            groups: ``[N]`` group of each image; required if, and only if, groups were fitted.
 
         Returns:
-            ``[N]`` int64 in ``0 … L - 1``, of the kind given: a tensor on its device, a series with its
-            index, or an array.
+            ``[N]`` int64 in ``0 … L - 1``, in the type of ``scores``: a tensor on its device, a series with its index,
+            or an array.
 
         Raises:
-            ValueError: if not fitted, scores are not finite (the rows are named), or a group was not seen in
-                :meth:`fit`.
+            ValueError: there are no thresholds, scores are not finite (the message names the rows), or a group was not
+                fitted.
         """
         self._require_fit()
         values = _finite(scores)
@@ -131,7 +133,7 @@ class QuantileClasses:
             if group not in self._thresholds:
                 raise ValueError(
                     f"groups: {group!r} has no thresholds; fitted were {sorted(map(str, self._thresholds))}. "
-                    "Fit on a split that holds every group."
+                    "Fit on a split that has every group."
                 )
             classes[rows] = np.searchsorted(self._thresholds[group][:-1], values[rows])
         if isinstance(scores, torch.Tensor):
@@ -140,13 +142,13 @@ class QuantileClasses:
 
     @property
     def tau(self) -> list[float] | list[list[float]]:
-        """The thresholds as weights of Eq. 18, none below 0: ``[L]``, or ``[G, L]``, a row a group in their order."""
+        """Thresholds as weights of Eq. 18, at least 0: ``[L]``, or ``[G, L]`` with a row for each group in order."""
         found: Any = self.thresholds
         rows = [found[group] for group in sorted(found)] if isinstance(found, dict) else found
         return np.clip(rows, 0, None).tolist()
 
     def report(self) -> pd.DataFrame:
-        """One row a class: ``group``, ``minority_class``, ``threshold`` (upper end), ``count``, ``ties``."""
+        """One row for each class: ``group``, ``minority_class``, ``threshold`` (upper end), ``count``, ``ties``."""
         self._require_fit()
         return pd.concat(
             pd.DataFrame(
@@ -162,7 +164,7 @@ class QuantileClasses:
         ).reset_index(drop=True)
 
     def save(self, path: str | Path) -> None:
-        """Write the thresholds, counts and ties as JSON; numbers keep every digit."""
+        """Write the thresholds, counts and ties as JSON, without rounding."""
         self._require_fit()
         groups = [
             {
@@ -179,10 +181,10 @@ class QuantileClasses:
 
     @classmethod
     def load(cls, path: str | Path) -> "QuantileClasses":
-        """Read what :meth:`save` wrote.
+        """Read a file that :meth:`save` wrote.
 
         Raises:
-            ValueError: if the file is no such JSON or of another format version.
+            ValueError: the file has another content or another format version.
         """
         try:
             content = json.loads(Path(path).read_text(encoding="utf-8"))
@@ -230,7 +232,7 @@ def _of(group: Hashable) -> str:
 
 
 def _plain(value: Any) -> Hashable:
-    """Numpy's scalars as Python's, so that they compare equal to what JSON gives back."""
+    """Numpy scalars as Python values, which equal those that JSON returns."""
     return value.item() if isinstance(value, np.generic) else value
 
 
@@ -248,7 +250,7 @@ def _finite(scores: Any) -> np.ndarray:
         more = "" if len(bad) <= 10 else f" and {len(bad) - 10} more"
         raise ValueError(
             f"scores must be finite, but rows {rows}{more} are not (the first is {values[bad[0]]}); "
-            "leave these images out or score them again."
+            "remove these images or score them again."
         )
     return values
 
@@ -258,7 +260,7 @@ def _rows_by_group(groups: Any, count: int) -> dict[Hashable, np.ndarray]:
         return {None: np.arange(count)}
     labels = pd.Series(_array(groups))
     if len(labels) != count:
-        raise ValueError(f"groups must have one entry a score, got {len(labels)} for {count} scores.")
+        raise ValueError(f"groups must have one entry for each score, got {len(labels)} for {count} scores.")
     if labels.isna().any():
         raise ValueError(f"groups must not be missing, but rows {labels.index[labels.isna()][:10].tolist()} are.")
     return {_plain(group): rows for group, rows in sorted(labels.groupby(labels).indices.items())}

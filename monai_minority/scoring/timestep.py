@@ -1,4 +1,4 @@
-"""The timestep of the minority score: the paper's for a schedule, or chosen on the data without any label of rarity."""
+"""The timestep of the minority score: the paper's default, or chosen on data without labels of rarity."""
 
 from collections.abc import Sequence
 from copy import copy
@@ -27,11 +27,11 @@ OUTLIER_SHARE = 0.1
 
 
 def default_timestep(scheduler: Scheduler) -> int:
-    """Timestep of the minority score as the paper sets it: 0.6 T for linear schedules, 0.9 T for cosine ones.
+    """The paper's timestep of the minority score: 0.6 T for linear schedules, 0.9 T for cosine schedules.
 
-    Both leave about 2 % of the signal's variance. The family is read off ``alphas_cumprod`` itself, a
-    scheduler of MONAI not keeping its name: linear when the betas or their roots grow evenly, cosine when it
-    follows Nichol & Dhariwal's formula.
+    Both leave about 2 % of the signal's variance. The kind of schedule is read from ``alphas_cumprod``, because a MONAI
+    scheduler does not keep its name. A schedule is linear if the betas or their square roots grow evenly, and cosine if
+    it follows Nichol & Dhariwal's formula.
 
     Args:
         scheduler: any scheduler with ``alphas_cumprod`` ``[T]``.
@@ -40,7 +40,11 @@ def default_timestep(scheduler: Scheduler) -> int:
         A training index.
 
     Raises:
-        ValueError: if the schedule is neither; the timestep must then be given.
+        ValueError: the schedule is neither linear nor cosine; the timestep must then be given.
+
+    >>> from monai_minority.diffusion import RespacedDDPMScheduler
+    >>> default_timestep(RespacedDDPMScheduler(num_train_timesteps=1000))
+    600
     """
     alphas_cumprod = scheduler.alphas_cumprod.double().cpu()
     steps = len(alphas_cumprod)
@@ -59,7 +63,7 @@ def default_timestep(scheduler: Scheduler) -> int:
 
 
 class TunableScore(Protocol):
-    """What :func:`choose_timestep` asks of a score; :class:`~monai_minority.scoring.MinorityScore` has it."""
+    """The part of :class:`~monai_minority.scoring.MinorityScore` that :func:`choose_timestep` uses."""
 
     scheduler: Any
     distance: Distance
@@ -69,17 +73,24 @@ class TunableScore(Protocol):
     def distances(
         self, images: Tensor, timesteps: Sequence[int], class_labels: Tensor | None = None, seeds: Tensor | None = None
     ) -> Tensor:
-        """Single distances ``[len(timesteps), draws, B]`` of images ``[B, C, H, W]`` with noise from their seeds."""
+        """Single distances ``[len(timesteps), draws, B]`` of images ``[B, C, H, W]``, with noise from their seeds."""
 
 
 @dataclass(frozen=True)
 class TimestepChoice:
-    """A chosen timestep and what it was chosen by.
+    """A chosen timestep, and the curve that it was chosen from.
 
     Attributes:
-        timestep: the chosen training index.
-        criterion: the column of ``curve`` it was chosen by.
-        curve: one row a candidate, with the columns :func:`choose_timestep` describes.
+        timestep: chosen training index.
+        criterion: column of ``curve`` that decided.
+        curve: table with one row for each candidate; see :func:`choose_timestep` for the columns.
+
+    Example:
+        >>> import pandas as pd
+        >>> from monai_minority.scoring import TimestepChoice
+        >>> curve = pd.DataFrame({"timestep": [300, 600], "skewness": [0.4, 1.7]})
+        >>> TimestepChoice(600, "skewness", curve).timestep
+        600
     """
 
     timestep: int
@@ -102,58 +113,73 @@ def choose_timestep(
 ) -> TimestepChoice:
     """Compare timesteps on a sample of training images and choose one.
 
-    At a small ``t`` every image is restored and scores differ by texture alone; at a large one nothing of the
-    image is left and its score is the distance to the average image. Between them the score is low where the
-    model knows images like this one. Each candidate gets a row with:
+    At a small ``t`` every image is restored, and scores differ by texture only. At a large ``t`` nothing of the image
+    remains, and the score is the distance to the average image. In between, the score is low for images that the model
+    knows. The curve has one row for each candidate, with these columns:
 
     - ``timestep``, ``fraction`` (of T), ``mean`` (of the scores);
-    - ``between_std``: standard deviation between images of the true score (analysis of variance over the
-      draws: the noise that is left in the means is taken off), ``standard_error``: root mean square over
-      images for ``score.draws`` draws;
-    - ``reliability``: share of the variance of scores of ``score.draws`` draws that lies between images;
+    - ``between_std``: standard deviation of the true score between images (analysis of variance over the draws, which
+      subtracts the remaining noise of the means); ``standard_error``: root mean square over images for ``score.draws``
+      draws;
+    - ``reliability``: share of the variance of scores with ``score.draws`` draws that lies between images;
     - ``variation``: ``between_std / mean``;
-    - ``skewness``: third standardised moment of the scores over the images, above 0 where a few stand out, and
-      ``skewness_error``, its bootstrap standard error;
-    - ``tail``: distance from the median up to the 95th percentile over that from the median down to the 5th,
-      above 1 where a few images stand out;
-    - ``density_agreement``: Spearman's rank correlation of the score with the mean distance to the nearest
-      neighbours (AvgkNN) among the sampled images, the paper's measure of low density, which needs no labels
-      and no model;
-    - ``outlier_agreement``: how well the score finds the tenth of the images that is most isolated by AvgkNN,
-      as the chance that one of them scores above one of the others (0.5: not at all).
+    - ``skewness``: third standardised moment of the scores over the images, which is above 0 where a few images stand
+      out; ``skewness_error``: its bootstrap standard error;
+    - ``tail``: distance from the median to the 95th percentile, divided by the distance from the 5th percentile to the
+      median; it is above 1 where a few images stand out;
+    - ``density_agreement``: Spearman's rank correlation between the score and the mean distance to the nearest
+      neighbours (AvgkNN) among the sampled images. AvgkNN is the paper's measure of low density; it needs no labels and
+      no model;
+    - ``outlier_agreement``: area under the ROC curve of the score for the tenth of the images that AvgkNN finds most
+      isolated (0.5 is chance).
 
-    The default is ``skewness``: where the score shows rarity, most images score alike and a few far higher. At
-    a small ``t`` it falls to the skewness of texture, at a large one to that of the distance to the average
-    image, and noise in the scores lowers it anywhere, so it asks for reliable scores by itself; it needs neither
-    scale nor neighbours. Of the candidates within one standard error of its maximum the smallest is chosen, since
-    more noise erases more of what makes an image rare. A single freak image can rule it, so look at the images of
-    the highest scores.
+    The default is ``skewness``. Where the score shows rarity, most images have similar scores and a few have much
+    higher ones. At a small ``t`` the skewness falls to that of texture, and at a large ``t`` to that of the distance to
+    the average image. Noise in the scores lowers it everywhere, so it also requires reliable scores. It needs no scale
+    and no neighbours. The smallest candidate within one standard error of the maximum is chosen, because more noise
+    erases more of what makes an image rare. One exceptional image can decide it, so look at the images with the highest
+    scores.
 
-    The others each have a known failing. ``density_agreement`` and ``outlier_agreement`` inherit that of AvgkNN:
-    in many dimensions the most isolated images are those far from the average one, which the largest ``t``
-    measures as well; give ``features`` in which distances mean something. ``reliability`` and ``variation`` say
-    only that *something* differs, which at the smallest ``t`` is texture.
+    Each other criterion has a known weakness. ``density_agreement`` and ``outlier_agreement`` have that of AvgkNN: in
+    many dimensions the most isolated images are those far from the average, which the largest ``t`` also measures. Give
+    ``features`` whose distances are meaningful. ``reliability`` and ``variation`` only show that *something* differs,
+    which is texture at the smallest ``t``.
 
-    With class labels each column is computed within the classes and averaged over them by size, as Eq. 16
-    compares images of one class only; classes of fewer than ``neighbours + 2`` sampled images are left out.
+    With class labels, each column is computed within the classes and averaged over them by size, because Eq. 16
+    compares images of one class only. Classes with fewer than ``neighbours + 2`` sampled images are left out.
 
     Args:
-        score: the score to tune; its own timestep is not used and not changed.
+        score: score to tune; its own timestep is neither used nor changed.
         images: ``[N, C, H, W]`` training images in [-1, 1].
         class_labels: ``[N]`` labels for a class-conditional network, or ``None``.
-        criterion: column to maximise; for ``skewness`` up to its standard error, as said above.
+        criterion: column to maximise; for ``skewness`` within its standard error, as above.
         fractions: candidates, as shares of T.
-        max_images: at most this many images are used, drawn by ``seed``. The cost is ``max_images x draws x
-            len(fractions)`` calls of network and distance.
-        draws: noisings of each image and timestep, at least 2.
+        max_images: largest number of images; ``seed`` draws them. The cost is ``max_images x draws x len(fractions)``
+            calls of the network and the distance.
+        draws: noise draws for each image and timestep, at least 2.
         neighbours: ``k`` of AvgkNN.
-        features: ``[N, D]`` in which to look for neighbours; ``None`` takes the distance's own embedding, its
-            maps averaged down to at most 8 x 8 positions.
-        seed: of the sample and the noise.
-        progress: show a bar.
+        features: ``[N, D]``, the space of the neighbours; ``None`` takes the distance's own embedding, whose maps are
+            averaged to at most 8 x 8 positions.
+        seed: seed of the sample and the noise.
+        progress: whether to show a progress bar.
 
     Raises:
-        ValueError: if an argument breaks its rule, or no candidate has a defined criterion.
+        ValueError: an argument is out of range, or the criterion is undefined for every candidate.
+
+    Example:
+        >>> import torch
+        >>> from monai_minority.diffusion import RespacedDDPMScheduler
+        >>> from monai_minority.scoring import L2, MinorityScore, choose_timestep
+        >>> scheduler = RespacedDDPMScheduler(num_train_timesteps=1000)
+        >>> def network(x_t, timesteps):  # the exact noise prediction for images of standard deviation 0.1
+        ...     signal = scheduler.alphas_cumprod[timesteps.long()].view(-1, 1, 1, 1)
+        ...     return (1 - signal).sqrt() * x_t / (signal * 0.01 + 1 - signal)
+        >>> images = 0.1 * torch.randn(40, 1, 4, 4, generator=torch.Generator().manual_seed(0))
+        >>> images[:2] += 0.8  # two rare ones
+        >>> score = MinorityScore(network, scheduler, L2(), timestep="auto")
+        >>> choice = choose_timestep(score, images, criterion="reliability", fractions=(0.001, 0.5), progress=False)
+        >>> choice.timestep, choice.curve["reliability"].round(1).tolist()  # timestep 1 measures mostly noise
+        (500, [0.4, 1.0])
     """
     if criterion not in CRITERIA:
         raise ValueError(f"criterion must be one of {CRITERIA}, got {criterion!r}.")
@@ -188,13 +214,13 @@ def choose_timestep(
         curve[column] = np.average([table[column] for table in tables], axis=0, weights=sizes)
     if curve[criterion].isna().all():
         raise ValueError(
-            f"criterion {criterion!r} is undefined at every timestep: all images score the same or are "
-            "equally isolated; is the network trained, and do the images differ?"
+            f"criterion {criterion!r} is undefined at every timestep: all images have the same score or are equally "
+            "isolated; check that the network is trained and that the images differ"
         )
     best = curve[criterion].idxmax()
     if criterion == "skewness":
-        # The one-standard-error rule (Breiman et al., 1984): among candidates that the sample cannot tell apart, the
-        # one that destroys least of the image.
+        # The one-standard-error rule (Breiman et al., 1984): of the candidates that the sample cannot distinguish, take
+        # the one that destroys least of the image.
         best = curve.index[curve[criterion] >= curve[criterion][best] - curve["skewness_error"][best]][0]
     return TimestepChoice(int(curve["timestep"][best]), criterion, curve)
 
@@ -247,7 +273,7 @@ def _average_neighbour_distance(space: Tensor, neighbours: int) -> np.ndarray:
 
 
 def _vectors(distance: Distance, images: Tensor) -> Tensor:
-    """The embedding of images as vectors ``[B, D]``; maps are averaged down, or D would be millions."""
+    """The embedding of images as vectors ``[B, D]``; maps are averaged, because D would otherwise be millions."""
     with eval_mode(distance):
         embedded = distance.embed(images)
     if isinstance(embedded, Tensor):
@@ -264,7 +290,7 @@ def _small(maps: Tensor) -> Tensor:
 
 
 def _classes(labels: Tensor | None, count: int, neighbours: int) -> list[Tensor]:
-    """Rows of each class that is large enough, or all rows where there are no labels."""
+    """Rows of each class that is large enough, or all rows without labels."""
     if labels is None:
         groups = [torch.arange(count)]
     else:
@@ -279,6 +305,6 @@ def _classes(labels: Tensor | None, count: int, neighbours: int) -> list[Tensor]
 
 
 def _even(values: torch.Tensor) -> bool:
-    """Whether values lie on a line, up to what float32 products leave of it."""
+    """Whether values lie on a line, up to the rounding of float32 products."""
     line = torch.linspace(float(values[0]), float(values[-1]), len(values), dtype=values.dtype)
     return bool((values - line).abs().max() < 2e-3 * values.abs().max())

@@ -1,4 +1,4 @@
-"""The paper's studies over any cohort: each a few stages with overrides, a table, a figure and a paragraph."""
+"""The paper's studies for any cohort. Each has a few stages with overrides, a table, a figure and a paragraph."""
 
 from monai_minority.run.jobs import Job
 from monai_minority.studies.baselines import Baselines

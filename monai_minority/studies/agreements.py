@@ -1,4 +1,4 @@
-"""What a score agrees with among real images: densities, severity and the rare group, with intervals by subject."""
+"""Agreement of a score with densities, severity and the rare group among real images, with intervals by subject."""
 
 from typing import Any
 
@@ -12,20 +12,26 @@ from monai_minority.studies.study_run import StudyRun
 AGAINST = ("average_knn", "local_outlier_factor", Column.SEVERITY.value, "severity_measure")
 
 
-def interval_row(run: StudyRun, statistic: Statistic, subjects: np.ndarray, **labels: Any) -> dict[str, Any]:
-    """A row of a table: the statistic and its bootstrap interval over subjects."""
+def interval_row(
+    run: StudyRun, statistic: Statistic, subjects: np.ndarray, /, groups: np.ndarray | None = None, **labels: Any
+) -> dict[str, Any]:
+    """A row of a table: the statistic and its bootstrap interval over subjects.
+
+    See :func:`~monai_minority.evaluation.intervals.bootstrap` for ``groups``.
+    """
     middle = float(statistic(np.ones((1, len(subjects))))[0])
-    low, high = bootstrap(statistic, subjects, run.settings.resamples, seed=run.settings.seed)
-    return {**labels, "value": middle, "low": low, "high": high, "n": len(subjects)}
+    low, high = bootstrap(statistic, subjects, run.settings.resamples, seed=run.settings.seed, groups=groups)
+    count = len(np.unique(subjects))
+    return {**labels, "value": middle, "low": low, "high": high, "n": len(subjects), "subjects": count}
 
 
 def agreements(run: StudyRun, rows: np.ndarray, scores: np.ndarray) -> list[dict[str, Any]]:
-    """Rank correlations with each of :data:`AGAINST` that there is, and the AUC for the rare group.
+    """Rank correlations with each column of :data:`AGAINST` that exists, and the AUC for the rare group.
 
     Args:
         run: the run.
-        rows: of its store ``[N]``.
-        scores: of these ``[N]``.
+        rows: rows of its store ``[N]``.
+        scores: score of each row ``[N]``.
     """
     table = run.real.table.iloc[rows]
     subjects = run.real.subjects[rows]
@@ -40,5 +46,6 @@ def agreements(run: StudyRun, rows: np.ndarray, scores: np.ndarray) -> list[dict
             found.append(interval_row(run, statistic, subjects[known], figure="rank correlation", against=against))
     rare = None if run.rare is None else run.rare[rows]
     if rare is not None and rare.any() and not rare.all():
-        found.append(interval_row(run, weighted_auc(scores, rare), subjects, figure="AUC", against="rare group"))
+        area = weighted_auc(scores, rare)
+        found.append(interval_row(run, area, subjects, groups=rare, figure="AUC", against="rare group"))
     return found

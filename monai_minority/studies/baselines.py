@@ -1,4 +1,4 @@
-"""Tables 1, 7 and 8: minority guidance beside other methods."""
+"""Tables 1, 7 and 8: minority guidance compared with other methods."""
 
 import math
 from pathlib import Path
@@ -20,11 +20,11 @@ TABLE = "comparison/methods.csv"
 MEASURES = ("frechet_distance", "precision", "recall", "average_knn", "local_outlier_factor", "minority_score")
 SHARES = ("precision", "recall")
 ACROSS = 3
-"""Panels in a row; the first of them names the methods."""
+"""Panels in a row; the first one shows the names of the methods."""
 
 
 class Baselines(Study):
-    """Shows what ``monai-minority compare`` has measured in this run; it runs nothing itself."""
+    """Shows the results of ``monai-minority compare`` in this run; it runs no stage."""
 
     title = "Is it better than other methods?"
     source = "Tables 1, 7 and 8"
@@ -39,7 +39,7 @@ class Baselines(Study):
         return [plan.run_dir / TABLE]
 
     def context(self, run: StudyRun) -> dict[str, Any]:
-        return {}  # the table says itself how it was measured, which was not with the study's settings
+        return {}  # the table has its own provenance, which differs from the study's settings
 
     def measure(self, run: StudyRun) -> Tables:
         self.calls(run.plan)
@@ -66,7 +66,7 @@ class Baselines(Study):
             panel.set_yticks(range(len(names)), names if place % ACROSS == 0 else [""] * len(names))
             panel.set_ylim(len(names) - 0.5, -0.5)
             if measure not in SHARES and np.nanmin(middle) > 0 and np.nanmax(middle) > 3 * np.nanmin(middle):
-                panel.set_xscale("log")  # one method that breaks the images would press the others together
+                panel.set_xscale("log")  # one method with broken images would compress the others
                 panel.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
                 panel.xaxis.set_major_formatter("{x:g}")
                 panel.xaxis.set_minor_locator(NullLocator())
@@ -89,7 +89,7 @@ class Baselines(Study):
 
 
 def _best(table: pd.DataFrame, measure: str, name: str, lowest: bool) -> str:
-    """Which method has most or least of a measure, and which ones cannot be told from it."""
+    """The method with the highest or lowest value of a measure, and the methods whose intervals overlap with it."""
     known = [row for _, row in table.iterrows() if measure in row or f"{measure}_mean" in row]
     known = [row for row in known if not math.isnan(value(row, measure)[0])]
     if not known:

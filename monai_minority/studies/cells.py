@@ -1,4 +1,4 @@
-"""What the studies of sample sets have in common: a row a cell, a panel a measure."""
+"""The common part of studies of sample sets: one row for each cell, one panel for each measure."""
 
 from abc import abstractmethod
 from collections.abc import Sequence
@@ -19,18 +19,18 @@ from monai_minority.tables.rows import REAL
 
 FIDELITY = ("above_p90", "precision", "recall", "frechet_distance_equal_n")
 Cell = tuple[dict[str, Any], str, str]
-"""Columns of a cell, the folder of its sample set under ``studies/`` and the set's name."""
+"""Columns of a cell, the folder of its sample set under ``studies/``, and the name of the set."""
 
 
 class CellStudy(Study):
-    """A study of sample sets that differ by a setting: its value is on the horizontal axis, another one by colour.
+    """A study of sample sets that differ in one setting, on the horizontal axis, and perhaps in another, by colour.
 
     Attributes:
         x: column of the setting.
-        x_label: of the axis.
-        by: column of the other setting, ``None`` for none.
-        logarithmic: whether the axis is.
-        also: measures of the study's own that are drawn too.
+        x_label: label of the horizontal axis.
+        by: column of the other setting; ``None`` if there is none.
+        logarithmic: whether the horizontal axis is logarithmic.
+        also: further measures to draw.
     """
 
     x = "target"
@@ -50,7 +50,7 @@ class CellStudy(Study):
 
     @abstractmethod
     def cells(self, plan: StudyPlan) -> list[Cell]:
-        """Of each cell its columns, the folder and the name of its sample set."""
+        """The columns of each cell, and the folder and the name of its sample set."""
 
     def measure(self, run: StudyRun) -> Tables:
         cells = self.cells(run.plan)
@@ -87,12 +87,12 @@ class CellStudy(Study):
             panel.set_ylabel(NAMES.get(measure, measure))
         handles, labels = axes[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside upper center", ncols=len(labels))
-        figure.supxlabel(self.x_label, fontsize="medium")  # once: panels are narrower than it is long
+        figure.supxlabel(self.x_label, fontsize="medium")  # once for all panels, because it is longer than a panel
         return figure
 
 
 def shared_sets(plan: StudyPlan, targets: Sequence[tuple[int | None, float]]) -> list[Job]:
-    """Calls of shared sample sets."""
+    """Jobs of shared sample sets."""
     return [plan.sampling(target, scale) for target, scale in targets]
 
 

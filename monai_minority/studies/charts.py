@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from monai_minority.tables.measures import LABELS
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-"""Okabe and Ito's, which colour-blind readers can tell apart."""
+"""Colours of Okabe and Ito, which colour-blind readers can distinguish."""
 GREY = "#666666"
 STYLE: dict[Any, Any] = {
     "font.size": 8,
@@ -29,7 +29,7 @@ STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
 }
 WIDTH = 7.0
-"""Inches across two columns."""
+"""Width of two columns, in inches."""
 
 NAMES = LABELS | {
     "above_p90": "share above real P90 of AvgkNN",
@@ -42,7 +42,7 @@ NAMES = LABELS | {
 
 
 def panels(count: int, height: float = 2.1, columns: int = 4) -> tuple[Figure, list[Axes]]:
-    """A figure of ``count`` panels, at most ``columns`` in a row."""
+    """A figure with ``count`` panels, at most ``columns`` in a row."""
     across = min(count, columns)
     rows = -(-count // across)
     with matplotlib.rc_context(STYLE):
@@ -54,7 +54,7 @@ def panels(count: int, height: float = 2.1, columns: int = 4) -> tuple[Figure, l
 
 
 def value(row: Mapping[str, Any] | pd.Series, measure: str) -> tuple[float, float, float]:
-    """A measure of a summary's row, and its interval (NaN where there is none)."""
+    """A measure in a row of a summary, and its interval (NaN where there is none)."""
     middle = row[f"{measure}_mean"] if f"{measure}_mean" in row else row[measure]
     return float(middle), float(row.get(f"{measure}_low", np.nan)), float(row.get(f"{measure}_high", np.nan))
 
@@ -88,7 +88,7 @@ def intervals(
 
 
 def level(axes: Axes, row: pd.Series, measure: str, label: str, style: str = "--") -> None:
-    """A horizontal line with its band, such as real images or unguided samples."""
+    """A horizontal line with its interval as a band, for instance for real images or unguided samples."""
     middle, low, high = value(row, measure)
     if np.isnan(middle):
         return

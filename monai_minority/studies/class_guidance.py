@@ -1,4 +1,4 @@
-"""D.9: guidance to class labels beside minority guidance."""
+"""D.9: guidance to class labels together with minority guidance."""
 
 from typing import Any
 
@@ -22,10 +22,10 @@ LABEL_CLASSIFIER = "$load_checkpoint(@label_classifier_def, @label_classifier_pa
 
 
 class ClassGuidance(CellStudy):
-    """Guidance to the groups of the data set at several scales, with minority guidance to the rarest class and without.
+    """Guidance to the groups of the data set at several scales, with and without minority guidance to the rarest class.
 
-    A classifier of the groups is trained for it. Whether a sample is of the group it was guided to is judged by the
-    votes of its nearest training images in feature space, each group counting alike, not by that classifier.
+    The study trains a classifier of the groups. That classifier does not decide whether a sample belongs to its target
+    group. The nearest training images in feature space vote on it, and each group has the same weight.
     """
 
     title = "Can rarity and the class label be guided at once?"
@@ -38,7 +38,8 @@ class ClassGuidance(CellStudy):
     def calls(self, plan: StudyPlan) -> list[Job]:
         if plan.class_labels < 2:
             raise ValueError(
-                "class_guidance needs two groups (column group or class_label) in the store, which has none"
+                "class_guidance needs at least two groups in the store (column group or class_label), got "
+                f"{plan.class_labels}"
             )
         definition = {
             "_target_": "monai_minority.networks.BackboneClassifier",
@@ -70,7 +71,7 @@ class ClassGuidance(CellStudy):
         tables = super().measure(run)
         groups = pd.factorize(_labels(run), sort=True)[0]
         training = run.real.training
-        # Votes are weighed against the groups' shares, or the largest group would win everywhere.
+        # Votes are divided by the groups' shares, because the largest group would otherwise win everywhere.
         voters = KNeighborsClassifier(min(VOTES, len(training)), weights="uniform")
         features = run.features(run.store)[training]
         voters.fit(features, groups[training])
@@ -99,7 +100,7 @@ class ClassGuidance(CellStudy):
 
 
 def _grid(plan: StudyPlan) -> list[tuple[float, float]]:
-    # Label scale 0 has no labels to judge: the least is what is sampled with the labels in turn.
+    # Samples at label scale 0 have no target group, so the smallest scale is above 0.
     return [
         (float(label), float(minority)) for minority in (0.0, plan.scale) for label in plan.label_scales if label > 0
     ]

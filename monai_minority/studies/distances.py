@@ -1,4 +1,4 @@
-"""D.1: which distance the score uses."""
+"""D.1: the distance of the score."""
 
 import numpy as np
 import pandas as pd
@@ -15,11 +15,11 @@ from monai_minority.studies.words import number, sides_of
 from monai_minority.tables.measures import DENSITIES, LABELS
 
 EXTREME = 0.1
-"""Share of the images that count as the most and the least unusual."""
+"""Share of the images that count as most unusual, and as least unusual."""
 
 
 class Distances(Study):
-    """Scores by several distances: what they agree with, and whether they follow brightness rather than content."""
+    """Scores with several distances: their agreement with other measures, and whether they follow mere brightness."""
 
     title = "Which distance should the score use?"
     source = "Appendix D.1"
@@ -101,6 +101,7 @@ class Distances(Study):
                 "rises with brightness",
                 "does not follow brightness",
                 "falls with brightness",
+                f"may or may not follow brightness, as {row['subjects']:.0f} subjects allow no interval",
             )
             density = ", ".join(f"{_of(ranks, a)} with {LABELS[a]}" for a in DENSITIES if a in ranks.index)
             text = f"The {name} score has rank correlations {density}; it {verdict} ({_of(ranks, 'brightness')}): mean "

@@ -1,4 +1,4 @@
-"""D.8: all classes together give the whole distribution back."""
+"""D.8: samples of all classes together reproduce the whole distribution."""
 
 from typing import Any
 
@@ -24,8 +24,11 @@ SUBSETS = 100
 
 
 class Distribution(Study):
-    """Samples of all classes in equal numbers, beside as many unguided ones and as many real ones, against the rest of
-    the real training images: distances, precision and recall, and the distributions of score and densities."""
+    """Samples of all classes in equal numbers, compared with the real training images.
+
+    Unguided samples and held-back training images are compared in the same way, in equal numbers. The measures are the
+    kernel distance, precision, recall, and the distributions of the score and the densities.
+    """
 
     title = "Do all classes together give the whole distribution back?"
     source = "Appendix D.8"
@@ -43,7 +46,7 @@ class Distribution(Study):
         plan = run.plan
         plain = run.samples(SHARED, plan.set_name(None, 0.0))
         guided = {c: run.samples(SHARED, plan.set_name(c, plan.scale)) for c in range(plan.num_classes)}
-        # As many of each set, and an equal share of each class.
+        # The same number of images from each set, and from each class.
         each = min(len(plain) // plan.num_classes, *(len(images) for images in guided.values()))
         if not each:
             raise ValueError(
@@ -85,8 +88,8 @@ class Distribution(Study):
                 for seed in range(SUBSETS)
                 if len(vectors) >= 4
             ]
-            # Halves of subjects or seeds drawn without replacement vary as much as the whole does between repetitions
-            # (the jackknife of half-samples).
+            # Halves of the subjects or seeds, drawn without replacement, vary as much as the whole set between
+            # repetitions (the jackknife of half-samples).
             spread = 1.96 * float(np.std(halves)) if halves else np.nan
             row |= {
                 "kernel_distance_low": row["kernel_distance"] - spread,
@@ -148,7 +151,7 @@ class Distribution(Study):
 
 
 def _half(clusters: np.ndarray, seed: int) -> np.ndarray:
-    """Rows of half of the clusters, drawn without replacement; of one cluster half of its rows."""
+    """Rows of half of the clusters, drawn without replacement; half of the rows if there are fewer than 4 clusters."""
     names, codes = np.unique(clusters, return_inverse=True)
     rng = np.random.default_rng(seed)
     if len(names) < 4:

@@ -1,4 +1,4 @@
-"""``monai-minority study``: the stages that studies share, once, and then each study."""
+"""``monai-minority study``: the stages that studies share, run once, and then each study."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -8,22 +8,22 @@ from monai_minority.studies.plan import StudyPlan
 from monai_minority.studies.study import Study
 
 STAGES = ("study", "study_store", "cut", "inference", "report", "score", "train_classifier")
-"""What studies are made of."""
+"""Stages that studies use."""
 
 
 def study_jobs(planner: Planner, names: Sequence[str]) -> tuple[dict[str, list[Job]], dict[str, str]]:
-    """Jobs of each study, its own last; what has been done is not done again, whichever study asked for it.
+    """The jobs of each study, which end with the study itself. Finished work is not repeated.
 
     Args:
-        planner: of the command ``study``, for a run that is scored, cut and has its classifier.
-        names: of studies, or ``all``, which takes the cheapest first and leaves out what the run has no data for.
+        planner: planner of the command ``study``, for a run with scores, classes and a classifier.
+        names: names of studies, or ``all``, which starts with the cheapest and leaves out studies without data.
 
     Returns:
-        The jobs by study, and why others are left out.
+        The jobs by study, and the reason for each study that is left out.
 
     Raises:
-        ValueError: there is no study of a name, the run has no data for it, or a setting is wrong.
-        FileNotFoundError: a study is of what another command writes, which has not run.
+        ValueError: a name is unknown, the run has no data for a study, or a setting is wrong.
+        FileNotFoundError: a study needs the results of another command, which has not run.
     """
     planner.check([Job(stage, stage) for stage in STAGES], lambda job: "")
     known: dict[str, Study] = planner.setting("studies")
@@ -54,7 +54,7 @@ def study_jobs(planner: Planner, names: Sequence[str]) -> tuple[dict[str, list[J
 
 
 def once(found: dict[str, list[Job]]) -> list[Job]:
-    """The jobs of all studies in order, shared ones once, named by the study that comes to them first."""
+    """The jobs of all studies in order. A shared job appears once, with the name of its first study."""
     jobs: dict[str, Job] = {}
     for name, own in found.items():
         for job in own:
@@ -64,7 +64,7 @@ def once(found: dict[str, list[Job]]) -> list[Job]:
 
 
 def told(found: dict[str, list[Job]]) -> Iterator[str]:
-    """Cost of each study, of what it adds to those before it, and its jobs."""
+    """Lines with the cost of each study, the cost that it adds to the studies before it, and its jobs."""
     seen: set[str] = set()
     for name, own in found.items():
         jobs = own[:-1]

@@ -1,4 +1,4 @@
-"""D.4: how many images need a score."""
+"""D.4: the number of images that need a score."""
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from monai_minority.studies.words import change
 
 
 class LabelledSamples(CellStudy):
-    """Classes and classifiers from a part of the training subjects, and samples of the rarest class."""
+    """Classes and classifiers from part of the training subjects, and samples of the rarest class."""
 
     title = "How many scored images does the classifier need?"
     source = "Appendix D.4"

@@ -12,7 +12,7 @@ from monai_minority.studies.words import change
 
 
 class MixedDensity(CellStudy):
-    """Eq. 18 at several scales, beside guidance to the rarest class at the same and unguided samples."""
+    """Eq. 18 at several scales, compared with guidance to the rarest class at the same scales and unguided samples."""
 
     title = "Can images be made rarer without choosing a class?"
     source = "Appendix D.5"

@@ -10,7 +10,7 @@ from monai_minority.studies.words import change, figure_of
 
 
 class NumClasses(CellStudy):
-    """The same scores cut into more or fewer classes, a classifier of each, and samples of its rarest class."""
+    """The same scores cut into different numbers of classes, with a classifier and samples of the rarest class each."""
 
     title = "How many classes should the scores be cut into?"
     source = "Appendix D.3"

@@ -1,6 +1,7 @@
-"""D.2: the minority score beside established measures of outliers."""
+"""D.2: the minority score compared with established outlier measures."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -22,7 +23,7 @@ from monai_minority.tables.measures import DENSITIES, LABELS
 
 
 class OutlierCorrelations(Study):
-    """Rank correlation of the run's scores with AvgkNN and LOF in several feature spaces."""
+    """Rank correlation between the run's scores and AvgkNN and LOF in several feature spaces."""
 
     title = "Does the score agree with measures of outliers?"
     source = "Appendix D.2"
@@ -46,7 +47,7 @@ class OutlierCorrelations(Study):
                 for scope, rows in (("training images", training), ("images never trained on", rest)):
                     if len(rows) >= 3:
                         statistic = weighted_rank_correlation(scores[rows], values[rows])
-                        labels = {"space": space, "measure": name, "images": scope}
+                        labels: dict[str, Any] = {"space": space, "measure": name, "images": scope}
                         figures.append(interval_row(run, statistic, run.real.subjects[rows], **labels) | how)
         return {"figures": pd.DataFrame(figures), "images": pd.concat(images, ignore_index=True)}
 
@@ -55,7 +56,7 @@ class OutlierCorrelations(Study):
         cells = list(images.groupby(["space", "measure"], sort=False))
         figure, axes = panels(len(cells), height=2.3, columns=2)
         for panel, ((space, measure), part) in zip(axes, cells, strict=True):
-            # Ranks, which is what the correlation is of: a few far outliers would press all others together.
+            # The correlation uses ranks, and so does the chart: a few far outliers would compress all other points.
             x, y = (100 * rankdata(part[column]) / len(part) for column in ("value", "score"))
             panel.hexbin(x, y, gridsize=24, cmap="Blues", mincnt=1, linewidths=0.1)
             bins = np.linspace(0, 100, 11)
@@ -75,7 +76,8 @@ class OutlierCorrelations(Study):
     def tell(self, tables: Tables) -> str:
         parts = []
         for _, row in tables["figures"].iterrows():
-            verdict = sides_of(row["low"], row["high"], 0, "rises with", "does not follow", "falls with")
+            unknown = f"may or may not follow (the {row['subjects']} subjects allow no interval)"
+            verdict = sides_of(row["low"], row["high"], 0, "rises with", "does not follow", "falls with", unknown)
             parts.append(
                 f"On {row['images']} (n = {row['n']}) the score {verdict} {LABELS[row['measure']]} in "
                 f"{row['space']}: rank correlation {number(row['value'], row['low'], row['high'])}."

@@ -1,4 +1,4 @@
-"""The store of a study's cell: the run's pixels, and a table that the cell's stages may write."""
+"""The store of a study's cell: the run's pixels, with a table that the cell's stages may change."""
 
 from pathlib import Path
 
@@ -15,19 +15,19 @@ _LATER = (Column.MINORITY_CLASS.value,)
 
 
 def own_store(source: ImageStore, path: str | Path, images: int | None = None, share: float = 1.0) -> ImageStore:
-    """Make a store that shares the pixels of the run's and has a table of its own.
+    """Create a store that shares the run's pixels and has its own table.
 
     Args:
         source: the run's store.
-        path: folder to make; one that is there is replaced.
-        images: given, at most so many images, evenly over the store; ``None``: all of them, and their scores in
-            ``scores.csv`` beside it, which the stage that cuts them reads. Neither has classes.
-        share: of the training subjects that keep the split ``train``, at least two, evenly over their names, which are
-            pseudonyms; the others' becomes :data:`UNLABELLED`, so that no stage learns from them.
+        path: folder of the store; an existing folder is replaced.
+        images: largest number of images, evenly over the store. ``None`` takes all images and writes their scores to
+            ``scores.csv`` next to the store, for the stage that cuts them into classes. Neither store has classes.
+        share: share of the training subjects that keep the split ``train``, at least two, evenly over their pseudonyms.
+            The split of the others becomes :data:`UNLABELLED`, so that no stage learns from them.
 
     Returns:
-        The store, with the column :data:`ROW`: the row in ``source``. Where it has a ``group`` but no ``class_label``,
-        it gets the latter: the place of the group among the sorted ones.
+        The store, with the column :data:`ROW`, which is the row in ``source``. If it has a ``group`` but no
+        ``class_label``, it gets a ``class_label``: the position of the group among the sorted groups.
 
     Raises:
         ValueError: ``share`` is not in (0, 1].
@@ -46,7 +46,7 @@ def own_store(source: ImageStore, path: str | Path, images: int | None = None, s
     columns[Column.SPLIT.value] = split
     if images is None:
         scores = [Column.SOURCE.value, Column.SLICE.value, Column.SCORE.value, Column.SCORE_ERROR.value]
-        with whole_file(Path(path).with_name("scores.csv")) as partial:  # which the stage that cuts them looks at
+        with whole_file(Path(path).with_name("scores.csv")) as partial:  # for the stage that cuts them
             table.filter(scores).to_csv(partial, index=False)
         return link_store(source, path, columns={**columns, **dict.fromkeys(_LATER)})
     rows = evenly(len(source), images)

@@ -1,4 +1,4 @@
-"""What studies need of the stages: which of them, with what settings, in which folder."""
+"""The stages that studies need, with their settings and folders."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,14 +9,14 @@ from monai_minority.run import RunFolder
 from monai_minority.run.jobs import Job
 
 SHARED = "shared"
-"""Folder of the sample sets that studies share, those of the run's own scores and classifier."""
+"""Folder of the sample sets that studies share, which use the run's own scores and classifier."""
 
 GRADIENT = 3
-"""A gradient costs about three forward passes: one, and twice as much backward."""
+"""A gradient costs about three forward passes: the backward pass costs two."""
 
 
 def leaves(job: Job) -> Path | None:
-    """What a study reads of a job, ``None`` for what other stages read."""
+    """The result of a job that a study reads; ``None`` if only other stages read it."""
     folder = RunFolder(job.identity["run_dir"])
     if job.stage == "inference":
         return folder.samples(job.identity["sample_set"])
@@ -25,34 +25,34 @@ def leaves(job: Job) -> Path | None:
 
 @dataclass(frozen=True)
 class StudyPlan:
-    """Settings of the studies, and the jobs that they are made of.
+    """Settings of the studies, and the jobs that the studies consist of.
 
     Attributes:
-        run_dir: the run folder; studies leave everything in its ``studies/``.
-        store_path: the run's store, scored and cut.
-        backbone_path: its backbone.
-        classifier_path: its minority classifier.
-        num_classes: its minority classes.
+        run_dir: run folder; studies write to its ``studies/``.
+        store_path: the run's store, with scores and classes.
+        backbone_path: the run's backbone.
+        classifier_path: the run's minority classifier.
+        num_classes: number of minority classes in the run.
         num_train_timesteps: T.
-        timestep: of its scores.
-        store_images: images of the store.
-        train_images: of these the training images.
+        timestep: timestep of the run's scores.
+        store_images: number of images in the store.
+        train_images: number of training images in the store.
         class_labels: number of groups in the store, for class guidance.
-        images: images a cell.
+        images: number of images in a cell.
         steps: sampling steps.
-        first_seed: of the samples; cells share their seeds, so that they differ by their settings alone.
-        scale: guidance scale where it is not what is studied.
+        first_seed: first seed of the samples. Cells have the same seeds, so they differ in their settings only.
+        scale: guidance scale of studies that do not compare scales.
         scales: guidance scales to compare.
-        classes: minority classes to compare; ``None``: the lowest, the middle and the highest.
+        classes: minority classes to compare; ``None`` takes the lowest, the middle and the highest.
         class_counts: numbers of classes to compare.
-        labelled_shares: shares of the training subjects whose scores are known.
-        timesteps: of the score, as shares of T.
-        distances: name to a configuration of a distance.
-        score_images: at most so many images, evenly over the store, are scored again; ``None``: all.
-        score_draws: noise draws an image.
+        labelled_shares: shares of the training subjects with known scores, to compare.
+        timesteps: timesteps of the score to compare, as shares of T.
+        distances: configurations of distances by name.
+        score_images: largest number of images that are scored again, evenly over the store; ``None`` takes all.
+        score_draws: number of noise draws for each image.
         label_scales: scales of guidance to class labels.
         classifier_iterations: training steps of a classifier.
-        classifier_batch_size: images a step.
+        classifier_batch_size: images in a training step.
     """
 
     run_dir: Path
@@ -90,13 +90,13 @@ class StudyPlan:
             raise ValueError(f"study_classes must be in 0 … {self.num_classes - 1}, got {outside}")
         if self.images < 2 or self.steps < 1:
             raise ValueError(
-                f"study_images must be 2 at least and study_steps positive, got {self.images}, {self.steps}"
+                f"study_images must be at least 2 and study_steps positive, got {self.images} and {self.steps}"
             )
         object.__setattr__(self, "classes", sorted(set(classes)))
 
     @property
     def settings(self) -> dict[str, Any]:
-        """Every setting that is no path, for the record of a run."""
+        """All settings except paths, for the record of a run."""
         return {
             key: list(value) if isinstance(value, Sequence | Mapping) and not isinstance(value, str) else value
             for key, value in vars(self).items()
@@ -116,7 +116,7 @@ class StudyPlan:
 
     @property
     def rescored(self) -> int:
-        """How many images a scoring scores."""
+        """Number of images in each scoring."""
         return min(self.score_images or self.store_images, self.store_images)
 
     @property
@@ -126,11 +126,11 @@ class StudyPlan:
 
     @staticmethod
     def set_name(target: int | None, scale: float) -> str:
-        """Name of a sample set: what it was guided to, and how strongly."""
+        """Name of a sample set, from its target class and guidance scale."""
         return "unguided" if target is None else f"class{target}_scale{scale:g}"
 
     def sampling(self, target: int | None, scale: float | None = None, **settings: Any) -> Job:
-        """A sample set of the run's own classifier, of one target class; ``None``: unguided."""
+        """The job of a shared sample set with the run's own classifier; without a target class it is unguided."""
         strength = self.scale if scale is None else scale
         own = {"classifier_path": str(self.classifier_path)}
         return self.sampling_in(SHARED, self.set_name(target, strength), target, strength, **own | settings)
@@ -138,7 +138,10 @@ class StudyPlan:
     def sampling_in(
         self, folder: str, name: str, target: int | None, scale: float, guided: bool = False, **settings: Any
     ) -> Job:
-        """A sample set in a folder that may have a classifier of its own; ``guided`` also where it has no target."""
+        """The job of a sample set in a folder, which may have its own classifier.
+
+        ``guided`` counts the cost of guidance without a target class.
+        """
         guided = guided or target is not None
         chosen = {
             "sample_set": name,
@@ -153,14 +156,14 @@ class StudyPlan:
         return self._job("inference", folder, self.images * self.steps * each, **chosen | settings)
 
     def scoring(self, folder: str, timestep: int | None = None, **settings: Any) -> list[Job]:
-        """Scores of the store's images under another setting, in a folder with a store of its own."""
+        """The jobs that score the store's images with other settings, in a folder with its own store."""
         store = self.own_store(folder, images=self.rescored)
         cost = self.rescored * self.score_draws
         at = self.timestep if timestep is None else timestep
         return [store, self._job("score", folder, cost, score_timestep=at, score_draws=self.score_draws, **settings)]
 
     def own_store(self, folder: str, images: int | None = None, share: float = 1.0) -> Job:
-        """The run's store with a table of its own; see :func:`~monai_minority.studies.own_store.own_store`."""
+        """The job that creates a folder's own store; see :func:`~monai_minority.studies.own_store.own_store`."""
         return self._job(
             "study_store",
             folder,
@@ -171,7 +174,7 @@ class StudyPlan:
         )
 
     def classifying(self, folder: str, num_classes: int, share: float = 1.0) -> list[Job]:
-        """Classes and a classifier of their own: a store, its classes and the training."""
+        """The jobs of a folder's own classes and classifier: the store, the classes and the training."""
         cost = self.classifier_iterations * self.classifier_batch_size * GRADIENT
         classes = {"num_classes": num_classes}
         return [
@@ -181,7 +184,7 @@ class StudyPlan:
         ]
 
     def label_classifying(self, folder: str, definition: Mapping[str, Any]) -> list[Job]:
-        """A classifier of class labels."""
+        """The jobs of a classifier of class labels."""
         cost = self.classifier_iterations * self.classifier_batch_size * GRADIENT
         settings = {
             "label_classifier_def": dict(definition),
@@ -192,7 +195,7 @@ class StudyPlan:
         return [self.own_store(folder), self._job("train_classifier", folder, cost, **settings)]
 
     def _job(self, stage: str, folder: str, evaluations: int, **settings: Any) -> Job:
-        """A stage in a folder of its own under ``studies/``; jobs of one title do the same work."""
+        """A stage in its own folder under ``studies/``; jobs with the same title do the same work."""
         title = f"{stage}: {folder}" + (f", {name}" if (name := settings.get("sample_set")) else "")
         own = {"run_dir": str(self.folder / folder), "backbone_path": str(self.backbone_path)}
         return Job(stage, title, identity=own | settings, evaluations=evaluations)

@@ -1,4 +1,4 @@
-"""The last step of a study: its tables, its figure and its paragraph."""
+"""The last step of a study, which writes its tables, figure and paragraph."""
 
 import json
 
@@ -14,16 +14,16 @@ DPI = 200
 
 
 def run_study(name: str, study: Study, run: StudyRun) -> None:
-    """Measure a study whose stages have run, and write what it found to ``studies/`` of the run folder.
+    """Measure a study whose stages have run, and write its results to ``studies/`` of the run folder.
 
-    ``<name>.csv`` are its numbers, ``<name>_<table>.csv`` what else its figure is drawn from, each
-    with how it was measured in its last columns, ``<name>.pdf`` and
-    ``<name>.png`` the figure, and ``<name>.json``, written last, its title, source and paragraph.
+    ``<name>.csv`` has the numbers, and ``<name>_<table>.csv`` the further data of the figure; the last columns of both
+    record how they were measured. ``<name>.pdf`` and ``<name>.png`` are the figure. ``<name>.json`` has the title, the
+    source and the paragraph, and is written last.
 
     Args:
-        name: of the study.
-        study: what to measure.
-        run: what to measure with.
+        name: name of the study.
+        study: study to measure.
+        run: run to measure it in.
     """
     folder = run.plan.folder
     tables, context = study.measure(run), study.context(run)

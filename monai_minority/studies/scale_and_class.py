@@ -1,4 +1,4 @@
-"""Fig. 3: what the class and the scale of the guidance do."""
+"""Figure 3: the effect of the class and the scale of the guidance."""
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from monai_minority.studies.words import change
 
 
 class ScaleAndClass(CellStudy):
-    """Samples of every chosen class at every chosen scale."""
+    """Samples of each chosen class at each chosen scale."""
 
     title = "What do the class and the scale of the guidance do?"
     source = "Figure 3"

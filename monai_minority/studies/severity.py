@@ -1,4 +1,4 @@
-"""D.7: a higher class, a more severe image."""
+"""D.7: rarity and severity by target class."""
 
 import numpy as np
 import pandas as pd
@@ -15,7 +15,7 @@ from monai_minority.studies.words import change, number, sides_of
 
 
 class Severity(CellStudy):
-    """Samples of every chosen class at one scale: do rarity, and severity where it is measured, rise with the class?"""
+    """Samples of each chosen class at one scale: whether rarity, and any measured severity, rise with the class."""
 
     title = "Do higher classes give rarer, more severe images?"
     source = "Appendix D.7"
@@ -36,19 +36,22 @@ class Severity(CellStudy):
                 found = rank_correlation(
                     images[measure].to_numpy(),
                     images["target_class"].to_numpy(),
-                    subjects=images[Column.SEED].to_numpy(),  # which the classes share
+                    subjects=images[Column.SEED].to_numpy(),  # the classes share their seeds
                     resamples=run.settings.resamples,
                     seed=run.settings.seed,
                 )
-                rows.append({"measure": measure, "value": found.value, "low": found.low, "high": found.high})
-        return tables | {"correlations": pd.DataFrame(rows, columns=["measure", "value", "low", "high"])}
+                seeds = images[Column.SEED].nunique()
+                ends = {"low": found.low, "high": found.high, "subjects": seeds}
+                rows.append({"measure": measure, "value": found.value, **ends})
+        return tables | {"correlations": pd.DataFrame(rows, columns=["measure", "value", "low", "high", "subjects"])}
 
     def tell(self, tables: Tables) -> str:
         table = tables["figures"].dropna(subset=["target"]).sort_values("target")
         low, high = table.iloc[0], table.iloc[-1]
         parts = []
         for _, row in tables["correlations"].iterrows():
-            verdict = sides_of(row["low"], row["high"], 0, "rises", "does not change measurably", "falls")
+            unknown = f"may or may not change (the {row['subjects']} seeds allow no interval)"
+            verdict = sides_of(row["low"], row["high"], 0, "rises", "does not change measurably", "falls", unknown)
             parts.append(
                 f"{NAMES[row['measure']]} {verdict} with the class sampled (rank correlation "
                 f"{number(row['value'], row['low'], row['high'])})"

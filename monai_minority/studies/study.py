@@ -1,4 +1,4 @@
-"""What a study is."""
+"""The base class of studies."""
 
 from abc import ABC, abstractmethod
 from pathlib import Path
@@ -12,40 +12,40 @@ from monai_minority.studies.plan import StudyPlan, leaves
 from monai_minority.studies.study_run import StudyRun
 
 Tables = dict[str, pd.DataFrame]
-"""Tables of a study: ``figures`` with its numbers, and others that its figure is drawn from."""
+"""Tables of a study: ``figures`` with its numbers, and further tables for its figure."""
 
 
 class Study(ABC):
-    """A figure or table of the paper over any cohort: which stages it needs, and what is made of their results.
+    """A figure or table of the paper for any cohort: the stages that it needs, and the evaluation of their results.
 
-    A study holds no settings; the plan does, so that studies that need the same work name the same calls.
+    A study has no settings. They are in the plan, so that studies that need the same work have the same jobs.
     """
 
     title: str
     """Heading in the report."""
     source: str
-    """Where the paper has it."""
+    """Its place in the paper."""
 
     @abstractmethod
     def calls(self, plan: StudyPlan) -> list[Job]:
-        """The stages it needs, in their order.
+        """The jobs that it needs, in order.
 
         Raises:
-            ValueError: the cohort lacks what the study is about.
+            ValueError: the cohort lacks the data of the study.
             FileNotFoundError: another command must run first.
         """
 
     def reads(self, plan: StudyPlan) -> list[Path]:
-        """Files and folders that :meth:`measure` reads beside the run's own."""
+        """Files and folders that :meth:`measure` reads in addition to those of the run."""
         return [path for job in self.calls(plan) if (path := leaves(job))]
 
     def context(self, run: StudyRun) -> dict[str, Any]:
-        """How its tables were measured; see :func:`~monai_minority.tables.provenance.with_provenance`."""
+        """Record of how its tables were measured; see :func:`~monai_minority.tables.provenance.with_provenance`."""
         return run.context
 
     @abstractmethod
     def measure(self, run: StudyRun) -> Tables:
-        """Its tables, once the stages have run; ``figures`` is the one that the report refers to."""
+        """Its tables, after the stages have run. The report refers to ``figures``."""
 
     @abstractmethod
     def draw(self, tables: Tables, run: StudyRun) -> Figure:
@@ -53,4 +53,4 @@ class Study(ABC):
 
     @abstractmethod
     def tell(self, tables: Tables) -> str:
-        """A paragraph of measured numbers."""
+        """A paragraph with the measured numbers."""

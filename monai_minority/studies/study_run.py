@@ -1,4 +1,4 @@
-"""What studies measure with: the run's real images, its feature space and its score."""
+"""The run that studies measure: its real images, feature space and score."""
 
 import hashlib
 import json
@@ -29,16 +29,16 @@ from monai_minority.tables.summary import summary_table
 
 
 class StudyRun:
-    """A run as studies see it. Real images are measured once, and each generated image once, whatever asks for it.
+    """A run for studies. Each real and each generated image is measured once for all studies.
 
     Args:
-        plan: the settings.
-        store: the run's real images, scored.
+        plan: settings of the studies.
+        store: the run's real images, with scores.
         extractor: feature space of densities and fidelity.
         score: the run's score, at its timestep.
-        severity: measure of severity in pixels, ``None`` for none.
+        severity: measure of severity in pixels; ``None`` if there is none.
         spaces: feature spaces of the study of outlier measures.
-        measures: how images are measured; ``None``: the defaults.
+        measures: settings of the measures; ``None`` takes the defaults.
     """
 
     def __init__(
@@ -57,12 +57,12 @@ class StudyRun:
 
     @cached_property
     def real(self) -> RealImages:
-        """The real images, measured."""
+        """Measures of the real images."""
         return real_table(self._pictures(self.store), self.settings)
 
     @property
     def context(self) -> dict[str, Any]:
-        """How the real images are measured, and intervals by subject taken."""
+        """Record of how real images and their intervals are measured."""
         return {
             **describe_extractor(self.extractor),
             "neighbours": self.settings.neighbours,
@@ -74,12 +74,12 @@ class StudyRun:
 
     @property
     def measures(self) -> list[str]:
-        """The measures of rarity at hand, the score first."""
+        """The available measures of rarity, with the score first."""
         return [*RANKERS] if self.severity is None else [*RANKERS, SEVERITY_MEASURE]
 
     @cached_property
     def rare(self) -> np.ndarray | None:
-        """Which real images are of a group that is not normal ``[N]``, or ``None`` where there are no groups."""
+        """Whether each real image belongs to a group that is not normal ``[N]``; ``None`` without groups."""
         if Column.GROUP not in self.store.table or self.store.table[Column.GROUP].isna().any():
             return None
         groups = self.store.table[Column.GROUP]
@@ -88,7 +88,7 @@ class StudyRun:
         return rare if rare.any() and not rare.all() else None
 
     def samples(self, folder: str, name: str) -> ImageStore:
-        """A sample set of a call's folder."""
+        """A sample set in a job's folder."""
         return ImageStore.open(self.plan.folder / folder / "samples" / name)
 
     def features(self, images: ImageStore, extractor: nn.Module | None = None) -> np.ndarray:
@@ -99,17 +99,17 @@ class StudyRun:
         )
 
     def scores(self, folder: str) -> pd.DataFrame:
-        """Scores of a scoring's folder: ``row`` in the run's store, ``score`` and its error."""
+        """Scores in a job's folder: ``row`` in the run's store, ``score``, and ``score_error``."""
         table = ImageStore.open(self.plan.folder / folder / "store").table
         return pd.DataFrame({"row": table[ROW], "score": table[Column.SCORE], "score_error": table[Column.SCORE_ERROR]})
 
     def images(self, cells: Mapping[str, ImageStore]) -> pd.DataFrame:
-        """One row a generated image, ``set`` its cell; see
+        """One row for each generated image, with its cell as ``set``; see
         :func:`~monai_minority.tables.images.generated_table`."""
         return pd.concat([self._measured(images).assign(set=name) for name, images in cells.items()], ignore_index=True)
 
     def summary(self, cells: Mapping[str, ImageStore]) -> pd.DataFrame:
-        """One row a cell, ``set`` its name, after those of the real images; see
+        """Rows of the real images, then one row for each cell with its name as ``set``; see
         :func:`~monai_minority.tables.summary.summary_table`."""
         table = self.images(cells)
         features = np.concatenate([self.features(images) for images in cells.values()])
@@ -124,7 +124,7 @@ class StudyRun:
         return Pictures(images, self.features(images), self.severity, self.settings.batch_size)
 
     def _measured(self, images: ImageStore) -> pd.DataFrame:
-        """Measures of a sample set, from a file named by what they depend on."""
+        """Measures of a sample set, cached in a file whose name depends on all inputs."""
         parts = {
             "images": images.content_hash,
             "seeds": images.table[Column.SEED].tolist(),
@@ -151,5 +151,5 @@ class StudyRun:
         return pd.read_csv(path)
 
     def pictures(self, images: ImageStore, count: int) -> torch.Tensor:
-        """The first images of a set ``[B, C, H, W]``: nothing is picked."""
+        """The first images of a set ``[B, C, H, W]``, without selection."""
         return images.batch(np.arange(min(count, len(images))))

@@ -16,7 +16,7 @@ from monai_minority.tables.measures import LABELS
 
 
 class Timestep(Study):
-    """Scores at several timesteps: what they agree with, and whether a few images stand out."""
+    """Scores at several timesteps: their agreement with other measures, and whether a few images stand out."""
 
     title = "At which timestep should images be scored?"
     source = "Appendix D.6"

@@ -17,12 +17,12 @@ def number(middle: float, low: float = math.nan, high: float = math.nan) -> str:
 
 
 def figure_of(row: Mapping[str, Any] | pd.Series, measure: str) -> str:
-    """A measure of a summary's row with its interval."""
+    """A measure in a row of a summary, with its interval."""
     return number(*value(row, measure))
 
 
 def change(before: pd.Series, after: pd.Series, measure: str) -> str:
-    """How a measure goes from one cell to another: a rise or a fall only where the two intervals lie apart."""
+    """The change of a measure between two cells, called a rise or a fall only if their intervals do not overlap."""
     (a, a_low, a_high), (b, b_low, b_high) = value(before, measure), value(after, measure)
     name = NAMES.get(measure, measure)
     if math.isnan(a) or math.isnan(b):
@@ -33,6 +33,8 @@ def change(before: pd.Series, after: pd.Series, measure: str) -> str:
     return f"{name} {verdict} from {number(a, a_low, a_high)} to {number(b, b_low, b_high)}"
 
 
-def sides_of(low: float, high: float, chance: float, above: str, neither: str, below: str) -> str:
-    """Which word an interval allows."""
+def sides_of(low: float, high: float, chance: float, above: str, neither: str, below: str, unknown: str) -> str:
+    """The word that an interval allows; ``unknown`` where there is no interval."""
+    if math.isnan(low):
+        return unknown
     return above if low > chance else below if high < chance else neither

@@ -45,8 +45,10 @@ def agreement_table(
     One row a figure: ``figure`` (:data:`RANKS`, :data:`AUC` or :data:`TOP_TENTH`), ``measure`` that ranks,
     ``against`` what, ``images`` (:data:`EVERY`, :data:`NOT_TRAINED_ON`, :data:`SUBJECT_MEANS` or the name of a
     generated set), ``value``, ``low``, ``high``, ``n``, ``positive`` (images of the rare group) and
-    ``overall`` (their share among all, beside that in the top tenth). A figure is left out where fewer than
-    three images have its values, or one of its groups is empty.
+    ``overall`` (their share among all, beside that in the top tenth), ``subjects`` (of generated images, seeds),
+    ``rare_subjects`` and ``other_subjects`` (those with images of either group; a subject may have both). A figure is
+    left out where fewer than three images have its values, or one of its groups is empty. Its interval is NaN where a
+    group has too few subjects or all resamples agree; see :func:`~monai_minority.evaluation.intervals.bootstrap`.
 
     Groups other than the normal one are taken together and one by one. Where there are no groups but a
     severity, the rare group is its highest tenth.
@@ -68,9 +70,19 @@ def agreement_table(
     contrasts = list(_contrasts(real, settings.normal_group))
     rows: list[dict[str, Any]] = []
 
-    def add(figure: str, value: float, statistic: Statistic, who: np.ndarray, **labels: Any) -> None:
-        low, high = bootstrap(statistic, who, settings.resamples, seed=settings.seed)
-        rows.append({"figure": figure, "value": value, "low": low, "high": high, "n": len(who), **labels})
+    def add(
+        figure: str,
+        value: float,
+        statistic: Statistic,
+        who: np.ndarray,
+        rare: np.ndarray | None = None,
+        **labels: Any,
+    ) -> None:
+        low, high = bootstrap(statistic, who, settings.resamples, seed=settings.seed, groups=rare)
+        counts = {"n": len(who), "subjects": len(np.unique(who))}
+        if rare is not None:
+            counts |= {"rare_subjects": len(np.unique(who[rare])), "other_subjects": len(np.unique(who[~rare]))}
+        rows.append({"figure": figure, "value": value, "low": low, "high": high, **counts, **labels})
 
     def correlate(part: pd.DataFrame, who: np.ndarray, measure: str, against: str, images: str) -> None:
         pair = part[[measure, against]].to_numpy(dtype=np.float64)
@@ -78,8 +90,15 @@ def agreement_table(
         if both.sum() >= 3:
             a, b = pair[both].T
             value = float(rank_correlation(a, b, resamples=0))
-            labels = {"measure": measure, "against": against, "images": images}
-            add(RANKS, value, weighted_rank_correlation(a, b), who[both], **labels)
+            add(
+                RANKS,
+                value,
+                weighted_rank_correlation(a, b),
+                who[both],
+                measure=measure,
+                against=against,
+                images=images,
+            )
 
     for scope, chosen in scopes.items():
         for measure, against in _pairs(real):
@@ -90,12 +109,13 @@ def agreement_table(
                 rare, values, who = contrast.rare[inside], real.loc[inside, measure].to_numpy(), subjects[inside]
                 if rare.all() or not rare.any() or len(rare) < 3:
                     continue
-                labels = {"measure": measure, "against": contrast.name, "images": scope, "positive": int(rare.sum())}
+                labels: dict[str, Any] = {"measure": measure, "against": contrast.name, "images": scope}
+                labels["positive"] = int(rare.sum())
                 area = float(group_auc(values, rare, resamples=0))
-                add(AUC, area, weighted_auc(values, rare), who, **labels)
+                add(AUC, area, weighted_auc(values, rare), who, rare, **labels)
                 top = weighted_top_share(values, rare)
                 share = float(top(np.ones((1, len(rare))))[0])
-                add(TOP_TENTH, share, top, who, overall=float(rare.mean()), **labels)
+                add(TOP_TENTH, share, top, who, rare, overall=float(rare.mean()), **labels)
     if Column.SEVERITY in real and len(np.unique(subjects)) < len(real):
         means = real[[*RANKERS, Column.SEVERITY.value]].groupby(subjects).mean()
         for measure in RANKERS:
@@ -105,7 +125,7 @@ def agreement_table(
             if measure in part and part[Column.TARGET_CLASS].nunique() > 1:
                 correlate(part, part[Column.SEED].to_numpy(), measure, Column.TARGET_CLASS.value, str(name))
     columns = ["figure", "measure", "against", "images", "value", "low", "high", "n", "positive", "overall"]
-    return pd.DataFrame(rows, columns=columns)
+    return pd.DataFrame(rows, columns=[*columns, "subjects", "rare_subjects", "other_subjects"])
 
 
 def _pairs(real: pd.DataFrame) -> Iterator[tuple[str, str]]:

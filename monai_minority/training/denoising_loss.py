@@ -1,4 +1,4 @@
-"""The diffusion network's loss, as MONAI's engines call it."""
+"""The loss of the diffusion network, in the form that MONAI's engines call."""
 
 from typing import Any
 
@@ -10,13 +10,22 @@ from monai_minority.training.noising import DenoisingTargets
 
 
 class DenoisingLoss(nn.Module):
-    """Loss of each image: mean squared error, and the hybrid loss where the network learns its variances.
+    """Loss of each image: the mean squared error, or the hybrid loss where the network learns its variances.
 
     Args:
         scheduler: noise schedule and prediction type.
         rescale: see :class:`~monai_minority.diffusion.HybridLoss`.
-        timestep_sampler: hears of the losses of every training batch, such as
+        timestep_sampler: sampler that receives the losses of every training batch, such as
             :class:`~monai_minority.diffusion.LossSecondMomentTimestepSampler`.
+
+    Example:
+        >>> import torch
+        >>> from monai_minority.diffusion import RespacedDDPMScheduler
+        >>> from monai_minority.training import DenoisingLoss, DenoisingTargets
+        >>> images, noise = torch.zeros(2, 1, 4, 4), torch.ones(2, 1, 4, 4)
+        >>> targets = DenoisingTargets(images, noise, torch.tensor([10, 900]), torch.ones(2))
+        >>> DenoisingLoss(RespacedDDPMScheduler(1000))(0.5 * noise, targets)
+        tensor([0.2500, 0.2500])
     """
 
     def __init__(self, scheduler: Any, rescale: bool = True, timestep_sampler: TimestepSampler | None = None) -> None:
@@ -29,7 +38,7 @@ class DenoisingLoss(nn.Module):
     def forward(self, prediction: Tensor, targets: DenoisingTargets) -> Tensor:
         """Weighted loss ``[B]`` of network outputs ``[B, C, H, W]`` or ``[B, 2 C, H, W]``."""
         loss = self.terms(prediction, targets).loss
-        if self.timestep_sampler is not None and loss.requires_grad:  # a validation loss does not
+        if self.timestep_sampler is not None and loss.requires_grad:  # a validation loss has no gradient
             self.timestep_sampler.update(targets.timesteps, loss)
         return targets.weights * loss
 

@@ -1,4 +1,4 @@
-"""Training the adversary of an autoencoder."""
+"""Training of an autoencoder's discriminator."""
 
 import torch
 from ignite.engine import Engine, Events
@@ -9,15 +9,31 @@ from monai_minority.training.autoencoder_loss import AutoencoderLoss
 
 
 class DiscriminatorStep:
-    """Trains the discriminator of an :class:`~monai_minority.training.AutoencoderLoss` after each step of the
-    autoencoder, on the images and reconstructions of that step.
+    """Trains the discriminator of an :class:`~monai_minority.training.AutoencoderLoss` after each step.
+
+    It trains on the images and reconstructions of that step.
 
     Args:
-        discriminator: what is trained.
-        optimizer: of its parameters.
-        loss: whose adversarial term it is.
-        start: steps after which both begin: an early adversary sees blur alone. It depends on the step reached, so
-            that a resumed run has it without keeping it.
+        discriminator: network to train.
+        optimizer: optimizer of the discriminator's parameters.
+        loss: loss of the autoencoder, which has the adversarial term.
+        start: steps before the discriminator's training and the adversarial term begin, because early reconstructions
+            are only blurred. It counts the trainer's iterations, so a resumed run needs no record of it.
+
+    Example:
+        >>> import torch
+        >>> from ignite.engine import Engine
+        >>> from monai_minority.networks.autoencoder import Reconstruction
+        >>> from monai_minority.training import AutoencoderLoss, DiscriminatorStep
+        >>> discriminator = torch.nn.Conv2d(1, 1, 1)
+        >>> loss = AutoencoderLoss(discriminator=discriminator, adversarial_weight=0.1)
+        >>> step = DiscriminatorStep(discriminator, torch.optim.SGD(discriminator.parameters(), 0.1), loss)
+        >>> trainer, images = Engine(lambda engine, batch: None), torch.ones(2, 1, 4, 4)
+        >>> trainer.state.output = {"pred": Reconstruction(-images, images, images), "label": images}
+        >>> loss.adversarial, before = True, discriminator.weight.item()
+        >>> step(trainer)  # real images are 1 and reconstructions -1, so the weight grows
+        >>> discriminator.weight.item() > before
+        True
     """
 
     def __init__(
@@ -33,7 +49,7 @@ class DiscriminatorStep:
         self.start = start
 
     def attach(self, engine: Engine) -> None:
-        """Switch the term before every iteration, train after the autoencoder's step."""
+        """Switch the adversarial term before every iteration, and train after the autoencoder's step."""
         engine.add_event_handler(Events.ITERATION_STARTED, self._switch)
         engine.add_event_handler(IterationEvents.MODEL_COMPLETED, self)
 
@@ -45,7 +61,7 @@ class DiscriminatorStep:
             return
         output = engine.state.output
         assert isinstance(output, dict)
-        self.optimizer.zero_grad()  # the autoencoder's step has left gradients here too
+        self.optimizer.zero_grad()  # the autoencoder's step left gradients here
         made = output[CommonKeys.PRED].images.detach()
         loss = (self.loss.fooling(output[CommonKeys.LABEL], True) + self.loss.fooling(made, False)) / 2
         loss.backward()

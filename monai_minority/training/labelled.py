@@ -11,11 +11,20 @@ from monai_minority.keys import Key
 
 
 class LabelledPrepareBatch(PrepareBatch):
-    """Images and one column as labels, with each image's seed for the inferer; where the batch has
-    ``class_label``, the network gets it.
+    """Gives images, one column as labels, and each image's seed for the inferer.
+
+    The network also gets ``class_label`` where the batch has it.
 
     Args:
         target: column with the labels.
+
+    Example:
+        >>> import torch
+        >>> from monai_minority.training import LabelledPrepareBatch
+        >>> batch = {"image": torch.zeros(2, 1, 4, 4), "seed": torch.tensor([5, 6]), "disease": torch.tensor([0, 3])}
+        >>> images, labels, args, call = LabelledPrepareBatch("disease")(batch)
+        >>> labels.tolist(), call
+        ([0, 3], {'seeds': tensor([5, 6])})
     """
 
     def __init__(self, target: str) -> None:

@@ -1,4 +1,4 @@
-"""How well a classifier of noised images does at each noise level."""
+"""Errors of a classifier of noised images at each noise level."""
 
 import os
 from collections.abc import Sequence
@@ -12,16 +12,34 @@ from monai.utils import CommonKeys
 
 
 class NoiseLevelErrors:
-    """Accuracy and mean absolute class error by noise level, to a CSV file and TensorBoard.
+    """Writes accuracy and mean absolute class error by noise level to a CSV file and to TensorBoard.
 
-    For an evaluator whose inferer is :class:`~monai_minority.inferers.NoisyClassifierInferer` with a grid.
+    Attach it to an evaluator whose inferer is a :class:`~monai_minority.inferers.NoisyClassifierInferer` with a grid.
 
     Args:
-        grid: the training timesteps of the grid.
-        path: the CSV file: ``timestep``, ``images``, ``accuracy``, ``mean_absolute_error`` (in classes) and
-            ``cross_entropy`` (nats).
+        grid: training timesteps of the grid.
+        path: CSV file with the columns ``timestep``, ``images``, ``accuracy``, ``mean_absolute_error`` (in classes) and
+            ``cross_entropy`` (in nats).
         summary_writer: TensorBoard's ``SummaryWriter``.
         write: whether this process writes the file (rank 0).
+
+    Example:
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> from unittest.mock import Mock
+        >>> import pandas as pd
+        >>> import torch
+        >>> from ignite.engine import Engine
+        >>> from monai_minority.training import NoiseLevelErrors
+        >>> logits = torch.tensor([[[9.0, 0.0], [9.0, 0.0]], [[0.0, 9.0], [9.0, 0.0]]])  # [images, levels, classes]
+        >>> evaluator = Engine(lambda engine, batch: {"pred": logits, "label": torch.tensor([0, 1])})
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     NoiseLevelErrors([0, 500], Path(folder) / "errors.csv", Mock()).attach(evaluator)
+        ...     state = evaluator.run([0])
+        ...     print(pd.read_csv(Path(folder) / "errors.csv").round(3).to_string(index=False))
+         timestep  images  accuracy  mean_absolute_error  cross_entropy
+                0       2       1.0                  0.0            0.0
+              500       2       0.5                  0.5            4.5
     """
 
     def __init__(
@@ -34,7 +52,7 @@ class NoiseLevelErrors:
         self._rows: list[np.ndarray] = []
 
     def attach(self, engine: Engine) -> None:
-        """Collect each batch, report at the end."""
+        """Collect the errors of each batch and write them at the end."""
         engine.add_event_handler(Events.STARTED, self._start)
         engine.add_event_handler(Events.ITERATION_COMPLETED, self._collect)
         engine.add_event_handler(Events.COMPLETED, self._report)

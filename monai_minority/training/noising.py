@@ -1,4 +1,4 @@
-"""Batches for training on noised images: the noise of a step depends on the seed and the step alone."""
+"""Batches for training on noised images, whose noise depends on the seed and the step alone."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -18,12 +18,21 @@ def step_seed(seed: int, step: int) -> int:
 
 
 class DenoisingTargets(NamedTuple):
-    """What a denoising loss compares the network's output with; its fields are in the order of the batch."""
+    """Targets of a denoising loss, in the order of the batch.
+
+    Example:
+        >>> import torch
+        >>> from monai_minority.training import DenoisingTargets
+        >>> images = torch.zeros(2, 1, 4, 4)
+        >>> targets = DenoisingTargets(images, torch.randn_like(images), torch.tensor([0, 999]), torch.ones(2))
+        >>> targets.timesteps.tolist()
+        [0, 999]
+    """
 
     images: Tensor
     """Clean images ``[B, C, H, W]`` in [-1, 1]."""
     noise: Tensor
-    """Standard normal, like ``images``."""
+    """Standard normal noise, in the shape of ``images``."""
     timesteps: Tensor
     """Training indices ``[B]``."""
     weights: Tensor
@@ -31,22 +40,34 @@ class DenoisingTargets(NamedTuple):
 
 
 class NoisingPrepareBatch(PrepareBatch):
-    """Draws noise and timesteps for a batch and hands them to the inferer.
+    """Draws noise and timesteps for a batch and passes them to the inferer.
 
-    The draws are made for the whole batch over all processes and sliced, so they do not depend on the number of
-    processes, and a resumed run draws what it would have drawn. Batches come from
-    :class:`~monai_minority.data.StoreBatches`; where they have ``class_label``, the network gets it.
+    Random numbers are drawn for the whole batch over all processes and then sliced. They do not depend on the number
+    of processes, and a resumed run draws the same ones. Batches come from
+    :class:`~monai_minority.data.StoreBatches`. The network also gets ``class_label`` where they have it.
 
     Args:
         num_train_timesteps: T; timesteps are drawn from ``0 … T-1``.
-        seed: of timesteps, noise and flips.
-        flip: mirror each image left to right with probability 1/2.
-        target: column that the loss compares with; ``None`` trains a denoiser, whose targets are
+        seed: seed of timesteps, noise and flips.
+        flip: whether to mirror each image left to right with probability 1/2.
+        target: column with the targets of the loss; ``None`` trains a denoiser, whose targets are
             :class:`DenoisingTargets`.
-        timestep_sampler: draws timesteps and weights, from the step's own random numbers; ``None`` draws
-            uniformly. One that learns from losses belongs to the :class:`DenoisingLoss` too.
-        other_labels: number of class labels, of which one is drawn uniformly beside each image's own, for
+        timestep_sampler: sampler of timesteps and weights, which uses the step's own random numbers; ``None`` draws
+            uniformly. A sampler that learns from losses must also be given to the :class:`DenoisingLoss`.
+        other_labels: number of class labels. One of them is drawn uniformly for each image, beside its own, for
             :class:`ClassBalancingLoss`; ``None`` draws none.
+
+    Example:
+        >>> import torch
+        >>> from monai_minority.training import NoisingPrepareBatch
+        >>> prepare = NoisingPrepareBatch(num_train_timesteps=1000, seed=1)
+        >>> batch = {"image": torch.zeros(3, 1, 4, 4), "step": 7, "offset": 0, "total": 3}
+        >>> images, targets, args, call = prepare(batch)
+        >>> list(call), torch.equal(call["noise"], targets.noise), targets.weights.tolist()
+        (['noise', 'timesteps'], True, [1.0, 1.0, 1.0])
+        >>> part = prepare(batch | {"image": torch.zeros(1, 1, 4, 4), "offset": 2})[1]  # of another process
+        >>> torch.equal(part.noise, targets.noise[2:])
+        True
     """
 
     def __init__(

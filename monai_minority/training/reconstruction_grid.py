@@ -1,4 +1,4 @@
-"""Pictures of what an autoencoder keeps of an image."""
+"""Images above their reconstructions, in TensorBoard."""
 
 from typing import Any
 
@@ -13,11 +13,33 @@ class ReconstructionGrid:
     """Writes images above their reconstructions to TensorBoard after every epoch.
 
     Args:
-        network: gives a :class:`~monai_minority.networks.autoencoder.Reconstruction`.
-        images: some of these are shown, evenly over the store.
+        network: network that returns a :class:`~monai_minority.networks.autoencoder.Reconstruction`.
+        images: store of images; those shown are spread evenly over it.
         summary_writer: TensorBoard's ``SummaryWriter``.
         count: number of images.
-        enabled: off for all but one process.
+        enabled: whether to write; set it in one process only.
+
+    Example:
+        >>> import tempfile
+        >>> from unittest.mock import Mock
+        >>> import numpy as np
+        >>> import torch
+        >>> from ignite.engine import Engine
+        >>> from monai_minority.data import ImageStore
+        >>> from monai_minority.networks.autoencoder import Reconstruction
+        >>> from monai_minority.training import ReconstructionGrid
+        >>> class Identity(torch.nn.Module):
+        ...     def forward(self, images):
+        ...         return Reconstruction(images, images, images)
+        >>> writer, trainer = Mock(), Engine(lambda engine, batch: None)
+        >>> trainer.state.device = "cpu"
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     images = np.zeros((10, 1, 8, 8), np.uint8)
+        ...     store = ImageStore.create(f"{folder}/store", images, {"source": range(10), "slice": 0}, (0, 255))
+        ...     ReconstructionGrid(Identity(), store, writer, count=4)(trainer)
+        >>> tag, grid, step = writer.add_image.call_args.args
+        >>> tag, list(grid.shape)  # two rows of four, with frames of 2 pixels
+        ('real_above_reconstructed', [3, 22, 42])
     """
 
     def __init__(
@@ -30,7 +52,7 @@ class ReconstructionGrid:
         self.enabled = enabled
 
     def attach(self, engine: Engine) -> None:
-        """Draw at the end of an epoch of a trainer or an evaluator."""
+        """Write at the end of each epoch of a trainer or an evaluator."""
         if self.enabled:
             engine.add_event_handler(Events.EPOCH_COMPLETED, self)
 

@@ -1,4 +1,4 @@
-"""Pictures of what the network draws while it learns."""
+"""Samples of a network during its training, in TensorBoard."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,15 +12,34 @@ class SampleGrid:
     """Writes a grid of samples of fixed seeds to TensorBoard every few epochs.
 
     Args:
-        inferer: :class:`~monai_minority.inferers.GuidedDiffusionInferer` set to its steps.
-        network: what to sample from, such as the averaged network.
+        inferer: :class:`~monai_minority.inferers.GuidedDiffusionInferer` whose steps are set.
+        network: network to sample from, such as the averaged network.
         shape: ``(C, H, W)`` of an image.
         summary_writer: TensorBoard's ``SummaryWriter``.
         count: number of images.
-        every: epochs between two grids; the last epoch has one always.
-        class_labels: integers ``[count]`` where the network is conditional on them.
-        tag: name of the grid. It says that the images are synthetic.
-        enabled: off for all but one process.
+        every: epochs between two grids; the last epoch always has one.
+        class_labels: integers ``[count]`` for a network that is conditional on them.
+        tag: name of the grid. It should say that the images are synthetic.
+        enabled: whether to write; set it in one process only.
+
+    Example:
+        >>> from unittest.mock import Mock
+        >>> import torch
+        >>> from ignite.engine import Engine
+        >>> from monai_minority.diffusion import RespacedDDIMScheduler
+        >>> from monai_minority.inferers import GuidedDiffusionInferer
+        >>> from monai_minority.training import SampleGrid
+        >>> class Zero(torch.nn.Module):
+        ...     def forward(self, x, timesteps):
+        ...         return torch.zeros_like(x)
+        >>> scheduler = RespacedDDIMScheduler(num_train_timesteps=1000)
+        >>> scheduler.set_timesteps(2)
+        >>> writer, trainer = Mock(), Engine(lambda engine, batch: None)
+        >>> SampleGrid(GuidedDiffusionInferer(scheduler), Zero(), (1, 8, 8), writer, count=4).attach(trainer)
+        >>> state = trainer.run([0], max_epochs=1)
+        >>> tag, grid, step = writer.add_image.call_args.args
+        >>> tag, list(grid.shape), step  # two rows of two, with frames of 2 pixels
+        ('synthetic/samples', [3, 22, 22], 1)
     """
 
     def __init__(
@@ -46,7 +65,7 @@ class SampleGrid:
         self.enabled = enabled
 
     def attach(self, engine: Engine) -> None:
-        """Draw at the end of an epoch."""
+        """Sample at the end of an epoch."""
         if self.enabled:
             engine.add_event_handler(Events.EPOCH_COMPLETED, self)
 

@@ -1,4 +1,4 @@
-"""Checkpoints from which a killed run goes on to the same result."""
+"""Checkpoints from which an interrupted run continues to the same result."""
 
 import os
 from collections.abc import Mapping
@@ -13,21 +13,39 @@ from monai_minority.files import whole_file
 
 
 class TrainingCheckpoint:
-    """Saves everything a training run needs after every epoch, and loads it when the run starts again.
+    """Saves the state of a training run after every epoch, and loads it when the run starts again.
 
-    The file is written under a temporary name and renamed, so a kill during saving leaves the previous one.
+    The file is written under a temporary name and then renamed, so an interruption during saving leaves the previous
+    one.
 
     Args:
-        path: the checkpoint file.
-        objects: name to what has ``state_dict`` and ``load_state_dict`` (networks, optimizer, schedule, …).
-        sampler: its start is set to the step reached, so that the run goes on with the batches it would have had.
-        settings: values that a checkpoint must agree in, such as the content hash of the training images and the
-            seed; one that does not is refused, since its continuation would be neither run. Those that it does
-            not hold are not compared.
+        path: checkpoint file.
+        objects: objects with ``state_dict`` and ``load_state_dict`` by name (networks, optimizer, schedule, …).
+        sampler: sampler of the batches. Its start is set to the step reached, so that the run continues with the same
+            batches.
+        settings: values that must equal those of a checkpoint, such as the content hash of the training images and the
+            seed. A checkpoint with other values is refused. Settings that the checkpoint does not hold are not
+            compared.
         write: whether this process saves (rank 0).
 
     Raises:
         ValueError: on start, the checkpoint belongs to other settings or another network.
+
+    Example:
+        >>> import tempfile
+        >>> import torch
+        >>> from ignite.engine import Engine
+        >>> from monai_minority.data import ShuffledBatches
+        >>> from monai_minority.training import TrainingCheckpoint
+        >>> def train(path, epochs):
+        ...     sampler, steps = ShuffledBatches(10, batch_size=2), []
+        ...     trainer = Engine(lambda engine, batch: steps.append(engine.state.iteration))
+        ...     TrainingCheckpoint(path, {"network": torch.nn.Linear(1, 1)}, sampler).attach(trainer)
+        ...     trainer.run(sampler, max_epochs=epochs, epoch_length=3)
+        ...     return steps
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     print(train(f"{folder}/checkpoint.pt", epochs=1), train(f"{folder}/checkpoint.pt", epochs=2))
+        [1, 2, 3] [4, 5, 6]
     """
 
     def __init__(
@@ -50,7 +68,7 @@ class TrainingCheckpoint:
         engine.add_event_handler(Events.EPOCH_COMPLETED, self.save)
 
     def load(self, engine: Engine) -> None:
-        """Go on from the checkpoint, where there is one."""
+        """Continue from the checkpoint, if it exists."""
         if not self.path.is_file():
             return
         checkpoint = torch.load(self.path, map_location="cpu", weights_only=True)
@@ -59,7 +77,7 @@ class TrainingCheckpoint:
             if found != value:
                 raise ValueError(
                     f"checkpoint {self.path} was written with {key} = {found}, this run has {value}; delete its "
-                    "folder to train anew, or choose another run folder"
+                    "folder to train again, or choose another run folder"
                 )
         for name, thing in self.objects.items():
             try:
@@ -68,20 +86,20 @@ class TrainingCheckpoint:
                 reason = str(error).splitlines()[0]
                 raise ValueError(
                     f"checkpoint {self.path} does not fit the configured {name} ({reason}); delete its folder to "
-                    "train anew, or restore the configuration it was trained with"
+                    "train again, or restore the configuration that it was trained with"
                 ) from error
         step, epoch_length = int(checkpoint["step"]), int(engine.state.epoch_length or 1)
         if step % epoch_length:
             raise ValueError(
                 f"checkpoint {self.path} was written after step {step}, which does not end an epoch of "
-                f"{epoch_length} steps; set the steps an epoch to what they were, or to a divisor of {step}"
+                f"{epoch_length} steps; set the steps of an epoch to their former number, or to a divisor of {step}"
             )
         engine.state.iteration = step
         engine.state.epoch = step // epoch_length
         self.sampler.start = step
 
     def save(self, engine: Engine) -> None:
-        """Write the checkpoint of the step reached."""
+        """Write the checkpoint of the current step."""
         if not self.write:
             return
         checkpoint = {

@@ -282,7 +282,7 @@ class TestKill:
         result = run_pipeline(run_dir, "--stage", "train", "learning_rate=0.5")
         assert result.exit_code == 1
         assert "checkpoint.pt was written with learning_rate = 0.0002, this run has 0.5; delete" in result.output
-        assert "delete its folder to train anew" in result.output
+        assert "delete its folder to train again" in result.output
         assert "Traceback" not in result.output
 
     def test_an_epoch_that_does_not_divide_the_iterations(self, run_dir, tmp_path):

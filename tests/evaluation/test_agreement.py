@@ -29,6 +29,7 @@ def test_auc_by_hand_and_missing_scores_counted():
     scores = np.array([1.0, 2.0, 3.0, 4.0, np.nan])
     figure = group_auc(scores, np.array([False, True, False, True, True]), resamples=50)
     assert float(figure) == 0.75
+    assert figure.context["interval"] == "none: 2 images in the smaller group, at least 5 are needed"
     assert figure.context["N"] == 4
     assert figure.context["N without a value"] == 1
     assert figure.context["N positive"] == 2
@@ -44,6 +45,13 @@ def test_subjects_are_resampled_whole():
     assert subjects.value == images.value
     assert subjects.high - subjects.low > 1.8 * (images.high - images.low)
     assert "of subjects" in subjects.context["interval"]
+
+
+def test_one_subject_of_each_group_has_no_interval():
+    scores, positive = np.random.default_rng(2).standard_normal(20), np.arange(20) < 10
+    figure = group_auc(scores, positive, subjects=positive.astype(int), resamples=50)
+    assert math.isnan(figure.low) and math.isnan(figure.high) and 0 < figure.value < 1
+    assert figure.context["interval"] == "none: 1 subjects in the smaller group, at least 5 are needed"
 
 
 def test_undefined_is_nan_and_bad_input_named():

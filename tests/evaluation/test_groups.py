@@ -47,7 +47,11 @@ def test_a_rare_group_that_lies_apart_is_found():
     bank, query = _two_groups(1.0, rng), _two_groups(1.0, rng, (50, 50))
     accuracy, auc = separation(*bank, *query, normal="common", resamples=50)
     assert accuracy.value > 0.97 and auc.value > 0.99
-    assert auc.low <= auc.value <= auc.high
+    assert auc.value == 1 and np.isnan([auc.low, auc.high]).all(), "all resamples agree"
+    assert auc.context["interval"] == "none: all resamples agree"
+    near = separation(*_two_groups(0.2, rng), *_two_groups(0.2, rng, (50, 50)), normal="common", resamples=50)
+    for figure in near:
+        assert figure.low < figure.value < figure.high
     assert auc.context["k"] == 20 and auc.context["N bank"] == 312 and auc.context["N positive"] == 50
 
 

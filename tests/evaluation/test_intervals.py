@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest, norm
 
-from monai_minority.evaluation.intervals import bootstrap, resample_counts, wilson
-from monai_minority.evaluation.weighted_statistics import weighted_mean
+from monai_minority.evaluation.intervals import FEWEST, bootstrap, fewest_clusters, resample_counts, wilson
+from monai_minority.evaluation.weighted_statistics import weighted_auc, weighted_mean
 
 NAN = float("nan")
 
@@ -50,6 +50,31 @@ def test_95_percent_hold_the_mean_of_classes_that_share_their_seeds():
     assert 0.92 <= holds(0, [bootstrap(weighted_mean(one), seeds, 300) for one in values]) <= 0.985
     assert 0.92 <= holds(0.5, [wilson(one, seeds) for one in hits]) <= 0.985
     assert holds(0.5, [wilson(one) for one in hits]) < 0.8
+
+
+@pytest.mark.parametrize("rare, others", [(FEWEST, FEWEST), (FEWEST, 20)])
+def test_as_few_subjects_as_are_accepted_hold_the_auc_nearly_as_often_as_said(rare, others):
+    """0.76 for means one standard deviation apart; two subjects of each would hold it in 62 % of cases."""
+    subject = np.arange(rare + others).repeat(4)
+    values = subjects_of(np.random.default_rng(3), 200, rare + others, 4, 0.8) + (subject < rare)
+    found = [bootstrap(weighted_auc(one, subject < rare), subject, 200, groups=subject < rare) for one in values]
+    assert 0.87 <= holds(norm.cdf(2**-0.5), found) <= 0.985
+
+
+def test_too_few_subjects_of_a_group_have_no_interval():
+    """Two held-out subjects, one of each group, gave 0.48 [0.48, 0.48]: every resample that has both is the same."""
+    values, subject = np.random.default_rng(0).standard_normal(100), np.arange(10).repeat(10)
+    few, enough = subject < FEWEST - 1, subject < FEWEST
+    assert np.isnan(bootstrap(weighted_auc(values, few), subject, groups=few)).all()
+    assert np.isfinite(bootstrap(weighted_auc(values, enough), subject, groups=enough)).all()
+    assert fewest_clusters(subject, few) == FEWEST - 1 and fewest_clusters(subject, values > 0) == 10
+    assert fewest_clusters(subject, np.zeros(100, bool)) == 10, "one group has all"
+
+
+@pytest.mark.parametrize("values", [np.full(20, 0.1), np.zeros(20)])
+def test_resamples_that_all_agree_are_no_certainty(values):
+    assert np.isnan(bootstrap(weighted_mean(values), np.arange(20))).all()
+    assert np.isnan(bootstrap(weighted_mean(values), np.arange(20) // 2)).all()
 
 
 def test_independent_images_have_scipys_interval():

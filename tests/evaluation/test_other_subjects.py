@@ -30,7 +30,7 @@ def test_the_whole_subject_is_left_out(k):
 
 def test_a_subject_of_nearly_all_images_is_named():
     subjects = np.repeat([0, 1], [17, 3])
-    with pytest.raises(ValueError, match="5 images of other subjects beside each, got 3 beside the largest subject"):
+    with pytest.raises(ValueError, match="5 images of other subjects for each image, got 3 for the largest subject"):
         neighbours_to_keep(5, subjects)
 
 

@@ -1,5 +1,6 @@
 """The report of a run whose figures are known: whole, self-contained, and silent about people and machines."""
 
+import dataclasses
 import re
 import shutil
 
@@ -123,7 +124,10 @@ def test_copies_and_usefulness_are_told_in_numbers(run, html):
 def test_findings_are_in_the_report_and_true(run, html):
     lines = findings(run)
     assert len(lines) == 4
-    assert "ranks the rare group (bright against plain): AUC 1.00 [1.00, 1.00] on images never trained on" in lines[0]
+    assert lines[0].startswith(
+        "Whether the minority score ranks the rare group (bright against plain) could not be measured: AUC 1.00 on "
+        "images never trained on, with 9 subjects of the rare group and 15 of the others, has no interval (AvgkNN"
+    )
     assert "100% of the top tenth of all images, 13% of them overall" in lines[0]
     assert "raises the score of generated images (set guided)" in lines[1]
     assert "Guided to class 2 at scale 4 (set guided), 100% of samples" in lines[2]
@@ -154,6 +158,49 @@ def test_a_disappointing_result_is_said(run, tmp_path):
     assert "(farther)" in third
     assert fourth.startswith("10% [5%, 20%] of the images guided to class 2 look like the rare group")
     assert "less than of unguided ones (40% [30%, 50%]); of real images never trained on, 100% of the rare" in fourth
+
+
+@pytest.mark.parametrize(
+    "low, high, said",
+    [
+        (0.6, 1.0, "The minority score ranks the rare group (bright against plain): AUC 0.48 [0.60, 1.00] on images"),
+        (0.4, 0.6, "The minority score does not rank the rare group"),
+        (0.1, 0.4, "The minority score ranks in reverse the rare group"),
+        (
+            float("nan"),
+            float("nan"),
+            "Whether the minority score ranks the rare group (bright against plain)",
+        ),
+    ],
+)
+def test_the_verdict_on_the_score_follows_its_interval(run, tmp_path, low, high, said):
+    evaluation = RunEvaluation.load(run / "evaluation")
+    evaluation.agreement[["value", "low", "high"]] = [0.48, low, high]
+    evaluation.agreement["rare_subjects"] = 1
+    evaluation.save(tmp_path / "evaluation")
+    first, second = findings(tmp_path)[:2]
+    assert first.startswith(said)
+    if low != low:
+        assert (
+            "AUC 0.48 on images never trained on, with 1 subject of the rare group and 15 of the others" in first
+            and "could not be measured" in first
+        )
+        assert second.startswith(
+            "Whether a higher target class raises the score of generated images (set guided) could"
+        )
+        assert "could not be measured: rank correlation 0.48 of images of 36 seeds has no interval" in second
+        assert "reverse" not in first and "lowers" not in second and "AvgkNN: 0.48, without an interval" in second
+
+
+def test_a_severity_that_the_score_cannot_be_measured_against(run, tmp_path):
+    evaluation = RunEvaluation.load(run / "evaluation")
+    kept = evaluation.agreement[evaluation.agreement["figure"] == "rank correlation"].copy()
+    kept[["value", "low", "high"]] = [-0.5, float("nan"), float("nan")]
+    dataclasses.replace(evaluation, agreement=kept).save(tmp_path / "evaluation")
+    assert findings(tmp_path)[0] == (
+        "Whether the minority score rises with severity could not be measured: rank correlation -0.50 over all images "
+        "of 45 subjects has no interval."
+    )
 
 
 def test_distances_whose_intervals_overlap_get_no_verdict(run, tmp_path):

@@ -5,7 +5,7 @@ import math
 import pandas as pd
 import pytest
 
-from monai_minority.studies.words import change, number
+from monai_minority.studies.words import change, number, sides_of
 
 
 def row(mean, low, high):
@@ -29,3 +29,10 @@ def test_without_an_interval_no_verdict():
     plain = pd.Series({"frechet_distance_equal_n": 2.0})
     assert change(plain, plain * 2, "frechet_distance_equal_n") == "Fréchet distance (equal n) goes from 2 to 4"
     assert number(math.nan) == "not measured"
+
+
+@pytest.mark.parametrize(
+    "low, high, told", [(0.1, 0.2, "above"), (-0.1, 0.2, "neither"), (-0.2, -0.1, "below"), (math.nan,) * 2 + ("open",)]
+)
+def test_an_interval_that_is_not_there_allows_no_verdict(low, high, told):
+    assert sides_of(low, high, 0, "above", "neither", "below", "open") == told

@@ -272,8 +272,9 @@ def test_agreement_finds_the_rare_group_and_the_guided_classes(evaluation):
     table = evaluation.agreement.set_index(["figure", "measure", "against", "images"])
     for scope in ("all images", "images never trained on"):
         auc = table.loc[("AUC", "minority_score", "bright against plain", scope)]
-        # Every rare picture scores above every common one, in any resample.
-        assert auc[["value", "low", "high"]].tolist() == pytest.approx([1, 1, 1])
+        # Every rare picture scores above every common one, in any resample: that says nothing of the spread.
+        assert auc["value"] == 1 and auc[["low", "high"]].isna().all()
+    assert auc[["subjects", "rare_subjects", "other_subjects"]].tolist() == [15, 9, 15]
     top = table.loc[("share in the top tenth", "minority_score", "bright against plain", "all images")]
     assert top["value"] == 1.0
     assert top["overall"] == pytest.approx(18 / 135)
@@ -281,7 +282,9 @@ def test_agreement_finds_the_rare_group_and_the_guided_classes(evaluation):
     measured = table.loc[("rank correlation", "severity_measure", "severity", "all images")]
     direct = evaluation.real[["severity_measure", "severity"]].corr("spearman").iloc[0, 1]
     assert measured["value"] == pytest.approx(direct)
+    assert measured["subjects"] == 45 and np.isnan(measured["rare_subjects"])
     target = table.loc[("rank correlation", "minority_score", "target_class", "guided")]
+    assert target["subjects"] == 36, "seeds"
     assert target["value"] > 0.9
     assert target["low"] <= target["value"] <= target["high"]
 

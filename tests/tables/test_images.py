@@ -37,5 +37,5 @@ def test_as_many_people_never_seen_lie_above_the_percentile_as_it_says(cohort):
 
 def test_a_subject_that_leaves_too_few_others_is_named(cohort):
     cohort.store.add_columns(subject=["one"] * 898 + ["two"] * 902)
-    with pytest.raises(ValueError, match="training must hold 5 images of other subjects beside each, got 2"):
+    with pytest.raises(ValueError, match="training must have 5 images of other subjects for each image, got 2"):
         real_table(cohort, MeasureSettings())

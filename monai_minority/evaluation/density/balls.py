@@ -1,4 +1,4 @@
-"""Membership in balls: most pairs are ruled out by the distances of their points, the rest settled exactly."""
+"""Membership in balls: distances of points exclude most pairs, and exact distances decide the rest."""
 
 from dataclasses import dataclass
 
@@ -10,15 +10,22 @@ from monai_minority.evaluation.density.vectors import squared_distances
 
 @dataclass(frozen=True)
 class Balls:
-    """How queries and the closed k-nearest-neighbour balls of an index lie to each other.
+    """Membership of queries in the closed k-nearest-neighbour balls of an index, and the reverse.
 
     Attributes:
-        smallest_radius: radius of the smallest ball around a row of the index that holds the query ``[Q]``,
-            NaN in none.
+        smallest_radius: radius of the smallest ball of the index that holds the query ``[Q]``; NaN if none does.
         count: number of balls of the index that hold the query ``[Q]``, int64.
         occupied: whether the ball of a row of the index holds any query ``[N]``, bool.
-        reached: whether a row of the index lies in the ball of any query ``[N]``, bool; ``None`` where the
-            queries came as plain vectors, without balls of their own.
+        reached: whether a row of the index lies in the ball of any query ``[N]``, bool; ``None`` if the queries are
+            plain vectors, which have no balls.
+
+    Example:
+        >>> import numpy as np
+        >>> from monai_minority.evaluation.density import NeighbourIndex
+        >>> real = NeighbourIndex(np.array([[0.0], [1.0], [3.0]]), k=0, ball=1)  # balls of radius 1, 1 and 2
+        >>> found = real.balls(np.array([[0.5], [9.0]]), 1)
+        >>> found.count.tolist(), found.smallest_radius.tolist(), found.occupied.tolist()
+        ([2, 0], [1.0, nan], [True, True, False])
     """
 
     smallest_radius: np.ndarray
@@ -34,10 +41,10 @@ def balls(
 
     Args:
         index: centres of the balls, and their points.
-        queries: vectors ``[Q, D]``; ``None``: those of the index, each against the balls of the others.
+        queries: vectors ``[Q, D]``; ``None`` takes each vector of the index against the balls of the others.
         radii: squared radii of the balls ``[N]``, float64.
         query_radii: squared radii of the balls around the queries ``[Q]``, or ``None``.
-        block_bytes: size of the distances held at a time.
+        block_bytes: size of a block of distances, in bytes.
     """
     (size, dimension), count = index.vectors.shape, len(index.vectors if queries is None else queries)
     smallest, counts = np.full(count, np.inf), np.zeros(count, np.int64)
@@ -55,7 +62,7 @@ def balls(
         if queries is None:
             row, column = (places[rows[row] != column] for places in (row, column))
         bounds = points[row, column]
-        # What is within a radius even at most needs no measuring, nor what is not even at least.
+        # A pair needs no exact distance if its upper bound is within the radius or its lower bound is beyond it.
         squared = index.upper_bounds(part, row, column, bounds)
         measured = (bounds <= reach[column]) & (squared > radii[column])
         if query_radii is not None:

@@ -1,4 +1,4 @@
-"""Float32 points whose distances, as faiss finds them, are bounds of the vectors' own up to a known rounding."""
+"""Float32 points. Their distances, as faiss computes them, bound those of the vectors up to a known rounding error."""
 
 from typing import NamedTuple
 
@@ -8,30 +8,31 @@ import torch
 from torch import Tensor
 
 _PIECE_BYTES = 2**22
-"""Size of the float64 copies in which points are made."""
+"""Size of the float64 copies from which points are computed."""
 
 _GPU_WIDTH = 1024
-"""Neighbours that faiss finds on a GPU at most."""
+"""Largest number of neighbours that faiss finds on a GPU."""
 
 
 class Frame:
-    """What float32 points are taken from: a centre and the axes, or a few directions in place of these.
+    """The coordinate system of float32 points: a centre, and the axes or a few directions.
 
-    A point is the vector about the centre, which takes away the common part, where float32 would lose its digits. Along
-    directions, its last coordinate is the length of what they leave of the vector. Two such remainders are no nearer
-    than their lengths differ (the triangle inequality), so distances of points never exceed those of the vectors. They
-    are close to them where few directions hold most of the variance, as in learned features.
+    A point is the vector minus the centre. The subtraction removes the common part, which would cost float32 its
+    digits. With directions, the last coordinate of a point is the length of the remainder that the directions do not
+    cover. The distance between two remainders is at least the difference of their lengths (triangle inequality), so
+    distances of points never exceed those of the vectors. They are close where few directions have most of the
+    variance, as in learned features.
 
     Args:
-        centre: about the middle of the vectors, float64 ``[D]``.
-        directions: orthonormal, float64 ``[D, d]``; ``None``: the axes.
+        centre: approximate middle of the vectors, float64 ``[D]``.
+        directions: orthonormal directions, float64 ``[D, d]``; ``None`` takes the axes.
     """
 
     def __init__(self, centre: np.ndarray, directions: Tensor | None = None) -> None:
         self.centre, self.directions = torch.from_numpy(centre), directions
         self.width = len(centre) if directions is None else directions.shape[1] + 1
-        # A float32 product of d terms errs by 8 sqrt(d) units but once in 10^13 (Higham & Mary, 2019), and so do the
-        # squared lengths that faiss adds; the rest is for the rounding of points, remainders and comparisons.
+        # The error of a float32 product of d terms exceeds 8 sqrt(d) units once in 10^13 (Higham & Mary, 2019), and so
+        # does that of the squared lengths that faiss adds. The rest allows for rounded points and comparisons.
         self.error = (16 * self.width**0.5 + 96) * 2.0**-24
         self.underflow = self.width * 1e-37
 
@@ -53,20 +54,23 @@ class Frame:
         return Points(self, vectors, points.numpy(), squared.sqrt_().numpy(), rest.numpy())
 
     def reach(self, radii: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-        """What a float32 squared distance is at most, of any vector within these squared radii of others so long."""
-        # Such a vector is at most a radius longer: what lies far away does not matter here.
+        """Upper bound of the float32 squared distance between vectors of these lengths and any within these radii.
+
+        ``radii`` are squared.
+        """
+        # A vector within the radius is at most a radius longer; vectors far away do not matter.
         return radii + self.error * (2 * lengths + np.sqrt(radii)) ** 2 + self.underflow
 
 
 class Points(NamedTuple):
-    """Vectors beside the points that stand for them.
+    """Vectors and the points that represent them.
 
     Attributes:
-        frame: what the points are taken from.
+        frame: coordinate system of the points.
         vectors: ``[N, D]``.
         points: float32 ``[N, d]``.
-        lengths: of the centred vectors, float64 ``[N]``.
-        rest: length of what the points' directions leave of them, float64 ``[N]``.
+        lengths: lengths of the centred vectors, float64 ``[N]``.
+        rest: lengths of the remainders that the frame's directions do not cover, float64 ``[N]``.
     """
 
     frame: Frame
@@ -76,11 +80,11 @@ class Points(NamedTuple):
     rest: np.ndarray
 
     def part(self, rows: slice | np.ndarray) -> "Points":
-        """These rows of them."""
+        """The given rows."""
         return Points(self.frame, *(values[rows] for values in self[1:]))
 
     def nearest(self, queries: "Points", width: int) -> tuple[np.ndarray, np.ndarray]:
-        """Squared distances of points, float32, and indices, ``[Q, width]`` each, nearest first; -1 for none."""
+        """Squared distances of points, float32, and indices, ``[Q, width]`` each, nearest first; -1 where missing."""
         faiss.omp_set_num_threads(torch.get_num_threads())
         if width <= _GPU_WIDTH and faiss.get_num_gpus():
             return faiss.knn_gpu(faiss.StandardGpuResources(), queries.points, self.points, width)
@@ -92,6 +96,6 @@ class Points(NamedTuple):
         return faiss.pairwise_distances(queries.points, self.points)
 
     def upper_bounds(self, queries: "Points", row: np.ndarray, column: np.ndarray, squared: np.ndarray) -> np.ndarray:
-        """What the squared distances of pairs are at most, by those of their points ``[P]``, float64."""
+        """Upper bounds of the squared distances of pairs, from those of their points ``[P]``, float64."""
         rounding = self.frame.error * (queries.lengths[row] + self.lengths[column]) ** 2 + self.frame.underflow
         return squared + 4 * queries.rest[row] * self.rest[column] + rounding

@@ -1,4 +1,4 @@
-"""The k nearest vectors: candidates from faiss in float32, put into exact order in float64."""
+"""The k nearest vectors: faiss finds candidates in float32, and float64 distances put them in exact order."""
 
 from dataclasses import dataclass
 
@@ -14,11 +14,18 @@ SEARCH_BYTES = 8 * 2**20
 
 @dataclass(frozen=True)
 class Neighbours:
-    """The k nearest rows of an index, nearest first. Which of several equally far rows comes last is open.
+    """The k nearest rows of an index, nearest first. The order of equally far rows at the k-th place is not defined.
 
     Attributes:
         squared: squared Euclidean distances ``[Q, k]``, float64.
         indices: rows of the index ``[Q, k]``, int64.
+
+    Example:
+        >>> import numpy as np
+        >>> from monai_minority.evaluation.density import NeighbourIndex
+        >>> found = NeighbourIndex(np.array([[0.0], [1.0], [3.0]]), k=2, ball=0).neighbours(np.array([[2.5]]), 2)
+        >>> found.indices.tolist(), found.distances.tolist()
+        ([[2, 1]], [[0.5, 1.5]])
     """
 
     squared: np.ndarray
@@ -37,11 +44,12 @@ class Neighbours:
 def nearest(index: Points, queries: np.ndarray | None, k: int) -> Neighbours:
     """The ``k`` nearest vectors of the index to each query.
 
-    Queries that few candidates leave open are given more, and those still open are searched in float64.
+    Queries that a few candidates do not settle get more candidates. Queries that are still open are searched in
+    float64.
 
     Args:
         index: vectors to search, and their points.
-        queries: vectors ``[Q, D]``; ``None``: those of the index, none of which is its own neighbour.
+        queries: vectors ``[Q, D]``; ``None`` takes the vectors of the index, which are not their own neighbours.
         k: number of neighbours, below N.
     """
     size, dimension = index.vectors.shape
@@ -64,18 +72,18 @@ def nearest(index: Points, queries: np.ndarray | None, k: int) -> Neighbours:
 def ranked(
     index: Points, queries: Points, k: int, width: int, *, own: np.ndarray | None = None, in_float64: bool = False
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The ``k`` nearest of so many candidates in exact order.
+    """The ``k`` nearest of ``width`` candidates, in exact order.
 
     Args:
         index: vectors to search, and their points.
         queries: vectors and their points.
         k: number of neighbours.
         width: number of candidates.
-        own: rows of the index that the queries are ``[Q]``, not counted as neighbours, or ``None``.
-        in_float64: look for the candidates in float64, which is slow.
+        own: row of the index that each query is ``[Q]``, which does not count as a neighbour, or ``None``.
+        in_float64: whether to search for candidates in float64, which is slow.
 
     Returns:
-        squared distances, float64 ``[Q, k]``, indices ``[Q, k]``, and whether no other vector can be nearer ``[Q]``.
+        Squared distances, float64 ``[Q, k]``, indices ``[Q, k]``, and whether no other vector can be nearer ``[Q]``.
     """
     width = min(width, len(index.vectors))
     bounds, candidates = (_nearest_in_float64 if in_float64 else Points.nearest)(index, queries, width)
@@ -86,21 +94,21 @@ def ranked(
 
     def measure(row: np.ndarray, place: np.ndarray) -> np.ndarray:
         squared[row, place] = squared_distances(queries.vectors, row, index.vectors, candidates[row, place])
-        # Of a vector that may yet be among the k nearest, the points are no further apart.
+        # The points of a vector that may still be among the k nearest are at most this far apart.
         return index.frame.reach(np.partition(squared, k - 1, axis=1)[:, k - 1], queries.lengths)
 
     first = width if in_float64 else k + 1
     reach = measure(*np.nonzero(known[:, :first]))
     row, place = np.nonzero(known[:, first:] & (bounds[:, first:] <= reach[:, None]))
     reach = measure(row, place + first)
-    order = np.lexsort((candidates, squared))[:, :k]  # equally far ones in order of index
+    order = np.lexsort((candidates, squared))[:, :k]  # equally far vectors in order of index
     squared, indices = (np.take_along_axis(values, order, 1) for values in (squared, candidates))
     all_seen = (candidates[:, -1] >= 0) & ((bounds[:, -1] > reach) | (width == len(index.vectors)))
     return squared, indices, all_seen | (squared[:, -1] == 0)
 
 
 def _nearest_in_float64(index: Points, queries: Points, width: int) -> tuple[np.ndarray, np.ndarray]:
-    """Squared distances, up to a constant, and indices of the nearest vectors, by float64 products."""
+    """Squared distances of the nearest vectors, up to a constant, and their indices, from float64 products."""
     centre = index.frame.centre
     centred = torch.from_numpy(queries.vectors.astype(np.float64)) - centre
     squared = torch.empty(len(centred), len(index.vectors), dtype=torch.float64)

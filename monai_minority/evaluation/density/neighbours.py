@@ -1,4 +1,4 @@
-"""Exact nearest neighbours and ball membership among feature vectors, each found once for every measure."""
+"""Exact nearest neighbours and ball membership among feature vectors, computed once and shared by all measures."""
 
 from collections.abc import Callable
 from typing import Any
@@ -13,32 +13,40 @@ from monai_minority.evaluation.density.vectors import Features, as_vectors
 __all__ = ["Balls", "Features", "NeighbourIndex", "Neighbours", "as_index"]
 
 BLOCK_BYTES = 4 * 2**20
-"""Size of the block of distances that balls are looked up in. It, and not N squared, decides the memory of a search."""
+"""Size of a block of distances in the search of balls. It determines the memory of a search, which is not N squared."""
 
 
 class NeighbourIndex:
-    """Feature vectors that can be asked, exactly and in flat memory, for neighbours and balls.
+    """Feature vectors with exact search for neighbours and balls, in constant memory beside the vectors.
 
-    Distances come from faiss, in float32 and of centred vectors. Whatever their rounding could decide wrongly is
-    decided again: candidates are re-ranked by float64 differences of the original vectors, rows whose k-th place is
-    not certain are searched again in float64, and so is each pair that lies near the surface of a ball. The result is
-    that of a float64 search; peak memory is that of the vectors, their centred copy and a block of distances. Long
-    vectors whose variance lies in few directions are searched by short points instead; see
-    :class:`~monai_minority.evaluation.density.lower_bounds.Frame`. faiss uses as many threads as torch, and a GPU where
-    its build for GPUs is installed.
+    Distances come from faiss, in float32 and for centred vectors. Decisions that rounding could change are made again:
+    candidates are re-ranked by float64 differences of the original vectors; rows with an uncertain k-th place, and
+    pairs near the surface of a ball, are searched again in float64. The result equals that of a float64 search. Peak
+    memory is that of the vectors, their centred copy and one block of distances. Long vectors with most variance in few
+    directions are searched by short points; see :class:`~monai_minority.evaluation.density.lower_bounds.Frame`. faiss
+    uses as many threads as torch, and a GPU if its GPU build is installed.
 
-    The measures of this package take an index in place of an array and then share its work. The vectors must not be
-    changed afterwards.
+    The measures of this package accept an index in place of an array and share its results. The vectors must not change
+    afterwards.
 
     Args:
         features: vectors ``[N, D]``.
-        k: neighbours to keep for each query (20 serve AvgkNN with k = 5 and LOF with k = 20); 0 keeps none.
-        ball: the balls reach to this nearest neighbour (self excluded); 0 leaves balls out.
+        k: number of neighbours to keep for each query (20 suffice for AvgkNN with k = 5 and LOF with k = 20); 0 keeps
+            none.
+        ball: nearest neighbour that the balls extend to, without the vector itself; 0 leaves balls out.
         block_bytes: size of a block of distances, in bytes.
 
     Raises:
         ValueError: ``features`` is not two-dimensional, has non-finite values, or has too few rows for ``k``
             or ``ball``.
+
+    Example:
+        >>> import numpy as np
+        >>> from monai_minority.evaluation.density import NeighbourIndex, average_knn, rarity
+        >>> index = NeighbourIndex(np.array([[0.0], [1.0], [3.0]]), k=2, ball=1)
+        >>> query = np.array([[2.5]])
+        >>> average_knn(index, query, k=2).item(), rarity(index, query, k=1).item()  # one search for each
+        (1.0, 2.0)
     """
 
     def __init__(self, features: Features, k: int = 20, ball: int = 5, *, block_bytes: int = BLOCK_BYTES) -> None:
@@ -48,7 +56,7 @@ class NeighbourIndex:
             raise ValueError(f"k and ball must not be negative and not both 0, got k={k} and ball={ball}")
         if len(self) <= max(k, ball):
             raise ValueError(
-                f"{max(k, ball)} neighbours beside itself need at least {max(k, ball) + 1} vectors, got "
+                f"{max(k, ball)} neighbours besides the vector itself need at least {max(k, ball) + 1} vectors, got "
                 f"{len(self)}; choose a smaller k or give more images"
             )
         self._points = points_of(self.vectors, max(k, ball))
@@ -71,12 +79,11 @@ class NeighbourIndex:
         """The ``k`` nearest vectors of this index to each query.
 
         Args:
-            query: vectors ``[Q, D]`` or an index of them; ``None`` for this index's own vectors, each without
-                itself.
-            k: number of neighbours, at most the index's own ``k``.
+            query: vectors ``[Q, D]`` or an index of them; ``None`` takes each vector of this index among the others.
+            k: number of neighbours, at most the ``k`` of the index.
 
         Raises:
-            ValueError: ``k`` is beyond what the index keeps, or ``query`` has another dimension.
+            ValueError: ``k`` is larger than that of the index, or ``query`` has another dimension.
         """
         kept = max(self.k, self.ball) if query is None else self.k
         if not 1 <= k <= kept:
@@ -86,13 +93,12 @@ class NeighbourIndex:
         return self._once("neighbours", query, lambda: nearest(self._points, self._queries(query), self.k)).first(k)
 
     def balls(self, query: "Features | NeighbourIndex | None", k: int) -> Balls:
-        """Membership of each query in the balls around this index's vectors, out to their ``k``-th
-        neighbours.
+        """Membership of each query in the balls around this index's vectors, which extend to their ``k``-th neighbours.
 
         Args:
-            query: vectors ``[Q, D]`` or an index of them (whose own balls then fill ``reached``); ``None``
-                for this index's own vectors, each against the balls of the others.
-            k: the index's own ``ball``.
+            query: vectors ``[Q, D]`` or an index of them, whose own balls give ``reached``; ``None`` takes each vector
+                of this index against the balls of the others.
+            k: the ``ball`` of the index.
 
         Raises:
             ValueError: ``k`` is not the index's ``ball``, or ``query`` has another dimension.
@@ -122,12 +128,12 @@ class NeighbourIndex:
         return queries
 
     def _once(self, kind: str, query: object, compute: Callable[[], Any]) -> Any:
-        # The query is kept beside what was found, so that no other object takes its id.
+        # The query is kept with the result, so that no other object can get its id.
         if (kind, id(query)) not in self._known:
             self._known[kind, id(query)] = query, compute()
         return self._known[kind, id(query)][1]
 
 
 def as_index(features: Features | NeighbourIndex, *, k: int = 0, ball: int = 0) -> NeighbourIndex:
-    """``features`` itself if it is an index, else a new one that keeps what is asked for."""
+    """``features`` itself if it is an index, otherwise a new index with ``k`` and ``ball``."""
     return features if isinstance(features, NeighbourIndex) else NeighbourIndex(features, k=k, ball=ball)

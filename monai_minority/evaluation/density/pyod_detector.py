@@ -1,4 +1,4 @@
-"""Any detector of PyOD, by name."""
+"""Any outlier detector of PyOD, by name."""
 
 from importlib import import_module
 from inspect import signature
@@ -11,23 +11,31 @@ from monai_minority.evaluation.density.neighbours import Features
 
 
 class PyODDetector:
-    """A detector of PyOD that can be fitted once and asked often; higher is rarer.
+    """An outlier detector of PyOD, fitted once and used many times; higher is rarer.
 
-    Some detectors (ECOD, COPOD) judge queries beside each other: their scores are of a query among these others.
-    For AvgkNN and LOF, :func:`average_knn` and :func:`local_outlier_factor` give the same numbers sooner.
+    Some detectors (ECOD, COPOD) compare the queries with each other, so a score depends on the other queries.
+    :func:`average_knn` and :func:`local_outlier_factor` give the numbers of KNN and LOF faster.
 
     Args:
-        name: class name of the detector as PyOD spells it (``"IForest"``, ``"ECOD"``, ``"COPOD"``, …), found
-            in the module of the same name in small letters, or a dotted path under ``pyod.models``
-            (``"knn.KNN"``).
-        seed: given to detectors that take a ``random_state`` and whose settings have none.
+        name: class name of the detector in PyOD (``"IForest"``, ``"ECOD"``, ``"COPOD"``, …), whose module has the same
+            name in lower case, or a dotted path under ``pyod.models`` (``"knn.KNN"``).
+        seed: ``random_state`` of detectors that take one, unless the settings have it.
         settings: arguments of the detector's constructor.
 
     Attributes:
-        settings: what the detector was made with, the seed included.
+        settings: arguments that the detector was constructed with, including the seed.
 
     Raises:
-        ValueError: PyOD has no such detector, or it does not take these settings.
+        ValueError: PyOD has no such detector, or it does not accept these settings.
+
+    Example:
+        >>> import numpy as np
+        >>> from monai_minority.evaluation.density import PyODDetector
+        >>> real = np.random.default_rng(0).standard_normal((50, 2))
+        >>> detector = PyODDetector("ECOD").fit(real)
+        >>> common, rare = detector.scores(np.array([[0.0, 0.0], [4.0, 4.0]]))
+        >>> bool(rare > common)
+        True
     """
 
     def __init__(self, name: str, seed: int = 0, **settings: Any) -> None:
@@ -50,12 +58,15 @@ class PyODDetector:
         self.name, self.settings = name, settings
 
     def fit(self, real: Features) -> "PyODDetector":
-        """Learn the real vectors ``[N, D]``."""
+        """Fit the detector to real vectors ``[N, D]``."""
         self._detector.fit(_array(real))
         return self
 
     def scores(self, query: Features | None = None) -> np.ndarray:
-        """Outlier scores, float64 ``[Q]``, of vectors ``[Q, D]``; ``None``: of the real ones (``decision_scores_``)."""
+        """Outlier scores, float64 ``[Q]``, of vectors ``[Q, D]``; ``None`` gives the real vectors' own scores.
+
+        The own scores are PyOD's ``decision_scores_``.
+        """
         detector = self._detector
         found = detector.decision_scores_ if query is None else detector.decision_function(_array(query))
         return np.asarray(found, dtype=np.float64)
@@ -64,20 +75,28 @@ class PyODDetector:
 def pyod_detector(
     name: str, real: Features, query: Features | None = None, seed: int = 0, **settings: Any
 ) -> np.ndarray:
-    """Outlier score of a PyOD detector fitted to the real vectors; higher is rarer.
+    """Outlier scores of a PyOD detector that is fitted to the real vectors; higher is rarer.
 
     Args:
-        name: see :class:`PyODDetector`, and also for
-        seed: and
-        settings: of the detector.
+        name: name of the detector; see :class:`PyODDetector`.
         real: vectors to fit ``[N, D]``.
-        query: vectors to judge ``[Q, D]``; ``None`` for the real ones (PyOD's ``decision_scores_``).
+        query: vectors to measure ``[Q, D]``; ``None`` gives the real vectors' own scores (PyOD's ``decision_scores_``).
+        seed: see :class:`PyODDetector`.
+        settings: arguments of the detector's constructor.
 
     Returns:
         float64 ``[Q]``.
 
     Raises:
-        ValueError: PyOD has no such detector, or it does not take these settings.
+        ValueError: PyOD has no such detector, or it does not accept these settings.
+
+    Example:
+        >>> import numpy as np
+        >>> from monai_minority.evaluation.density import pyod_detector
+        >>> real = np.random.default_rng(0).standard_normal((50, 2))
+        >>> common, rare = pyod_detector("IForest", real, np.array([[0.0, 0.0], [4.0, 4.0]]), n_estimators=10)
+        >>> bool(rare > common)
+        True
     """
     return PyODDetector(name, seed, **settings).fit(real).scores(query)
 

@@ -1,4 +1,4 @@
-"""Points along a few directions in place of all axes, where these find the neighbours of nearly every vector."""
+"""Points along a few directions instead of all axes, where they find the neighbours of nearly every vector."""
 
 import numpy as np
 import torch
@@ -7,25 +7,25 @@ from monai_minority.evaluation.density.lower_bounds import Frame, Points
 from monai_minority.evaluation.density.nearest import ranked
 
 SHORTENING = 16
-"""Points along a few directions are so many times as short as the vectors."""
+"""Length of the vectors divided by the length of short points."""
 
 LONG, MANY = 512, 2048
-"""Dimension and number of vectors from which on shorter points may save time."""
+"""Smallest dimension and number of vectors for which short points may save time."""
 
 TRIAL = 256
-"""Vectors that shorter points are tried on."""
+"""Number of vectors that short points are tried on."""
 
 WORTHWHILE = 0.9
-"""Share of these whose nearest must be settled by the first candidates."""
+"""Share of the tried vectors whose neighbours the first candidates must settle."""
 
 
 def points_of(vectors: np.ndarray, k: int) -> Points:
-    """Points of vectors ``[N, D]`` to find the ``k`` nearest by, short where that saves work."""
+    """Points of vectors ``[N, D]`` for a search of the ``k`` nearest, short where that saves work."""
     count, dimension = vectors.shape
     centre = vectors.mean(axis=0, dtype=np.float64)
     if dimension >= LONG and count >= MANY:
         width = dimension // SHORTENING
-        # The span of some vectors, evenly spread, holds most of the others where few directions matter.
+        # Where few directions matter, the span of a few evenly spread vectors contains most of the others.
         sample = torch.from_numpy(vectors[np.arange(width) * count // width] - centre)
         short = Frame(centre, torch.linalg.qr(sample.T).Q).place(vectors)
         tried = short.part((np.arange(TRIAL) * count + count // 2) // TRIAL)

@@ -1,21 +1,21 @@
-"""Feature vectors, and their exact squared distances."""
+"""Feature vectors and their exact squared distances."""
 
 import numpy as np
 import torch
 from torch import Tensor
 
 Features = np.ndarray | Tensor
-"""Feature vectors ``[N, D]``, a row an image, finite, in any floating type; numpy or torch."""
+"""Finite feature vectors ``[N, D]`` of any floating type, one row for each image; numpy or torch."""
 
 CACHE_BYTES = 2**19
-"""Size of the float64 pieces that distances are measured in: what a processor's cache holds."""
+"""Size of the float64 pieces for distances, which fits a processor's cache."""
 
 
 def as_vectors(features: Features, name: str) -> np.ndarray:
     """``features`` as a floating array ``[N, D]``.
 
     Raises:
-        ValueError: another shape, no vector, or values that are not finite.
+        ValueError: the shape is another, there is no vector, or values are not finite.
     """
     if isinstance(features, Tensor):
         features = features.detach().cpu()
@@ -30,15 +30,15 @@ def as_vectors(features: Features, name: str) -> np.ndarray:
     finite = np.isfinite(vectors.max(axis=1)) & np.isfinite(vectors.min(axis=1))
     if not finite.all():
         rows = np.flatnonzero(~finite)[:5].tolist()
-        raise ValueError(f"{name} must be finite, got NaN or infinity in rows {rows}; drop or repair these images")
+        raise ValueError(f"{name} must be finite, got NaN or infinity in rows {rows}; remove or repair these images")
     return vectors
 
 
 def squared_distances(a: np.ndarray, rows: np.ndarray, b: np.ndarray, columns: np.ndarray) -> np.ndarray:
     """Squared distances, float64 ``[P]``, of each ``a[rows]`` to its own ``b[columns]``.
 
-    They come from differences, which are the same to the last bit whichever vector comes first and wherever the pair
-    stands among the others: a point on the surface of a ball is in it.
+    They are computed from differences. The result does not depend, to the last bit, on the order of the two vectors or
+    on the position of the pair. A point on the surface of a ball is therefore inside it.
 
     Args:
         a: vectors ``[N, D]``.

@@ -1,4 +1,4 @@
-"""How close generated images are to real ones, in feature space."""
+"""Similarity of generated and real images, in feature space."""
 
 from monai_minority.evaluation.fidelity.distance_figures import UNKNOWN, DistanceFigures, distance_figures
 from monai_minority.evaluation.fidelity.frechet import frechet_distance

@@ -1,12 +1,12 @@
-"""Every fidelity figure of one set of generated images against one set of real ones."""
+"""All fidelity figures of a set of generated images against a set of real images."""
 
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
+from monai_minority.evaluation.density.measures import rarity
 from monai_minority.evaluation.density.neighbours import Features, NeighbourIndex, as_index
-from monai_minority.evaluation.density.rarity import rarity
 from monai_minority.evaluation.fidelity.distance_figures import distance_figures
 from monai_minority.evaluation.figure import Figure
 from monai_minority.evaluation.intervals import UNKNOWN_INTERVAL, bootstrap, wilson
@@ -30,31 +30,40 @@ def fidelity_figures(
     level: float = 0.95,
     seed: int = 0,
 ) -> list[Figure]:
-    """Fréchet and kernel distance, precision, recall, density, coverage and mean rarity, from one shared
-    search.
+    """Fréchet and kernel distance, precision, recall, density, coverage and mean rarity, from one shared search.
 
-    Intervals of the shares (precision, recall, coverage) are Wilson's, those of the means resample the images' own
-    values, and both hold the manifolds fixed. Those of the distances (``distance_resamples``) are described at
+    The intervals of shares (precision, recall, coverage) are Wilson's. The intervals of means resample the values of
+    the images. Both treat the manifolds as fixed. For the intervals of the distances, see
     :func:`~monai_minority.evaluation.fidelity.distance_figures`.
 
     Args:
         real: real feature vectors ``[N, D]``, or an index of them with ``ball=k``.
         generated: generated feature vectors ``[M, D]``, or an index of them with ``ball=k``.
-        k: neighbour that balls reach to.
-        real_clusters: subject of each real image ``[N]``; ``None``: each is its own.
-        generated_clusters: seed of each generated image ``[M]``; ``None``: each is its own.
-        context: what to note beside each figure, such as
-            :func:`~monai_minority.evaluation.features.describe_extractor`'s answer.
-        resamples: bootstrap resamples of the means; 0 leaves their intervals out.
-        distance_resamples: bootstrap resamples of the two distances; 0 leaves their intervals out.
-        level: of the intervals.
-        seed: of the bootstrap.
+        k: neighbour that balls extend to.
+        real_clusters: subject of each real image ``[N]``; ``None`` treats all images as independent.
+        generated_clusters: seed of each generated image ``[M]``; ``None`` treats all images as independent.
+        context: further context of each figure, such as the result of
+            :func:`~monai_minority.evaluation.features.describe_extractor`.
+        resamples: number of bootstrap resamples of the means; 0 leaves their intervals out.
+        distance_resamples: number of bootstrap resamples of the two distances; 0 leaves their intervals out.
+        level: confidence level of the intervals, in (0, 1).
+        seed: seed of the bootstrap.
 
     Returns:
         The figures, each with its context.
 
     Raises:
         ValueError: the shapes do not fit, values are not finite, or ``k`` is out of range.
+
+    Example:
+        >>> import numpy as np
+        >>> from monai_minority.evaluation import fidelity_figures
+        >>> real, generated = np.random.default_rng(0).standard_normal((2, 50, 2))
+        >>> figures = {figure.name: figure for figure in fidelity_figures(real, generated, resamples=0)}
+        >>> print(figures["precision"])
+        precision: 0.96 [0.8654, 0.989]
+        >>> figures["recall"].context["N real"]
+        50
     """
     real, generated = as_index(real, ball=k), as_index(generated, ball=k)
     balls = real.balls(generated, k)

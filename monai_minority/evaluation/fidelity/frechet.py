@@ -1,4 +1,4 @@
-"""Fréchet distance between Gaussians fitted to feature vectors."""
+"""Fréchet distance between Gaussian distributions that are fitted to feature vectors."""
 
 import warnings
 
@@ -8,17 +8,17 @@ from torch import Tensor
 from monai_minority.evaluation.density.neighbours import Features
 
 _ROWS = 2048
-"""Rows converted to float64 at a time: memory does not grow with them."""
+"""Number of rows converted to float64 at once, so that memory does not grow with the number of rows."""
 
 
 def frechet_distance(a: Features, b: Features) -> float:
-    """Fréchet distance of two sets of feature vectors, as clean-fid defines it (Heusel et al., 2017, Eq. 6).
+    """Fréchet distance between two sets of feature vectors, as in clean-fid (Heusel et al., 2017, Eq. 6).
 
-    ``|m_a - m_b|^2 + tr(S_a + S_b - 2 (S_a S_b)^(1/2))`` with unbiased covariances S. With ``S = F^T F`` for
-    any factor F, the trace of the root is the sum of the singular values of ``F_a F_b^T``. That needs no root
-    of a nearly singular product and no offset; with fewer images than dimensions the centred vectors
-    themselves are the factor, and the result stays exact, however few they are. Exact is not unbiased: the
-    distance is too large when samples are few.
+    ``|m_a - m_b|^2 + tr(S_a + S_b - 2 (S_a S_b)^(1/2))`` with unbiased covariances S. For any factor F with
+    ``S = F^T F``, the trace of the root is the sum of the singular values of ``F_a F_b^T``. This needs no root of a
+    nearly singular product and no offset. With fewer images than dimensions the factor is the matrix of centred
+    vectors, so the result is exact for any number of images. It is still biased: the distance is too large with few
+    images.
 
     Args:
         a: feature vectors ``[N, D]``, N at least 2.
@@ -28,11 +28,18 @@ def frechet_distance(a: Features, b: Features) -> float:
         The distance, in squared units of the features; 0 for equal sets.
 
     Raises:
-        ValueError: shapes do not fit, fewer than two vectors, or values that are not finite.
+        ValueError: the shapes do not fit, a set has fewer than two vectors, or values are not finite.
 
     Warns:
-        UserWarning: a set has no more vectors than dimensions, so its covariance is singular and the distance
-            biased upwards.
+        UserWarning: a set has no more vectors than dimensions, so its covariance is singular and the distance is biased
+            upwards.
+
+    Example:
+        >>> import numpy as np
+        >>> from monai_minority.evaluation.fidelity import frechet_distance
+        >>> real = np.random.default_rng(0).standard_normal((100, 2))
+        >>> round(frechet_distance(real, real + [3.0, 4.0]), 6)  # the means differ by 5
+        25.0
     """
     a, b = _checked(a, "a"), _checked(b, "b")
     if a.shape[1] != b.shape[1]:
@@ -40,8 +47,8 @@ def frechet_distance(a: Features, b: Features) -> float:
     fewest, dimension = min(len(a), len(b)), a.shape[1]
     if fewest <= dimension:
         warnings.warn(
-            f"Fréchet distance from {fewest} images in {dimension} dimensions: the covariance is singular "
-            "and the distance biased upwards; compare only distances of equal N, or use kernel_distance",
+            f"Fréchet distance from {fewest} images in {dimension} dimensions: the covariance is singular and the "
+            "distance is biased upwards; compare only distances with equal N, or use kernel_distance",
             stacklevel=2,
         )
     mean_a, factor_a = _mean_and_factor(a)
@@ -60,7 +67,7 @@ def _mean_and_factor(vectors: Tensor) -> tuple[Tensor, Tensor]:
     """Mean ``[D]`` and a factor ``[min(N, D), D]`` whose Gram matrix is the covariance, in float64."""
     mean = vectors.mean(dim=0, dtype=torch.float64)
     if not torch.isfinite(mean).all():
-        raise ValueError("features must be finite, got NaN or infinity; drop or repair these images")
+        raise ValueError("features must be finite, got NaN or infinity; remove or repair these images")
     n, d = vectors.shape
     if n <= d:
         return mean, (vectors.double() - mean) / (n - 1) ** 0.5
@@ -73,7 +80,7 @@ def _mean_and_factor(vectors: Tensor) -> tuple[Tensor, Tensor]:
 
 def _factor(covariance: Tensor) -> Tensor:
     values, directions = torch.linalg.eigh(covariance)
-    # What lies below rounding is noise, and its root would be 1e8 times more of it.
+    # Values below the rounding error are noise, and their roots would be larger by a factor of 1e8.
     noise = values[-1].clamp(min=0) * len(values) * torch.finfo(torch.float64).eps
     return torch.where(values > noise, values, 0).sqrt()[:, None] * directions.T
 

@@ -1,4 +1,4 @@
-"""Kernel distance (KID): unbiased, hence fair to small sets."""
+"""Kernel distance (KID), which is unbiased and therefore fair to small sets."""
 
 import numpy as np
 import torch
@@ -10,18 +10,26 @@ _ROWS = 1024
 
 
 def kernel_distance(a: Features, b: Features) -> float:
-    """Unbiased squared maximum mean discrepancy with the kernel ``(x·y / D + 1)^3`` (Bińkowski et al., 2018,
-    Eq. 4), of every pair: clean-fid averages over random subsets, which has the same expectation and more variance.
+    """Unbiased squared maximum mean discrepancy with the kernel ``(x·y / D + 1)^3`` (Bińkowski et al., 2018, Eq. 4).
+
+    It uses every pair. clean-fid averages over random subsets, which has the same expectation and more variance.
 
     Args:
         a: feature vectors ``[N, D]``, N at least 2.
         b: feature vectors ``[M, D]``, M at least 2.
 
     Returns:
-        The estimate; its expectation is 0 for equal distributions, so it can be negative.
+        The estimate. Its expectation is 0 for equal distributions, so it can be negative.
 
     Raises:
-        ValueError: shapes do not fit or fewer than two vectors.
+        ValueError: the shapes do not fit, or a set has fewer than two vectors.
+
+    Example:
+        >>> import numpy as np
+        >>> from monai_minority.evaluation.fidelity import kernel_distance
+        >>> real, other = np.random.default_rng(0).standard_normal((2, 200, 2))
+        >>> round(kernel_distance(real, other), 1), round(kernel_distance(real, other + 1), 1)
+        (-0.1, 11.8)
     """
     a, b = torch.as_tensor(a).detach(), torch.as_tensor(b).detach()
     if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[1] or min(len(a), len(b)) < 2:
@@ -33,13 +41,13 @@ def kernel_distance(a: Features, b: Features) -> float:
 
 
 def resampled_kernel_distances(a: Features, b: Features, counts_a: np.ndarray, counts_b: np.ndarray) -> np.ndarray:
-    """Kernel distances of many resamples, for which each kernel is computed once.
+    """Kernel distances of many resamples; each kernel is computed once.
 
     Args:
         a: feature vectors ``[N, D]``.
         b: feature vectors ``[M, D]``.
-        counts_a: how often a resample has each of ``a``, ``[R, N]``.
-        counts_b: the same of ``b``, ``[R, M]``.
+        counts_a: number of times that each resample has each vector of ``a``, ``[R, N]``.
+        counts_b: number of times that each resample has each vector of ``b``, ``[R, M]``.
 
     Returns:
         ``[R]``, float64.
@@ -57,7 +65,7 @@ def _distances(a: Tensor, b: Tensor, u: Tensor, v: Tensor) -> Tensor:
 
 
 def _kernel_sums(a: Tensor, b: Tensor, u: Tensor, v: Tensor) -> Tensor:
-    """Sums ``[R]`` of all kernels, each counted as often as its two vectors; of a set with itself half are computed."""
+    """Sums ``[R]`` of all kernels, weighted by the counts of both vectors; half are computed for a set with itself."""
     sums = torch.zeros(len(u), dtype=torch.float64, device=a.device)
     for i, x in enumerate(a.split(_ROWS)):
         for j, y in enumerate(b.split(_ROWS)):

@@ -1,5 +1,4 @@
-"""Improved precision and recall, density and coverage: how the manifolds of real and generated images
-overlap."""
+"""Improved precision and recall, density and coverage: the overlap of the manifolds of real and generated images."""
 
 from typing import NamedTuple
 
@@ -7,7 +6,13 @@ from monai_minority.evaluation.density.neighbours import Features, NeighbourInde
 
 
 class PrecisionRecall(NamedTuple):
-    """Shares in [0, 1]."""
+    """Precision and recall, both shares in [0, 1].
+
+    Example:
+        >>> from monai_minority.evaluation.fidelity import PrecisionRecall
+        >>> PrecisionRecall(precision=0.9, recall=0.6)
+        PrecisionRecall(precision=0.9, recall=0.6)
+    """
 
     precision: float
     """Share of generated images inside the real manifold."""
@@ -16,30 +21,43 @@ class PrecisionRecall(NamedTuple):
 
 
 class DensityCoverage(NamedTuple):
-    """Density is at least 0 and not bounded by 1; coverage is a share."""
+    """Density, which is at least 0 and can exceed 1, and coverage, a share in [0, 1].
+
+    Example:
+        >>> from monai_minority.evaluation.fidelity import DensityCoverage
+        >>> DensityCoverage(density=1.2, coverage=0.8).coverage
+        0.8
+    """
 
     density: float
-    """Mean number of real balls that hold a generated image, over k."""
+    """Mean number of real balls that hold a generated image, divided by k."""
     coverage: float
-    """Share of real images whose ball holds a generated one."""
+    """Share of real images whose ball holds a generated image."""
 
 
 def precision_recall(
     real: Features | NeighbourIndex, generated: Features | NeighbourIndex, k: int = 5
 ) -> PrecisionRecall:
-    """Improved precision and recall (Kynkäänniemi et al., 2019): membership in the union of closed k-NN
-    balls.
+    """Improved precision and recall (Kynkäänniemi et al., 2019): membership in the union of closed k-NN balls.
 
     Args:
         real: real feature vectors ``[N, D]``, or an index of them with ``ball=k``.
         generated: generated feature vectors ``[M, D]``, or an index of them with ``ball=k``.
-        k: neighbour a ball reaches to, itself not counted. The paper uses 5.
+        k: neighbour that a ball extends to, without the image itself. The paper uses 5.
 
     Returns:
         ``(precision, recall)``.
 
     Raises:
         ValueError: the shapes do not fit, values are not finite, or ``k`` is out of range.
+
+    Example:
+        >>> import numpy as np
+        >>> from monai_minority.evaluation.fidelity import precision_recall
+        >>> real, generated = np.array([[0.0], [1.0], [9.0], [10.0]]), np.array([[0.5], [0.6], [30.0]])
+        >>> precision, recall = precision_recall(real, generated, k=1)
+        >>> round(precision, 2), recall
+        (0.67, 0.75)
     """
     index = as_index(generated, ball=k)
     if index.ball != k:
@@ -59,13 +77,20 @@ def density_coverage(
     Args:
         real: real feature vectors ``[N, D]``, or an index of them with ``ball=k``.
         generated: generated feature vectors ``[M, D]``, or an index of them.
-        k: neighbour a ball reaches to, itself not counted.
+        k: neighbour that a ball extends to, without the image itself.
 
     Returns:
         ``(density, coverage)``.
 
     Raises:
         ValueError: the shapes do not fit, values are not finite, or ``k`` is out of range.
+
+    Example:
+        >>> import numpy as np
+        >>> from monai_minority.evaluation.fidelity import density_coverage
+        >>> real, generated = np.array([[0.0], [1.0], [9.0], [10.0]]), np.array([[0.5], [0.6]])
+        >>> density_coverage(real, generated, k=1)  # each lies in two balls
+        DensityCoverage(density=2.0, coverage=0.5)
     """
     balls = as_index(real, ball=k).balls(generated, k)
     return DensityCoverage(float(balls.count.mean() / k), float(balls.occupied.mean()))

@@ -1,4 +1,4 @@
-"""Resizing as clean-fid does it: anti-aliased, in floating point, without rounding to bytes on the way."""
+"""Resizing as in clean-fid: anti-aliased, in floating point, without intermediate rounding to bytes."""
 
 import numpy as np
 import torch
@@ -7,16 +7,22 @@ from torch import Tensor
 
 
 class CleanResize:
-    """Pillow's bicubic filter on each channel in float32, values then limited to [0, 255] (Parmar et al.,
-    2022).
+    """Pillow's bicubic filter on each channel in float32, with values limited to [0, 255] (Parmar et al., 2022).
 
-    It calls clean-fid itself, so it is a CPU operation on one image at a time.
+    It calls clean-fid, so it runs on the CPU, one image at a time.
 
     Args:
         size: height and width of the result.
 
     Attributes:
-        name: how results name it.
+        name: name in results.
+
+    Example:
+        >>> import numpy as np
+        >>> from monai_minority.evaluation.fidelity import CleanResize
+        >>> resize = CleanResize(4)
+        >>> resize(np.full((1, 8, 8, 3), 200, np.uint8)).shape, resize.name
+        ((1, 4, 4, 3), 'clean-fid bicubic 4x4')
     """
 
     def __init__(self, size: int | tuple[int, int]) -> None:
@@ -25,8 +31,7 @@ class CleanResize:
         self.name = f"clean-fid bicubic {height}x{width}"
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
-        """Resize ``[B, h, w, 3]`` with values in [0, 255] (uint8 or float) to float32 ``[B, H, W, 3]`` in [0,
-        255].
+        """Resize ``[B, h, w, 3]`` in [0, 255] (uint8 or float) to float32 ``[B, H, W, 3]`` in [0, 255].
 
         Raises:
             ValueError: the images have another shape.

@@ -1,4 +1,4 @@
-"""Measured severity of disease in images."""
+"""Measures of disease severity in images."""
 
 from monai_minority.evaluation.severity.label_area import LabelArea
 from monai_minority.evaluation.severity.ventricles import brain_and_ventricles, ventricle_to_brain_ratio

@@ -1,4 +1,4 @@
-"""Area of a label that a segmentation network finds, as a measure of severity."""
+"""Area of a label from a segmentation network, as a measure of severity."""
 
 import os
 from collections.abc import Callable
@@ -14,24 +14,32 @@ from monai_minority.networks import load_checkpoint
 
 
 class LabelArea(nn.Module):
-    """Area of a label in each image, by any two-dimensional segmentation network.
+    """Area of a label in each image, from any two-dimensional segmentation network.
 
     Args:
-        network: from images ``[B, C, H, W]`` to logits ``[B, K, h, w]``, such as MONAI's ``UNet``. Kept in evaluation
-            mode.
-        label: channel of the label. With a single channel (K = 1), 0.
-        exclusive: whether each pixel has one label (the highest logit); otherwise the channels are independent, and
-            a pixel has the label where its logit is above 0. A single channel always is independent.
-        prepare: what the network's own training did to its images: from ``[B, C, H, W]`` in [-1, 1] to the network's
-            input, such as ``lambda images: (images + 1) / 2``.
-        size: side in pixels that the images are resized to for the network (bilinear), where it takes certain
-            sizes alone; ``None`` keeps them.
+        network: network from images ``[B, C, H, W]`` to logits ``[B, K, h, w]``, such as MONAI's ``UNet``. It is kept
+            in evaluation mode.
+        label: channel of the label; 0 if there is a single channel (K = 1).
+        exclusive: whether each pixel has one label, which has the highest logit. Otherwise the channels are
+            independent, and a pixel has the label where its logit is above 0. A single channel is always independent.
+        prepare: preprocessing of the network, from images ``[B, C, H, W]`` in [-1, 1] to its input, such as
+            ``lambda images: (images + 1) / 2``.
+        size: side in pixels to which images are resized for the network (bilinear); ``None`` keeps their size.
         pixel_area: area of a pixel of the images, for instance in mm²; 1 counts pixels.
-        sign: -1 where a small area is severe, as in atrophy: higher is more severe.
+        sign: -1 if a small area is severe, as in atrophy, so that a higher value is always more severe.
 
     Raises:
-        ValueError: ``pixel_area`` is not positive, or ``sign`` neither 1 nor -1; in a call, the network's output has
+        ValueError: ``pixel_area`` is not positive, or ``sign`` is neither 1 nor -1; in a call, the network's output has
             another shape or no channel ``label``.
+
+    Example:
+        >>> import torch
+        >>> from monai_minority.evaluation.severity import LabelArea
+        >>> bright = torch.nn.Identity()  # in place of a network: positive pixels have the label
+        >>> images = torch.full((1, 1, 8, 8), -1.0)
+        >>> images[..., :2, :4] = 1.0
+        >>> LabelArea(bright, pixel_area=0.5)(images).tolist()  # 8 pixels
+        [4.0]
     """
 
     def __init__(
@@ -67,18 +75,19 @@ class LabelArea(nn.Module):
         network: str = "network_def",
         **options: Any,
     ) -> Self:
-        """The same with the network of a MONAI bundle.
+        """Construct the measure with the network of a MONAI bundle.
 
-        A bundle's configuration can run any code, so take only bundles that you trust; its weights are read without.
+        The configuration of a bundle can run any code, so use only bundles that you trust. Weights are read without
+        running code.
 
         Args:
-            bundle: its folder.
+            bundle: folder of the bundle.
             label: channel of the label.
-            weights: of the network, in the bundle's folder or elsewhere.
-            config: name of the configuration in ``configs/`` that defines the network; ``None``: ``inference`` or
-                ``train``, in JSON or YAML, whichever is there.
-            network: its id in the configuration.
-            options: of the constructor.
+            weights: file of the network's weights, in the bundle's folder or elsewhere.
+            config: name of the configuration in ``configs/`` that defines the network; ``None`` takes ``inference`` or
+                ``train``, in JSON or YAML, whichever exists.
+            network: id of the network in the configuration.
+            options: arguments of the constructor.
 
         Raises:
             FileNotFoundError: the configuration or the weights are missing.
@@ -90,16 +99,16 @@ class LabelArea(nn.Module):
         )
         path = next((folder / "configs" / name for name in names if (folder / "configs" / name).is_file()), None)
         if path is None:
-            raise FileNotFoundError(f"{folder}/configs has none of {', '.join(names)}; name the configuration: config")
+            raise FileNotFoundError(f"{folder}/configs has none of {', '.join(names)}; give its name as config")
         parser = ConfigParser()
         parser.read_config(str(path))
         if network not in parser:
-            raise ValueError(f"{path} has no {network!r}; name the network's id in it: network")
+            raise ValueError(f"{path} has no {network!r}; give the network's id as network")
         parser["bundle_root"] = str(folder)
         return cls(load_checkpoint(parser.get_parsed_content(network), folder / weights), label, **options)
 
     def extra_repr(self) -> str:
-        """The settings, which a stage's record of its inputs shows."""
+        """The settings, for the record of a stage."""
         kept = ("label", "exclusive", "size", "pixel_area", "sign")
         prepare = getattr(self.prepare, "__qualname__", type(self.prepare).__name__)
         return ", ".join([*(f"{name}={getattr(self, name)}" for name in kept), f"prepare={prepare}"])
@@ -124,7 +133,7 @@ class LabelArea(nn.Module):
         logits = self.network(x)
         if logits.ndim != 4 or len(logits) != len(images) or not 0 <= self.label < logits.shape[1]:
             raise ValueError(
-                f"the network must give logits [{len(images)}, K, h, w] with a channel {self.label} (label), "
+                f"the network must return logits [{len(images)}, K, h, w] with a channel {self.label} (label), "
                 f"got {list(logits.shape)}"
             )
         if self.exclusive and logits.shape[1] > 1:

@@ -84,9 +84,9 @@ def test_network_of_a_bundle(tmp_path):
         expected = (trained(x).argmax(1) == 1).sum((1, 2))
     assert expected.min() > 0 and expected.max() < 256, "the test would see another label or another network"
     assert LabelArea.from_bundle(tmp_path, label=1)(x).tolist() == pytest.approx(expected.tolist())
-    with pytest.raises(ValueError, match="has no 'net'"):
+    with pytest.raises(ValueError, match="has no 'net'; give the network's id as network"):
         LabelArea.from_bundle(tmp_path, network="net")
-    with pytest.raises(FileNotFoundError, match="has none of other.yaml"):
+    with pytest.raises(FileNotFoundError, match="has none of other.yaml; give its name as config"):
         LabelArea.from_bundle(tmp_path, config="other.yaml")
 
 
