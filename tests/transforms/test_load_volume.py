@@ -94,7 +94,7 @@ def test_a_folder_or_a_file_stands_for_its_dicom_series(tmp_path):
     assert whole.shape == (40, 32, 12) and np.array_equal(whole, again) and np.array_equal(affine, same)
     write_series(tmp_path / "in", new_series(), name="second{}")
     assert np.array_equal(_load(files[4])[0], whole)
-    with pytest.raises(ValueError, match="the folder must hold one usable DICOM series, it holds 2"):
+    with pytest.raises(ValueError, match="the folder must hold one usable DICOM series, got 2"):
         _load(tmp_path / "in")
 
 
