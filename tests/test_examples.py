@@ -1,4 +1,4 @@
-"""The examples in docstrings run as they stand, and every public class of these rooms has one."""
+"""The examples in docstrings run as they stand, and every public class and function of these rooms has one."""
 
 import doctest
 import importlib
@@ -6,12 +6,13 @@ import inspect
 
 import pytest
 
-ROOMS = ("guidance", "inferers")
+ROOMS = ("data", "data.sources", "guidance", "inferers", "samples", "transforms")
 
 
 def public(room):
     package = importlib.import_module(f"monai_minority.{room}")
-    return [(room, name) for name in package.__all__ if inspect.isclass(getattr(package, name))]
+    found = ((name, getattr(package, name)) for name in package.__all__)
+    return [(room, name) for name, item in found if inspect.isclass(item) or inspect.isfunction(item)]
 
 
 @pytest.mark.parametrize("room, name", [pair for room in ROOMS for pair in public(room)])

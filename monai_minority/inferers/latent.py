@@ -94,5 +94,13 @@ class LatentDiffusionInferer(Inferer):
 
 
 def decoding(inferer: GuidedDiffusionInferer, autoencoder: LatentAutoencoder | None = None) -> Any:
-    """An inferer of images: the one given, or where there is an autoencoder its latent twin."""
+    """An inferer of images: ``inferer``, or with an autoencoder its :class:`LatentDiffusionInferer`.
+
+    Example:
+        >>> from monai_minority.diffusion import RespacedDDPMScheduler
+        >>> from monai_minority.inferers import GuidedDiffusionInferer, decoding
+        >>> inferer = GuidedDiffusionInferer(RespacedDDPMScheduler(1000), steps=10)
+        >>> decoding(inferer) is inferer
+        True
+    """
     return inferer if autoencoder is None else LatentDiffusionInferer(inferer, autoencoder)
