@@ -11,8 +11,8 @@ ROOMS = ("data", "data.sources", "guidance", "inferers", "samples", "transforms"
 
 def public(room):
     package = importlib.import_module(f"monai_minority.{room}")
-    found = ((name, getattr(package, name)) for name in package.__all__)
-    return [(room, name) for name, item in found if inspect.isclass(item) or inspect.isfunction(item)]
+    found = {name: getattr(package, name) for name in package.__all__}
+    return [(room, name) for name, one in found.items() if inspect.isclass(one) or inspect.isfunction(one)]
 
 
 @pytest.mark.parametrize("room, name", [pair for room in ROOMS for pair in public(room)])

@@ -94,13 +94,13 @@ class LatentDiffusionInferer(Inferer):
 
 
 def decoding(inferer: GuidedDiffusionInferer, autoencoder: LatentAutoencoder | None = None) -> Any:
-    """An inferer of images: ``inferer``, or with an autoencoder its :class:`LatentDiffusionInferer`.
+    """The given inferer, or its :class:`LatentDiffusionInferer` if there is an autoencoder.
 
     Example:
         >>> from monai_minority.diffusion import RespacedDDPMScheduler
         >>> from monai_minority.inferers import GuidedDiffusionInferer, decoding
-        >>> inferer = GuidedDiffusionInferer(RespacedDDPMScheduler(1000), steps=10)
-        >>> decoding(inferer) is inferer
+        >>> inferer = GuidedDiffusionInferer(RespacedDDPMScheduler(1000))
+        >>> decoding(inferer, None) is inferer
         True
     """
     return inferer if autoencoder is None else LatentDiffusionInferer(inferer, autoencoder)
