@@ -1,4 +1,4 @@
-"""Files that are whole or absent."""
+"""Writing files that are either whole or absent."""
 
 import os
 from collections.abc import Iterator
@@ -8,16 +8,28 @@ from pathlib import Path
 
 @contextmanager
 def whole_file(path: str | os.PathLike[str], mode: int | None = None) -> Iterator[Path]:
-    """A sibling to write to that becomes ``path`` when it is whole and is removed when it is not.
+    """Write ``path`` through a temporary file that replaces it at the end, or is removed after an error.
 
-    A reader, or a run after a kill, finds the old file or the new one, never half of one.
+    A reader finds the old file or the new one, never half of one, even if the process is killed.
 
     Args:
-        path: the file; its folder is made. One that is there is replaced.
-        mode: permissions, such as ``0o600`` for what names patients, from the first byte on; ``None``: the umask's.
+        path: the file. Its folder is created, and an existing file is replaced.
+        mode: permissions from the first byte on, such as ``0o600`` for names of patients; ``None`` for the umask's.
 
     Yields:
-        The sibling: hidden, with the same ending, and its own for each process.
+        The temporary file: hidden, in the same folder, with the same ending and the process number in its name.
+
+    Example:
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> from monai_minority.files import whole_file
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = Path(folder) / "table.csv"
+        ...     with whole_file(path) as partial:
+        ...         size = partial.write_text("score")
+        ...         before = path.exists()
+        ...     before, path.read_text()
+        (False, 'score')
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -13,11 +13,11 @@ class Key(StrEnum):
     IMAGE = "image"
     """Image tensor ``[C, H, W]`` in [-1, 1] (``[B, C, H, W]`` in a batch); before extraction, the path of a volume."""
     FILES = "files"
-    """Paths of all files of a DICOM series, beside the first one in ``IMAGE``; before extraction alone."""
+    """Paths of all files of a DICOM series; ``IMAGE`` has the first one. Used only before extraction."""
     PATH = "path"
-    """Path of a volume that is loaded, until its slices are stored without it."""
+    """Path of a loaded volume. Slices are stored without it."""
     INTENSITY = "intensity"
-    """Measure of a volume, float64 ``[13]``, that its slices carry to the intensity scale; before storing alone."""
+    """Measure of a volume, float64 ``[13]``, that its slices carry to the intensity scale. It is not stored."""
     SUBJECT = "subject"
     GROUP = "group"
     SPLIT = "split"
@@ -25,19 +25,19 @@ class Key(StrEnum):
     """Row of the image in its store."""
     SEED = "seed"
     CLASS_LABEL = "class_label"
-    """Integer label of the data set itself (the ``c`` of Eq. 16), as a conditional network takes it."""
+    """Integer label from the data set (the ``c`` of Eq. 16), the input of a conditional network."""
     TARGET_CLASS = "target_class"
-    """Minority class that an image to be sampled aims at, 0 the most common, -1 for none."""
+    """Minority class that sampling aims at: 0 is the most common, -1 means no guidance."""
 
 
 class Column(StrEnum):
-    """Columns of a store's table. A stage adds the columns under its own name and removes none."""
+    """Columns of a store's table. A stage adds its own columns and removes none."""
 
     SOURCE = "source"
     SUBJECT = "subject"
     SLICE = "slice"
     POSITION = "position"
-    """Position of the slice along its axis, in the unit chosen in the configuration (index, mm or fraction)."""
+    """Position of the slice along its axis, in the configured unit (index, mm or fraction)."""
     SPLIT = "split"
     GROUP = "group"
     SEVERITY = "severity"
@@ -52,10 +52,10 @@ class Column(StrEnum):
 
 
 class Split(StrEnum):
-    """Roles of an image. Only ``TRAIN`` is ever learned from."""
+    """Roles of an image. Models learn from ``TRAIN`` alone."""
 
     TRAIN = "train"
     VALIDATION = "validation"
     TEST = "test"
     REFERENCE = "reference"
-    """Real images kept apart to compare generated ones with."""
+    """Real images held out for comparison with generated ones."""

@@ -7,6 +7,8 @@ import inspect
 import pytest
 
 ROOMS = (
+    "data",
+    "data.sources",
     "diffusion",
     "evaluation",
     "evaluation.density",
@@ -16,8 +18,10 @@ ROOMS = (
     "guidance",
     "inferers",
     "networks",
+    "samples",
     "scoring",
     "training",
+    "transforms",
 )
 
 

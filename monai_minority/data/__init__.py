@@ -1,4 +1,4 @@
-"""From files to an image store: cohorts, subject splits, extraction and the store itself."""
+"""Cohorts, subject splits, extraction, and the image store that they lead to."""
 
 from monai_minority.data.cohort.cohort import Cohort
 from monai_minority.data.cohort.dicom_folder import cohort_from_dicom

@@ -1,4 +1,4 @@
-"""Paths that people give, files in folders, and what is passed over with its reason."""
+"""User-given paths, files in folders, and rejected entries with their reasons."""
 
 import os
 import re
@@ -11,7 +11,13 @@ PathLike = str | os.PathLike[str]
 
 @dataclass(frozen=True)
 class Rejection:
-    """A file, or a line of a label file, that is left out."""
+    """A rejected file, or a rejected row of a label file, with the reason.
+
+    Example:
+        >>> from monai_minority.data import Rejection
+        >>> Rejection(file="scan.nii", subject="P1", reason="the file does not exist").reason
+        'the file does not exist'
+    """
 
     file: str
     subject: str
@@ -19,7 +25,7 @@ class Rejection:
 
 
 def existing(path: PathLike) -> Path:
-    """``path``, which must exist."""
+    """Return ``path`` with ``~`` expanded; raise ``FileNotFoundError`` if it does not exist."""
     path = Path(path).expanduser()
     if not path.exists():
         raise FileNotFoundError(f"{path} does not exist")
@@ -29,8 +35,11 @@ def existing(path: PathLike) -> Path:
 def walk(
     folder: Path, endings: tuple[str, ...], rejected: list[Rejection], skip: tuple[str, ...] = ()
 ) -> Iterable[Path]:
-    """Files with one of the endings, in a fixed order; a folder that cannot be read is rejected, the top one
-    raises."""
+    """Yield the files with one of the endings, in a fixed order.
+
+    A subfolder that cannot be read is added to ``rejected``. If ``folder`` itself cannot be read, ``OSError`` is
+    raised. Hidden files and folders, and folders named in ``skip``, are skipped.
+    """
 
     def note(error: OSError) -> None:
         if Path(error.filename) == folder:
@@ -45,5 +54,5 @@ def walk(
 
 
 def stem(name: str) -> str:
-    """The name of a file without its folder and the endings of images."""
+    """The file name without its folder and without image endings."""
     return re.sub(r"(\.nii|\.hdr)?(\.gz)?$|\.(jpe?g|png|webp)$", "", Path(name).name, flags=re.IGNORECASE)

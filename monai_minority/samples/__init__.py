@@ -1,4 +1,4 @@
-"""Generated images: what to sample, sample sets, export and import."""
+"""Generated images: sample plans, sample sets, export and import."""
 
 from monai_minority.samples.export import is_synthetic, save_nifti, save_png_grid
 from monai_minority.samples.export_dicom import save_dicom

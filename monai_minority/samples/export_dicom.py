@@ -1,4 +1,4 @@
-"""Generated images as DICOM series that viewers and archives take, and that nobody takes for a patient's."""
+"""Export generated images as DICOM series that viewers and archives accept and that are clearly marked as synthetic."""
 
 import os
 from collections.abc import Iterator
@@ -22,40 +22,53 @@ from monai_minority.samples.plan import UNGUIDED
 
 PATIENT_NAME = "SYNTHETIC^NOT A PATIENT"
 MANUFACTURER = "monai_minority"
-# Where a row of pixels and a column of pixels lead to in the body, as ExtractSlicesd lays slices out.
+# Body directions of a row and of a column of pixels in the slice orientation of ExtractSlicesd.
 _ORIENTATIONS = {"axial": ("L", "P"), "coronal": ("L", "F"), "sagittal": ("P", "F")}
-_SHORT_TEXT, _LONG_STRING = 1024, 64  # characters that DICOM allows in ST and in LO
+_SHORT_TEXT, _LONG_STRING = 1024, 64  # largest number of characters in ST and in LO
 _BATCH = 256
 
 
 def save_dicom(store: ImageStore, folder: str | os.PathLike[str]) -> list[Path]:
-    """Write generated images as DICOM Secondary Capture images, a study for the store and a series for each class.
+    """Write generated images as DICOM Secondary Capture images, one study per store and one series per class.
 
-    Nothing of a patient is in them: no attribute comes from a real image, all UIDs are new with each call, and the
-    patient is named :data:`PATIENT_NAME`. No text is drawn into the pixels. How an image was made stands in
+    The files have no patient data: no attribute comes from a real image, all UIDs are new in each call, and the
+    patient is named :data:`PATIENT_NAME`. No text is drawn into the pixels. These attributes describe the origin:
 
     - Synthetic Data (0008,001C) ``YES``, Image Type (0008,0008) ``DERIVED\\SECONDARY\\OTHER``, Conversion Type
       (0008,0064) ``SYN``, Burned In Annotation (0028,0301) ``NO``;
-    - Image Comments (0020,4000): ``SYNTHETIC: …; target_class=3; guidance_scale=2; seed=17``, the columns of the
-      table, as far as the store has them. Series Description (0008,103E) has class and scale too;
+    - Image Comments (0020,4000): ``SYNTHETIC: …; target_class=3; guidance_scale=2; seed=17``, from the columns of the
+      table as far as they exist. Series Description (0008,103E) has class and scale as well;
     - Contributing Equipment Sequence (0018,A001), one item with the purpose "Synthesizing Equipment": Manufacturer's
-      Model Name and Software Versions are this package's, Contribution Description (0018,A003) has the settings that
-      the store keeps (networks with the hashes of their weights, sampler, steps, …) as ``name=value; …``.
+      Model Name and Software Versions are those of this package, and Contribution Description (0018,A003) has the
+      settings in the store (networks with the hashes of their weights, sampler, steps, …) as ``name=value; …``.
 
-    Pixels of uint8 are the stored ones, others are scaled from the value range to 16 bits (colour: 8). The window
-    is the whole value range, so that images of a series can be compared. In Pixel Spacing (0028,0030) stands the
-    geometry's ``pixel_spacing_mm``, where it has one; without an ``axis`` slices count as axial.
+    uint8 pixels are written as stored. Other types are scaled from the value range to 16 bits (colour: 8 bits). The
+    window is the whole value range, so that images of a series can be compared. Pixel Spacing (0028,0030) is the
+    ``pixel_spacing_mm`` of the geometry, if present. Without an ``axis`` slices are treated as axial.
 
     Args:
-        store: synthetic images of 1 or 3 channels, a store or a subset of one.
-        folder: files go to ``<folder>/<class>/000001.dcm …``; existing ones are replaced.
+        store: synthetic images with 1 or 3 channels, a store or a subset of one.
+        folder: output folder. Files are ``<folder>/<class>/000001.dcm …``; existing files are replaced.
 
     Returns:
         The files, series by series, in the order of the store.
 
     Raises:
-        ValueError: the store does not say that its images are synthetic, has another number of channels, or an
-            unknown axis or spacing in ``geometry``.
+        ValueError: the store is not marked as synthetic or has another number of channels, or ``geometry`` has an
+            invalid axis or spacing.
+
+    Example:
+        >>> import tempfile, numpy as np
+        >>> import pydicom
+        >>> from monai_minority.data import ImageStore
+        >>> from monai_minority.samples import save_dicom
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     pixels, table = np.zeros((1, 1, 8, 8), np.uint8), {"target_class": [3], "seed": [17]}
+        ...     store = ImageStore.create(f"{folder}/store", pixels, table, (0, 255), synthetic=True)
+        ...     (file,) = save_dicom(store, f"{folder}/dicom")
+        ...     image = pydicom.dcmread(file)
+        >>> str(image.PatientName), image.SyntheticData, image.ImageComments.partition("; ")[2]
+        ('SYNTHETIC^NOT A PATIENT', 'YES', 'target_class=3; seed=17')
     """
     check_synthetic(store)
     if store.image_shape[0] not in (1, 3):
@@ -99,9 +112,9 @@ def save_dicom(store: ImageStore, folder: str | os.PathLike[str]) -> list[Path]:
 
 
 def _describe(image: SCImage, store: ImageStore, name: str, row: pd.Series) -> None:
-    """Add what a Secondary Capture image may say and highdicom does not ask for."""
+    """Add optional attributes of a Secondary Capture image that highdicom has no arguments for."""
     image.SyntheticData = "YES"
-    image.Laterality = ""  # asked for, though it may be unknown, where no body part is named
+    image.Laterality = ""  # required, possibly empty, if no body part is given
     image.ConversionType = "SYN"
     image.BurnedInAnnotation = "NO"
     image.StudyDescription = f"SYNTHETIC images, set {store.path.name}"[:_LONG_STRING]
@@ -118,7 +131,7 @@ def _describe(image: SCImage, store: ImageStore, name: str, row: pd.Series) -> N
 
 
 def _equipment(store: ImageStore, now: datetime) -> ContributingEquipment:
-    """This package, and the settings that the samples were made with. What looks like a path is left out."""
+    """This package and the settings of the samples. Values that look like a path are left out."""
     settings = [
         f"{name}={value}"
         for name, value in store.meta.items()
@@ -135,7 +148,7 @@ def _equipment(store: ImageStore, now: datetime) -> ContributingEquipment:
 
 
 def _pixels(store: ImageStore) -> Iterator[np.ndarray]:
-    """Images ``[H, W]`` or ``[H, W, 3]`` of unsigned integers, a batch of them in memory."""
+    """Yield images ``[H, W]`` or ``[H, W, 3]`` of unsigned integers, with one batch in memory."""
     grey = store.image_shape[0] == 1
     for start in range(0, len(store), _BATCH):
         unit = store.batch(slice(start, start + _BATCH)).double().add(1).div(2)

@@ -1,4 +1,4 @@
-"""A sample set as files for other programs, in one folder."""
+"""Export a sample set to one folder of files for other programs."""
 
 import os
 import shutil
@@ -17,25 +17,36 @@ INDEX = "images.csv"
 
 
 def export_samples(store: ImageStore, folder: str | os.PathLike[str], formats: Sequence[str] = FORMATS) -> Path:
-    """Write a sample set as PNG pictures, NIfTI volumes and DICOM series, apart by class.
+    """Write a sample set as PNG pictures, NIfTI volumes and DICOM series, separated by class.
 
-    ``<folder>/png/<class>/000001.png …`` has a picture an image; ``nifti/<class>.nii.gz`` a volume a class, a slice an
-    image (:func:`save_nifti`); ``dicom/<class>/000001.dcm …`` a series a class (:func:`save_dicom`). Classes are named
-    as in :func:`sample_groups`. ``images.csv`` is the store's table with each image's ``file``, without the folder of
-    its format and its ending. All files say that their images are synthetic.
+    ``<folder>/png/<class>/000001.png …`` has one picture per image, ``nifti/<class>.nii.gz`` one volume per class with
+    one slice per image (:func:`save_nifti`), and ``dicom/<class>/000001.dcm …`` one series per class
+    (:func:`save_dicom`). Classes are named as in :func:`sample_groups`. ``images.csv`` is the table of the store with
+    the column ``file``, a name without the folder of the format and without ending. All files are marked as synthetic.
 
     Args:
         store: synthetic images.
-        folder: replaced as a whole, if it is such an export.
-        formats: which of ``png``, ``nifti`` and ``dicom``.
+        folder: output folder. An earlier export is replaced as a whole.
+        formats: any of ``png``, ``nifti`` and ``dicom``.
 
     Returns:
         ``folder``.
 
     Raises:
-        ValueError: an unknown format or none, images that a format cannot hold, or a store that does not say that its
-            images are synthetic. Nothing is written then.
-        FileExistsError: ``folder`` exists and is no export.
+        ValueError: a format is unknown, ``formats`` is empty, a format cannot hold the images, or the store is not
+            marked as synthetic. Nothing is written.
+        FileExistsError: ``folder`` exists and is not an export.
+
+    Example:
+        >>> import tempfile, numpy as np
+        >>> from monai_minority.data import ImageStore
+        >>> from monai_minority.samples import export_samples
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     pixels, table = np.zeros((2, 1, 8, 8), np.uint8), {"target_class": [0, 3]}
+        ...     store = ImageStore.create(f"{folder}/store", pixels, table, (0, 255), synthetic=True)
+        ...     made = export_samples(store, f"{folder}/rare", formats=["png", "nifti"])
+        ...     sorted(file.relative_to(made).as_posix() for file in made.rglob("class_3*"))
+        ['nifti/class_3.nii.gz', 'png/class_3']
     """
     unknown = [name for name in formats if name not in FORMATS]
     if unknown or not formats:

@@ -1,4 +1,4 @@
-"""The images of a sample store by what they were sampled for."""
+"""Group the images of a sample store by target class and guidance scale."""
 
 import numpy as np
 import pandas as pd
@@ -9,14 +9,23 @@ from monai_minority.samples.plan import UNGUIDED
 
 
 def sample_groups(store: ImageStore) -> dict[str, ImageStore]:
-    """Parts of a sample store, one a target class (and guidance scale, where the store has several), in ascending
-    order.
+    """Split a sample store by target class, and by guidance scale if there are several, in ascending order.
 
     Args:
         store: generated images. Without the columns ``target_class`` and ``guidance_scale`` all are unguided.
 
     Returns:
-        Subsets of the store by a name that can be a file's: ``unguided``, ``class_3`` or ``class_3_scale_2.5``.
+        Subsets of the store by names that are valid file names: ``unguided``, ``class_3`` or ``class_3_scale_2.5``.
+
+    Example:
+        >>> import tempfile, numpy as np
+        >>> from monai_minority.data import ImageStore
+        >>> from monai_minority.samples import sample_groups
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     pixels, table = np.zeros((3, 1, 2, 2), np.uint8), {"target_class": [3, -1, 3]}
+        ...     store = ImageStore.create(f"{folder}/store", pixels, table, (0, 255), synthetic=True)
+        ...     {name: len(group) for name, group in sample_groups(store).items()}
+        {'unguided': 1, 'class_3': 2}
     """
     table = store.table
     absent = pd.Series(np.nan, index=table.index)

@@ -1,4 +1,4 @@
-"""Images that another program generated, for a sample set of this one."""
+"""Import images that another program generated."""
 
 import zipfile
 from collections.abc import Iterator
@@ -14,29 +14,38 @@ from monai_minority.samples.plan import SamplePlan
 
 
 class ImportedSamples:
-    """Generated images in a ``.npz`` archive of guided-diffusion's form or in a folder of pictures.
+    """Generated images in a ``.npz`` archive in the format of guided-diffusion, or in a folder of pictures.
 
-    These are what BigGAN, StyleGAN and StyleGAN2-ADA leave. An archive has the images as ``arr_0``, uint8
-    ``[N, H, W, 3]`` or ``[N, H, W]``, and may have their class labels as ``arr_1`` ``[N]``. A folder is read at any
-    depth, in alphabetical order, and tells no labels. Iteration gives float32 batches ``[B, C, H, W]`` in [-1, 1], byte
-    0 as -1 and 255 as 1, and can be repeated.
+    Programs such as BigGAN, StyleGAN and StyleGAN2-ADA write these formats. An archive has the images as ``arr_0``,
+    uint8 ``[N, H, W, 3]`` or ``[N, H, W]``, and optionally class labels as ``arr_1`` ``[N]``. A folder is read at any
+    depth in alphabetical order and has no labels. Iteration yields float32 batches ``[B, C, H, W]`` in [-1, 1], with
+    byte 0 as -1 and byte 255 as 1. It can be repeated.
 
-    Colour whose three channels are equal counts as grey, since many programs write grey so.
+    A colour image with three equal channels counts as grey, because many programs write grey images this way.
 
     Args:
         path: the archive or the folder.
-        shape: ``(C, H, W)`` that the images must have, that of the real ones they are compared with.
-        resize: bring images of another size to it, antialiased and bicubic; without it they raise, since resampling
-            changes what is measured.
-        convert: turn colour into grey (ITU-R 601-2 luma) and grey into three equal channels where ``shape`` wants it;
-            without it such images raise.
-        max_images: at most the first so many.
-        batch_size: images at a time.
+        shape: required shape ``(C, H, W)``, that of the real images for comparison.
+        resize: resample images of another size (bicubic, antialiased). Otherwise they raise, because resampling
+            affects the measures.
+        convert: convert colour to grey (ITU-R 601-2 luma), or grey to three equal channels, to match ``shape``.
+            Otherwise such images raise.
+        max_images: largest number of images, from the first. ``None`` imports all.
+        batch_size: number of images per batch.
 
     Raises:
-        FileNotFoundError: there is nothing at ``path``.
-        ValueError: it is neither, it holds no image, or an image does not fit; the file and the rule are named. A set
-            is imported whole or not at all.
+        FileNotFoundError: ``path`` does not exist.
+        ValueError: ``path`` is neither an archive nor a folder, it holds no image, or an image does not fit. The
+            message names the file and the rule. A set is imported as a whole or not at all.
+
+    Example:
+        >>> import tempfile, numpy as np
+        >>> from monai_minority.samples import ImportedSamples
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     np.savez(f"{folder}/gan.npz", np.full((3, 8, 8), 255, np.uint8))
+        ...     samples = ImportedSamples(f"{folder}/gan.npz", shape=(1, 8, 8), batch_size=2)
+        ...     len(samples), [(batch.shape, float(batch.max())) for batch in samples]
+        (3, [((2, 1, 8, 8), 1.0), ((1, 1, 8, 8), 1.0)])
     """
 
     def __init__(
@@ -49,7 +58,7 @@ class ImportedSamples:
         batch_size: int = 64,
     ) -> None:
         if max_images is not None and max_images < 1:
-            raise ValueError(f"max_images must be at least 1, got {max_images}; null takes all")
+            raise ValueError(f"max_images must be at least 1, got {max_images}; null imports all")
         self.path = existing(path)
         self.shape = tuple(shape)
         self.resize = resize
@@ -62,13 +71,13 @@ class ImportedSamples:
         else:
             self._source = self._archive()
         if not len(self._source):
-            raise ValueError(f"{self.path} holds no image; a .npz archive or a folder of {', '.join(PICTURES)} must")
+            raise ValueError(f"{self.path} holds no image; give a .npz archive or a folder of {', '.join(PICTURES)}")
         self._source = self._source[:max_images]
         self._labels = None if self._labels is None else self._labels[:max_images]
 
     @property
     def plan(self) -> SamplePlan:
-        """A row for each image: unguided, with its number as its seed and its class label where it has one."""
+        """The plan of the images: unguided, with the number of the image as its seed, and with its label if known."""
         return SamplePlan(len(self), class_labels=None if self._labels is None else self._labels.tolist())
 
     def __len__(self) -> int:
@@ -117,10 +126,10 @@ class ImportedSamples:
                     raise ValueError(f"its mode must be L (grey) or RGB of 8 bits, got {file.mode}")
                 return np.asarray(file)
         except (OSError, SyntaxError, ValueError) as error:
-            raise ValueError(f"{source} cannot be taken: {error}; correct it or remove it") from None
+            raise ValueError(f"{source} cannot be imported: {error}; correct it or remove it") from None
 
     def _fitted(self, picture: np.ndarray, name: str) -> np.ndarray:
-        """Bytes of the wanted shape, as float32 ``[C, H, W]``."""
+        """Bytes of the required shape, as float32 ``[C, H, W]``."""
         channels, *size = self.shape
         if channels == 1 and picture.ndim == 3 and (picture == picture[..., :1]).all():
             picture = picture[..., 0]
@@ -128,15 +137,15 @@ class ImportedSamples:
         if found != channels:
             if not self.convert:
                 raise ValueError(
-                    f"{name} must have {channels} channel(s) as the real images have, got {found}; set "
-                    "external_convert to true if that is meant"
+                    f"{name} must have {channels} channel(s) like the real images, got {found}; set "
+                    "external_convert to true to convert it"
                 )
             picture = np.asarray(Image.fromarray(picture).convert("L" if channels == 1 else "RGB"))
         if list(picture.shape[:2]) != size:
             if not self.resize:
                 raise ValueError(
-                    f"{name} must have {size[0]} x {size[1]} pixels as the real images have, got "
-                    f"{picture.shape[0]} x {picture.shape[1]}; set external_resize to true to have it resampled"
+                    f"{name} must have {size[0]} x {size[1]} pixels like the real images, got "
+                    f"{picture.shape[0]} x {picture.shape[1]}; set external_resize to true to resample it"
                 )
             picture = np.asarray(Image.fromarray(picture).resize((size[1], size[0]), Image.Resampling.BICUBIC))
         pixels = picture.astype(np.float32)

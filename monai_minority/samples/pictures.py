@@ -1,4 +1,4 @@
-"""Rows of images as matplotlib figures, generated ones marked as such in the picture itself."""
+"""Rows of images as matplotlib figures. Generated images are marked in the picture itself."""
 
 from collections.abc import Sequence
 
@@ -20,15 +20,15 @@ def picture_rows(
     synthetic: Sequence[Sequence[bool]] | None = None,
     side: float = 1.05,
 ) -> Figure:
-    """Rows of images, each with its label; captions below, and ``synthetic`` written across where it is true.
+    """Draw labelled rows of images, with captions below them and the word "synthetic" on generated images.
 
     Args:
-        rows: for each row images ``[B, C, H, W]`` in [-1, 1]; rows may differ in length.
-        labels: of the rows.
-        title: of the figure.
-        captions: a text for each image, of a line or more.
+        rows: images ``[B, C, H, W]`` in [-1, 1] for each row. Rows may differ in length.
+        labels: label of each row.
+        title: title of the figure.
+        captions: text of one or more lines for each image.
         synthetic: whether each image is generated.
-        side: of an image, in inches.
+        side: side of an image in inches.
     """
     channels, height, width = rows[0].shape[1:]
     columns = max(len(row) for row in rows)

@@ -1,4 +1,4 @@
-"""Which images to generate: a seed and a target each."""
+"""The plan of a sample set: a seed and a target class for each image."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -15,19 +15,25 @@ UNGUIDED = -1
 
 
 class SamplePlan(Dataset):
-    """Seeds and target classes of the images of one sample set, in batches for a sampling engine.
+    """Seeds and target classes of one sample set, in batches for a sampling engine.
 
-    Every class gets the same seeds, so that images of different classes differ by the guidance alone.
+    Every class has the same seeds, so images of different classes differ only by the guidance.
 
     Args:
         images_per_class: number of images of each class.
-        classes: minority classes to aim at; empty for unguided sampling.
-        first_seed: of each class; its images have the seeds ``first_seed …``.
-        class_labels: labels of the data set, which the images of each class take in turn; for networks that are
-            conditional on them.
+        classes: minority classes to aim at. Empty for unguided sampling.
+        first_seed: first seed. The images of each class have the seeds ``first_seed``, ``first_seed + 1``, ….
+        class_labels: labels of the data set for a class-conditional network. The images of each class use them in
+            turn.
 
     Raises:
-        ValueError: ``images_per_class`` is not positive, a class is negative, or there are no labels.
+        ValueError: ``images_per_class`` is not positive, a class is negative, or ``class_labels`` is empty.
+
+    Example:
+        >>> from monai_minority.samples import SamplePlan
+        >>> plan = SamplePlan(images_per_class=2, classes=[0, 9], first_seed=100)
+        >>> plan.targets.tolist(), plan.seeds.tolist()
+        ([0, 0, 9, 9], [100, 101, 100, 101])
     """
 
     def __init__(
@@ -41,7 +47,7 @@ class SamplePlan(Dataset):
             raise ValueError(f"images_per_class must be positive, got {images_per_class}")
         if any(c < 0 for c in classes):
             raise ValueError(
-                f"classes must be minority classes 0 … L-1, got {list(classes)}; leave empty for no guidance"
+                f"classes must be minority classes 0 … L-1, got {list(classes)}; leave it empty for no guidance"
             )
         if class_labels is not None and not len(class_labels):
             raise ValueError(
@@ -66,7 +72,7 @@ class SamplePlan(Dataset):
         return batch
 
     def table(self, scale: float = 0.0, **columns: Any) -> dict[str, Any]:
-        """The rows of the sample store: identity, seed, target and the mark that the images are synthetic."""
+        """The table of the sample store: identity, seed, target class, scale and the synthetic mark."""
         count = len(self)
         table = {
             Column.SOURCE: [f"synthetic_{row:06d}" for row in range(count)],
@@ -92,10 +98,20 @@ def spread_classes(num_classes: int, count: int = 5) -> list[int]:
 
 
 def spread_labels(store: ImageStore, count: int) -> list[int]:
-    """``count`` class labels in ascending order, each as often as its share among the training images.
+    """``count`` class labels in ascending order, with the same shares as in the training images.
 
     Raises:
         ValueError: the store has no class labels.
+
+    Example:
+        >>> import tempfile, numpy as np
+        >>> from monai_minority.data import ImageStore
+        >>> from monai_minority.samples import spread_labels
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     pixels, table = np.zeros((8, 1, 2, 2), np.uint8), {"split": "train", "class_label": [0] * 6 + [1] * 2}
+        ...     store = ImageStore.create(f"{folder}/store", pixels, table, (0, 255))
+        ...     spread_labels(store, count=4)
+        [0, 0, 0, 1]
     """
     if Column.CLASS_LABEL not in store.table:
         raise ValueError(f"{store.path} has no column {Column.CLASS_LABEL}; run the stage label first (label.yaml)")

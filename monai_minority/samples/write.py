@@ -1,4 +1,4 @@
-"""From an engine's samples to an image store that says they are synthetic."""
+"""Write generated images as an image store that is marked as synthetic, and open sample sets."""
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,7 +13,7 @@ from monai_minority.samples import SamplePlan
 from monai_minority.samples.export import save_nifti, save_png_grid
 
 GRID_COLUMNS = 16
-"""Images of a class in the grid; of a single class a square of so many rows."""
+"""Number of images per class in the grid. A single class gets a square grid with this many rows."""
 
 
 def write_samples(
@@ -27,16 +27,28 @@ def write_samples(
     """Write generated images as a store of 8-bit pixels, and beside it as a PNG grid and a NIfTI volume.
 
     Args:
-        images: batches ``[B, C, H, W]`` in about [-1, 1], in the order of the plan; values beyond are clamped.
+        images: batches ``[B, C, H, W]`` in [-1, 1], in the order of the plan. Values outside the range are clamped.
         plan: seeds and target classes.
-        path: folder of the store; one that is there is replaced. The grid ``<path>.png`` has a row of the first images
-            of each class; the volume ``<path>.nii.gz``, where they have one channel, has all.
-        scale: of the guidance, 0 for none.
-        settings: how they were made, kept in the store.
+        path: folder of the store. An existing store is replaced. The grid ``<path>.png`` has a row with the first
+            images of each class. The volume ``<path>.nii.gz`` has all images, if they have one channel.
+        scale: guidance scale, 0 for none.
+        settings: settings of the generation, kept in the store.
         geometry: what the pixels measure.
 
     Returns:
-        The store, with ``synthetic`` = 1 on every row.
+        The store, with ``synthetic`` = 1 in every row.
+
+    Example:
+        >>> import tempfile, numpy as np
+        >>> from pathlib import Path
+        >>> from monai_minority.samples import SamplePlan, write_samples
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     plan, images = SamplePlan(images_per_class=2, classes=[3]), [np.zeros((2, 1, 8, 8), np.float32)]
+        ...     store = write_samples(images, plan, f"{folder}/rare", scale=2.0, settings={"steps": 50})
+        ...     sorted(file.name for file in Path(folder).iterdir())
+        ['rare', 'rare.nii.gz', 'rare.png']
+        >>> store.table[["seed", "target_class", "synthetic"]].to_numpy().tolist()
+        [[0, 3, 1], [1, 3, 1]]
     """
 
     def as_bytes(batch: np.ndarray) -> np.ndarray:
@@ -63,19 +75,28 @@ def write_samples(
 
 
 def open_samples(folder: str | Path) -> dict[str, ImageStore]:
-    """The stores of generated images in ``samples/`` of a run folder, by name in alphabetical order.
+    """Open the stores of generated images in a folder, by name in alphabetical order.
 
-    Hidden folders are passed over: they are stores half written.
+    Hidden folders are skipped, because they are incomplete stores.
     """
     found = sorted(path.parent for path in Path(folder).glob("[!.]*/store.json"))
     return {path.name: ImageStore.open(path) for path in found}
 
 
 def read_samples(run_dir: str | os.PathLike[str]) -> dict[str, ImageStore]:
-    """Every sample set of a run by its name, for a stage that needs at least one.
+    """Open all sample sets of a run, by name.
 
     Raises:
-        FileNotFoundError: there is none.
+        FileNotFoundError: there is no sample set.
+
+    Example:
+        >>> import tempfile, numpy as np
+        >>> from monai_minority.samples import SamplePlan, read_samples, write_samples
+        >>> with tempfile.TemporaryDirectory() as run_dir:
+        ...     images = [np.zeros((2, 1, 8, 8), np.float32)]
+        ...     store = write_samples(images, SamplePlan(2), f"{run_dir}/samples/unguided", 0.0, {})
+        ...     {name: len(samples) for name, samples in read_samples(run_dir).items()}
+        {'unguided': 2}
     """
     samples = open_samples(Path(run_dir) / "samples")
     if not samples:
@@ -89,18 +110,27 @@ def method_samples(
     chosen: Sequence[str] | None = None,
     folder: str = "comparison/samples",
 ) -> dict[str, ImageStore]:
-    """The sample sets of the methods to compare, by name.
+    """Open the sample sets of the methods to compare, by name.
 
     Args:
         run_dir: the run folder.
-        methods: settings of each method; one with ``samples`` is a store made elsewhere, under that path (a relative
-            one is the run folder's).
-        chosen: names in the order of the table; ``None``: all methods whose samples are there.
-        folder: of the sampled sets in the run folder.
+        methods: settings of each method. ``samples`` is the path of a store made elsewhere; a relative path starts at
+            the run folder.
+        chosen: names in the order of the table. ``None``: all methods that have samples.
+        folder: folder of the sample sets in the run folder.
 
     Raises:
-        ValueError: a name is that of no method.
-        FileNotFoundError: a chosen method has no samples, or none has.
+        ValueError: a name is not a method.
+        FileNotFoundError: a chosen method has no samples, or no method has samples.
+
+    Example:
+        >>> import tempfile, numpy as np
+        >>> from monai_minority.samples import SamplePlan, method_samples, write_samples
+        >>> with tempfile.TemporaryDirectory() as run_dir:
+        ...     images = [np.zeros((2, 1, 8, 8), np.float32)]
+        ...     store = write_samples(images, SamplePlan(2), f"{run_dir}/comparison/samples/ancestral", 0.0, {})
+        ...     list(method_samples(run_dir, {"ancestral": {}, "self_guidance": {}}))
+        ['ancestral']
     """
     for name in chosen or ():
         if name not in methods:

@@ -1,4 +1,4 @@
-"""Transforms that MONAI does not have: volumes, pictures, checks, slices, intensities, random crops of a batch."""
+"""Transforms that MONAI does not have: loading, checks, alignment, slices, intensities and random crops of a batch."""
 
 from monai_minority.transforms.align_to_axes import AlignToAxesd
 from monai_minority.transforms.center_crop_to_square import CenterCropToSquared

@@ -1,4 +1,4 @@
-"""Turn an oblique volume so that its axes are the patient's."""
+"""Rotate an oblique volume to the axes of the patient."""
 
 from collections.abc import Hashable, Mapping
 from typing import Any
@@ -15,19 +15,29 @@ from monai_minority.transforms.memory_order import in_memory_order, memory_order
 
 
 class AlignToAxesd(MapTransform):
-    """Volumes in RAS orientation whose voxel axes run along the patient's, so that an axial slice is axial.
+    """Align volumes with the patient's axes, in RAS orientation, so that an axial slice is axial.
 
-    A volume that is aligned already but for the order and direction of its axes is reordered, not resampled: as long as
-    the tilt displaces no voxel by half a voxel or more. Others are resampled, trilinear, to the smallest aligned box
-    that holds them; what lies outside them becomes the volume's minimum.
+    If the tilt displaces every voxel by less than half a voxel, the axes are only flipped and permuted. Other volumes
+    are resampled (trilinear) to the smallest aligned box that contains them. Voxels outside the original volume get
+    its minimum.
 
     Args:
         keys: keys of volumes, ``MetaTensor`` ``[C, X, Y, Z]`` with an affine to mm in RAS.
-        spacing: voxel sizes in mm along left-right, back-front and bottom-top, or one for all, to which every volume is
-            resampled. ``None``: each volume keeps its own.
+        spacing: voxel sizes in mm along left-right, back-front and bottom-top, or one value for all. Every volume is
+            resampled to them. ``None``: each volume keeps its voxel sizes.
 
     Raises:
-        ValueError: a spacing that is not positive, or a volume that would exceed 2**30 voxels.
+        ValueError: ``spacing`` is not positive, or the result would exceed 2**30 voxels.
+
+    Example:
+        >>> import torch
+        >>> from monai.data import MetaTensor
+        >>> from monai_minority.transforms import AlignToAxesd
+        >>> affine = torch.tensor([[0.0, 0, 2, 0], [1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 0, 1]])
+        >>> volume = MetaTensor(torch.zeros(1, 4, 5, 6), affine=affine)  # sagittal: the last axis is left-right
+        >>> aligned = AlignToAxesd()({"image": volume})["image"]
+        >>> aligned.shape, aligned.affine.diagonal().tolist()
+        (torch.Size([1, 6, 4, 5]), [2.0, 1.0, 1.0, 1.0])
     """
 
     def __init__(self, keys: KeysCollection = "image", spacing: float | list[float] | None = None) -> None:
@@ -76,10 +86,10 @@ def reorient(voxels: torch.Tensor, affine: np.ndarray) -> tuple[torch.Tensor, np
 
 
 def _resampled(voxels: torch.Tensor, affine: np.ndarray, target: np.ndarray, size: np.ndarray) -> torch.Tensor:
-    """Sampled plane by plane, so that the grid of the positions stays small."""
+    """Resample plane by plane, so that the grid of positions stays small."""
     shape = np.array(voxels.shape[1:])
     to_voxel = np.linalg.inv(affine) @ target
-    # grid_sample wants the last axis first, and -1 and 1 at the centres of the outer voxels.
+    # grid_sample takes the last axis first, with -1 and 1 at the centres of the outer voxels.
     scale = 2 / np.maximum(shape - 1, 1)
     matrix = torch.from_numpy((to_voxel[:3] * scale[:, None])[::-1].copy()).float()
     matrix[:, 3] -= 1

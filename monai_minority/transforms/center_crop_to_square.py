@@ -1,4 +1,4 @@
-"""The middle square of a picture at a given size, as guided-diffusion prepares its training images."""
+"""Crop a picture to its central square at a given size, like the training images of guided-diffusion."""
 
 from collections.abc import Hashable, Mapping
 from typing import Any
@@ -11,19 +11,26 @@ from PIL import Image
 
 
 class CenterCropToSquared(MapTransform):
-    """Bring the shorter side to ``size`` and cut off the ends of the longer one.
+    """Resize the shorter side to ``size`` and crop the longer side at both ends.
 
-    A picture is halved (box filter) while its shorter side is at least twice ``size``, resampled bicubic, and
-    cropped in the middle, each step rounded to 8 bits: what the published ADM models were trained on. A
-    picture of the size is untouched.
+    A picture is halved (box filter) while its shorter side is at least twice ``size``, then resampled (bicubic) and
+    cropped in the middle. Each step rounds to 8 bits. The published ADM models were trained on such images. A picture
+    that already has the size is unchanged.
 
     Args:
-        keys: keys of 8-bit pictures ``[C, H, W]``, C 1 or 3, as
-            :class:`~monai_minority.transforms.LoadPictured` gives them: whole numbers from 0 to 255.
-        size: sides of the result in pixels.
+        keys: keys of 8-bit pictures ``[C, H, W]`` with C 1 or 3, whole numbers from 0 to 255, as loaded by
+            :class:`~monai_minority.transforms.LoadPictured`.
+        size: side of the result in pixels.
 
     Raises:
-        ValueError: ``size`` below 1, or an image of another shape or range.
+        ValueError: ``size`` is below 1, or an image has another shape or range.
+
+    Example:
+        >>> import torch
+        >>> from monai_minority.transforms import CenterCropToSquared
+        >>> picture = torch.tensor([[9.0, 0, 255, 9], [9, 255, 0, 9]])[None]
+        >>> CenterCropToSquared(size=2)({"image": picture})["image"].tolist()
+        [[[0.0, 255.0], [255.0, 0.0]]]
     """
 
     def __init__(self, keys: KeysCollection = "image", size: int = 64) -> None:
@@ -45,7 +52,7 @@ class CenterCropToSquared(MapTransform):
             return image
         pixels = image.to(torch.uint8)
         if not torch.equal(pixels.to(image.dtype), image):
-            raise ValueError("an image must be of 8 bits, whole numbers from 0 to 255; crop before scaling intensities")
+            raise ValueError("an image must have 8 bits, whole numbers from 0 to 255; crop before scaling intensities")
         picture = Image.fromarray(pixels[0].numpy() if len(pixels) == 1 else pixels.permute(1, 2, 0).numpy())
         while min(picture.size) >= 2 * self.size:
             picture = picture.resize((picture.width // 2, picture.height // 2), Image.Resampling.BOX)

@@ -1,4 +1,4 @@
-"""Refuse a volume that cannot be what it says, with a reason its owner can act on."""
+"""Reject an invalid volume with a clear reason."""
 
 from collections.abc import Hashable, Mapping
 from typing import Any
@@ -13,16 +13,24 @@ from monai_minority.transforms.memory_order import in_memory_order
 
 
 class CheckVolumed(MapTransform):
-    """Pass a sound 3-D volume on; raise for any other. Comes right after
+    """Pass a valid 3-D volume unchanged and raise for any other. Use it after
     :class:`~monai_minority.transforms.LoadVolumed`.
 
     Args:
         keys: keys of volumes, ``MetaTensor`` ``[C, X, Y, Z]``.
-        spacing_range: smallest and largest credible voxel spacing in mm.
+        spacing_range: smallest and largest plausible voxel spacing in mm.
 
     Raises:
-        ValueError: several channels, another number of dimensions, an affine that is not finite, is singular or has
-            an absurd spacing, NaN or infinite voxels, or a constant volume.
+        ValueError: the volume has several channels or another number of dimensions; the affine is not finite, is
+            singular or has an implausible spacing; voxels are NaN or infinite; or the volume is constant.
+
+    Example:
+        >>> import torch
+        >>> from monai.data import MetaTensor
+        >>> from monai_minority.transforms import CheckVolumed
+        >>> CheckVolumed()({"image": MetaTensor(torch.zeros(1, 4, 4, 4))})
+        Traceback (most recent call last):
+        ValueError: all voxels have the same value (0)
     """
 
     def __init__(
@@ -41,14 +49,14 @@ class CheckVolumed(MapTransform):
 
     def _checked(self, volume: MetaTensor) -> MetaTensor:
         if not isinstance(volume, MetaTensor):
-            raise ValueError("a volume must come with its affine; load it with LoadVolumed")
+            raise ValueError("a volume must have an affine; load it with LoadVolumed")
         if volume.ndim != 4:
-            raise ValueError(f"the image has {volume.ndim - 1} dimensions, a volume has 3")
+            raise ValueError(f"a volume must have 3 dimensions, but the image has {volume.ndim - 1}")
         self._check_affine(volume.affine.cpu().double().numpy())
         if len(volume) > 1:
             raise ValueError(f"the image is 4-D, a series of {len(volume)} volumes; choose one with volume_index")
         values = volume.as_tensor()
-        low, high = in_memory_order(values).aminmax()  # they carry NaN along
+        low, high = in_memory_order(values).aminmax()  # both propagate NaN
         if not torch.isfinite(low) or not torch.isfinite(high):
             broken = int((~torch.isfinite(values)).sum())
             raise ValueError(f"{broken} of {values.numel()} voxels are NaN or infinite")

@@ -1,4 +1,4 @@
-"""Even out the coil's sensitivity by N4."""
+"""Correct the bias field of a volume by N4."""
 
 from collections.abc import Hashable, Mapping
 from typing import Any
@@ -15,16 +15,26 @@ from skimage.filters import threshold_otsu
 class CorrectBiasd(MapTransform):
     """N4 bias field correction (Tustison et al., IEEE Trans. Med. Imaging 29, 2010) by SimpleITK.
 
-    The smooth field is estimated on a coarser grid, within the voxels above Otsu's threshold, and divided out of the
-    volume at its own resolution. Values keep their unit up to the field, whose mean logarithm is 0 there.
+    The smooth field is estimated on a coarser grid, from the voxels above Otsu's threshold. The volume is divided by
+    the field at full resolution. The mean logarithm of the field is 0 in these voxels, so values keep their scale.
 
     Args:
         keys: keys of volumes, ``MetaTensor`` ``[1, X, Y, Z]`` with an affine to mm.
-        shrink: how much coarser the grid is along each axis; axes of few voxels are shrunk less.
-        iterations: at each of the field's levels of resolution.
+        shrink: factor by which the grid is coarser along each axis. Short axes are shrunk less.
+        iterations: largest number of iterations at each resolution level of the field.
 
     Raises:
-        ValueError: a shrink factor below 1 or no iterations, or a volume with negative foreground.
+        ValueError: ``shrink`` or ``iterations`` is below 1, or the foreground of a volume is not positive.
+
+    Example:
+        >>> import torch
+        >>> from monai.data import MetaTensor
+        >>> from monai_minority.transforms import CorrectBiasd
+        >>> head = torch.zeros(1, 14, 14, 14)
+        >>> head[:, 2:12, 2:12, 2:12] = torch.linspace(70, 130, 10)  # uniform tissue, brighter along the last axis
+        >>> corrected = CorrectBiasd(shrink=1, iterations=(20, 20, 20, 20))({"image": MetaTensor(head)})["image"]
+        >>> [round(volume[0, 2:12, 2:12, 2:12].std().item()) for volume in (head, corrected)]
+        [19, 0]
     """
 
     def __init__(
@@ -57,13 +67,13 @@ class CorrectBiasd(MapTransform):
         found = sitk.GetArrayViewFromImage(coarse)
         mask = found > threshold_otsu(found)
         if found[mask].min() <= 0:
-            raise ValueError("N4 takes logarithms, and the volume's foreground has values of 0 or less")
+            raise ValueError("N4 takes logarithms, but the volume's foreground has values of 0 or less")
         corrector = sitk.N4BiasFieldCorrectionImageFilter()
         corrector.SetMaximumNumberOfIterations(self.iterations)
         foreground = sitk.GetImageFromArray(mask.astype(np.uint8))
         foreground.CopyInformation(coarse)
         corrector.Execute(coarse, foreground)
         log_field = sitk.GetArrayFromImage(corrector.GetLogBiasFieldAsImage(image)).transpose(2, 1, 0)
-        # N4 leaves the mean open; without this the image would grow darker or brighter as a whole.
+        # N4 does not fix the mean of the field; without this step the whole image would become darker or brighter.
         inside = log_field[values > threshold_otsu(found)]
         return np.ascontiguousarray(log_field - inside.mean(), dtype=np.float32)

@@ -19,35 +19,44 @@ from monai_minority.transforms.memory_order import memory_order
 AXES = {"sagittal": 0, "coronal": 1, "axial": 2}
 UNITS = ("fraction", "mm", "index")
 EXTENTS = ("head", "volume")
-# A plane belongs to the head if it has this share of the foreground of the fullest plane; less is noise.
+# A plane belongs to the head if its foreground is at least this share of the largest one; less is noise.
 _PLANE_SHARE = 0.01
-_OTSU_VOXELS = 1 << 21  # as many give a histogram that more would not change
+_OTSU_VOXELS = 1 << 21  # enough voxels for a stable histogram
 
 
 class ExtractSlicesd(MapTransform, MultiSampleTrait):
-    """Slices of a volume in RAS orientation, as a list of dictionaries with ``image`` ``[C, H, W]``,
-    ``slice`` and ``position``.
+    """Cut slices out of a volume in RAS orientation. The result is a list of dictionaries with ``image``
+    ``[C, H, W]``, ``slice`` and ``position``.
 
-    They are turned as radiologists look at them: an axial slice has the nose up, a coronal one the vertex,
-    both with the patient's right on the left; a sagittal one has the vertex up and the nose on the left.
-    Voxels that are not square in the plane are resampled, bilinear and anti-aliased, so that the pixels are.
+    Slices have the radiological orientation. Axial slices have the nose at the top and coronal slices the vertex; both
+    have the patient's right on the left. Sagittal slices have the vertex at the top and the nose on the left. If
+    voxels are not square in the plane, the slice is resampled (bilinear, anti-aliased) to square pixels.
 
     Args:
-        keys: keys of volumes, ``MetaTensor`` ``[C, X, Y, Z]`` after ``Orientationd(axcodes="RAS")``; the
-            others are copied.
+        keys: keys of volumes, ``MetaTensor`` ``[C, X, Y, Z]`` after ``Orientationd(axcodes="RAS")``. Other entries are
+            copied.
         axis: ``"axial"``, ``"coronal"`` or ``"sagittal"``.
-        positions: where to cut, in ``unit``; each volume gives one slice a position.
-        unit: ``"index"`` counts voxels from the left, back or bottom. ``"mm"`` is the world coordinate (x, y
-            or z of the affine) at the middle of the slice; the nearest slice is taken. ``"fraction"`` goes
-            from 0 (left, back, bottom) to 1 of ``extent``.
-        extent: what fractions are of: ``"head"``, from the first to the last plane with foreground above
-            Otsu's threshold, or ``"volume"``, for volumes that are cut to a region already.
-        pixel_spacing: side of the pixels in mm, the same for all volumes; ``None``: the finer of each slice's
-            own two.
+        positions: positions of the slices in ``unit``, one slice per position.
+        unit: ``"index"`` counts voxels from the left, back or bottom. ``"mm"`` is the world coordinate (x, y or z of
+            the affine) at the middle of the slice; the nearest slice is used. ``"fraction"`` runs from 0 (left, back,
+            bottom) to 1 over ``extent``.
+        extent: range of fractions: ``"head"``, from the first to the last plane with foreground above Otsu's
+            threshold, or ``"volume"``, for volumes that are already cropped to a region.
+        pixel_spacing: side of the pixels in mm, the same for all volumes. ``None``: the smaller of the two voxel sizes
+            in the plane.
 
     Raises:
-        ValueError: an unknown option, a volume that is not in RAS, or one that is too small: a position
-            outside it, or two on one slice.
+        ValueError: an option is unknown, the volume is not in RAS orientation, or it is too small: a position is
+            outside it, or two positions fall on one slice.
+
+    Example:
+        >>> import torch
+        >>> from monai.data import MetaTensor
+        >>> from monai_minority.transforms import ExtractSlicesd
+        >>> volume = MetaTensor(torch.arange(5.0).expand(1, 4, 6, 5), affine=torch.eye(4))
+        >>> slices = ExtractSlicesd(axis="axial", positions=[1, 3], unit="index")({"image": volume})
+        >>> [(item["slice"], item["image"].shape, item["image"].max().item()) for item in slices]
+        [(1, torch.Size([1, 6, 4]), 1.0), (3, torch.Size([1, 6, 4]), 3.0)]
     """
 
     def __init__(
@@ -82,11 +91,11 @@ class ExtractSlicesd(MapTransform, MultiSampleTrait):
         for key in self.key_iterator(dict(data)):
             volume = data[key]
             if not isinstance(volume, MetaTensor) or volume.ndim != 4:
-                raise ValueError(f"{key} must be a volume [C, X, Y, Z] with its affine; load it with LoadImaged")
+                raise ValueError(f"{key} must be a volume [C, X, Y, Z] with its affine; load it with LoadVolumed")
             affine = volume.affine.cpu().double().numpy()
             codes = "".join(nib.aff2axcodes(affine))
             if codes != "RAS":
-                raise ValueError(f"the volume must be in RAS orientation, it is in {codes}; apply Orientationd first")
+                raise ValueError(f"the volume must be in RAS orientation, got {codes}; apply Orientationd first")
             voxels = volume.as_tensor()
             indices = self._indices(voxels, affine)
             for result, index, image in zip(results, indices, self._cut(voxels, affine, indices), strict=True):
@@ -121,8 +130,7 @@ class ExtractSlicesd(MapTransform, MultiSampleTrait):
         return indices.tolist()
 
     def _cut(self, voxels: torch.Tensor, affine: np.ndarray, indices: list[int]) -> torch.Tensor:
-        """``[S, C, H, W]``: all slices at once. Both axes run downwards from the head's right, front or
-        top."""
+        """All slices at once, ``[S, C, H, W]``. Both image axes start at the right, front or top of the head."""
         dim = AXES[self.axis]
         planes = voxels.index_select(1 + dim, torch.tensor(indices)).movedim(1 + dim, 0)
         images = planes.flip(-1, -2).transpose(-1, -2).float()
@@ -139,7 +147,7 @@ def _head(voxels: torch.Tensor, dim: int) -> tuple[int, int]:
     """First and last plane along ``dim`` that hold foreground."""
     order = memory_order(voxels[0])
     values = voxels[0].permute(order).numpy()
-    # Of a large volume every second (third, …) voxel along each axis says what is bright.
+    # In a large volume, every second (third, …) voxel along each axis is enough for the threshold.
     step = max(1, math.ceil((values.size / _OTSU_VOXELS) ** (1 / 3)))
     foreground = values > threshold_otsu(values[::step, ::step, ::step])
     dim = order.index(dim)

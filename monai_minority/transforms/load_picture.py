@@ -1,4 +1,4 @@
-"""Read a picture as it is, or say why it is not what was asked for."""
+"""Load a picture with its stored values."""
 
 import os
 from collections.abc import Hashable, Mapping
@@ -12,17 +12,25 @@ from PIL import Image
 
 
 class LoadPictured(MapTransform):
-    """Load a picture as a float32 tensor ``[C, H, W]`` of its stored values, row 0 on top.
+    """Load a picture as a float32 tensor ``[C, H, W]`` of its stored values, with row 0 at the top.
 
     Args:
-        keys: keys that hold paths, open binary files, or pictures that are read already: arrays of 8 bits
-            ``[H, W]`` or ``[H, W, 3]``.
-        mode: ``"grey"`` (C = 1, of 8 or 16 bits) or ``"rgb"`` (C = 3).
-        convert: turn pictures of another mode into ``mode``. Without it they raise: colour in a grey data set
-            is more often a mistake than a wish.
+        keys: keys that hold paths, open binary files, or 8-bit arrays ``[H, W]`` or ``[H, W, 3]``.
+        mode: ``"grey"`` (C = 1, 8 or 16 bits) or ``"rgb"`` (C = 3).
+        convert: convert pictures of another mode to ``mode``. Otherwise they raise, because colour in a grey data set
+            is usually a mistake.
 
     Raises:
-        ValueError: unknown ``mode``, a picture of another mode, or one that cannot be decoded.
+        ValueError: ``mode`` is unknown, or a picture has another mode or cannot be decoded.
+
+    Example:
+        >>> import tempfile
+        >>> from PIL import Image
+        >>> from monai_minority.transforms import LoadPictured
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     Image.new("L", (3, 2), 7).save(f"{folder}/grey.png")
+        ...     LoadPictured()({"image": f"{folder}/grey.png"})["image"].tolist()
+        [[[7.0, 7.0, 7.0], [7.0, 7.0, 7.0]]]
     """
 
     _accepted = {"grey": ("L", "I;16", "I;16B"), "rgb": ("RGB",)}
@@ -45,7 +53,7 @@ class LoadPictured(MapTransform):
         if picture.mode not in self._accepted[self.mode]:
             if not self.convert:
                 raise ValueError(
-                    f"the picture has mode {picture.mode}, not {self.mode}; set mode, or convert=True if that is meant"
+                    f"the picture has mode {picture.mode}, not {self.mode}; set mode, or convert=True to convert it"
                 )
             picture = picture.convert("L" if self.mode == "grey" else "RGB")
         pixels = torch.from_numpy(np.asarray(picture).astype(np.float32))

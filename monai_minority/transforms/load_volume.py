@@ -1,4 +1,4 @@
-"""Read a volume, NIfTI or DICOM, once, with the affine that its header really means."""
+"""Load a NIfTI or DICOM volume with its checked affine."""
 
 import os
 from collections.abc import Hashable, Mapping, Sequence
@@ -24,19 +24,29 @@ class LoadVolumed(MapTransform):
     """Load volumes as float32 ``MetaTensor`` ``[1, X, Y, Z]`` of measured values, with an affine to mm in RAS.
 
     A path may be a NIfTI file (``.nii``, ``.nii.gz``, or either of ``.hdr`` and ``.img``), a folder with one DICOM
-    series, or a file of a series; of the latter the key ``files`` names the others, and without it they are looked for
-    in the same folder. Every file is read once.
+    series, or one file of a series. For the latter, the key ``files`` lists all files of the series; without it, they
+    are searched in the same folder. The voxels of each file are read once.
 
     Args:
         keys: keys that hold paths.
-        volume_index: which volume of a 4-D series to take, from 0; the others are not decoded. ``None``: a series
-            raises. Single volumes ignore it.
-        form: which affine of a NIfTI header to believe, ``"sform"`` or ``"qform"``, where both are given. ``None``: the
-            sform, as other programs do, unless they name different directions, which raises.
+        volume_index: number of the volume in a 4-D series, from 0. The other volumes are not decoded. ``None``: a
+            series raises. Single volumes ignore it.
+        form: the affine to use if a NIfTI header has both, ``"sform"`` or ``"qform"``. ``None``: the sform, as in
+            other programs; an error is raised if the two describe different directions.
 
     Raises:
-        ValueError: what :func:`~monai_minority.data.read_nifti_volume` or
-            :func:`~monai_minority.data.read_dicom_volume` refuses.
+        ValueError: see :func:`~monai_minority.data.read_nifti_volume` and
+            :func:`~monai_minority.data.read_dicom_volume`.
+
+    Example:
+        >>> import shutil, tempfile
+        >>> from pydicom import examples
+        >>> from monai_minority.transforms import LoadVolumed
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     copied = shutil.copy(examples.get_path("mr"), folder)
+        ...     volume = LoadVolumed()({"image": folder})["image"]
+        >>> volume.shape, volume.affine.diagonal().round(decimals=4).tolist()
+        (torch.Size([1, 64, 64, 1]), [-0.3125, -0.3125, 0.8, 1.0])
     """
 
     def __init__(
@@ -59,14 +69,14 @@ class LoadVolumed(MapTransform):
             else:
                 voxels, affine = read_dicom_volume(_series(path, result.get(Key.FILES)), self.volume_index)
             tensor = torch.from_numpy(voxels)[None]
-            # The path stays out of the metadata, which may travel further: it may identify.
+            # The path may be identifying, so it stays out of the metadata, which later steps may pass on.
             result[Key.PATH] = str(path)
             result[key] = MetaTensor(tensor, affine=torch.from_numpy(affine))
         return result
 
 
 def _series(path: Path, known: Sequence[str] | None) -> Sequence[str | os.PathLike[str]]:
-    """The files of the DICOM series that a path stands for."""
+    """The files of the DICOM series at a path."""
     if isinstance(known, list | tuple) and known:
         return known
     if path.is_dir():
@@ -75,7 +85,7 @@ def _series(path: Path, known: Sequence[str] | None) -> Sequence[str | os.PathLi
         if len(sound) != 1:
             reasons = [one.problem for one in series if one.problem] or [entry.reason for entry in rejected[:1]]
             why = f" ({'; '.join(reasons[:2])})" if reasons and not sound else ""
-            raise ValueError(f"the folder must hold one usable DICOM series, it holds {len(sound)}{why}")
+            raise ValueError(f"the folder must hold one usable DICOM series, got {len(sound)}{why}")
         return sound[0].files
     uid = DicomHeader.read(path).series
     siblings = (file for file in walk(path.parent, ("",), []) if file.parent == path.parent)

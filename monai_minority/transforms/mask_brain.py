@@ -1,4 +1,4 @@
-"""Keep the brain and set what is around it to 0."""
+"""Set all voxels outside the brain to 0."""
 
 from collections.abc import Hashable, Mapping
 from pathlib import Path
@@ -23,19 +23,34 @@ TEMPLATE = "template"
 class MaskBraind(MapTransform):
     """Set all voxels outside a brain mask to 0.
 
-    Masks of a subject's own anatomy come from whatever tool the cohort was stripped with (HD-BET, SynthStrip, …),
-    whose networks are published files; their results are read here. The template's mask needs none.
+    Masks of individual subjects are files of a tool such as HD-BET or SynthStrip. The mask of the template needs no
+    tool.
 
     Args:
         keys: keys of volumes, ``MetaTensor`` ``[1, X, Y, Z]``, as loaded.
-        mask: ``"template"``: the MNI152 brain, for volumes that are registered to that space (nilearn). Or the mask's
-            file, relative to the image's folder, with ``{name}`` for the image's name without its ending:
-            ``"{name}_mask.nii.gz"`` or ``"../masks/{name}.nii.gz"``. It has the image's own grid; above 0 is brain.
+        mask: ``"template"``: the MNI152 brain mask of nilearn, for volumes registered to that space. Otherwise the
+            mask file, relative to the folder of the image, with ``{name}`` for the image name without its ending:
+            ``"{name}_mask.nii.gz"`` or ``"../masks/{name}.nii.gz"``. The mask has the grid of the image; values above
+            0 are brain.
         source: key that holds the path of the image.
 
     Raises:
-        ValueError: a pattern without ``{name}``, a mask of another grid, or one without a voxel in the image.
+        ValueError: the pattern has no ``{name}``, the mask has another grid, or it has no voxel in the image.
         FileNotFoundError: the image has no mask.
+
+    Example:
+        >>> import tempfile
+        >>> import nibabel, numpy as np
+        >>> from monai_minority.transforms import LoadVolumed, MaskBraind
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     head, brain = np.full((4, 4, 4), 9, np.int16), np.zeros((4, 4, 4), np.int16)
+        ...     brain[1:3, 1:3, 1:3] = 1
+        ...     nibabel.save(nibabel.Nifti1Image(head, np.eye(4)), f"{folder}/scan.nii")
+        ...     nibabel.save(nibabel.Nifti1Image(brain, np.eye(4)), f"{folder}/scan_mask.nii")
+        ...     loaded = LoadVolumed()({"image": f"{folder}/scan.nii"})
+        ...     masked = MaskBraind(mask="{name}_mask.nii")(loaded)["image"]
+        >>> masked.sum().item() == 8 * 9
+        True
     """
 
     def __init__(self, keys: KeysCollection = "image", mask: str = TEMPLATE, source: str = Key.PATH) -> None:
@@ -69,8 +84,8 @@ class MaskBraind(MapTransform):
     def _own(self, image: Path, shape: tuple[int, ...], affine: np.ndarray) -> np.ndarray:
         path = image.parent / self.mask.format(name=stem(image.name))
         if not path.is_file():
-            raise FileNotFoundError("the image has no brain mask under the name that brain_mask gives")
+            raise FileNotFoundError("the image has no brain mask under the name set by brain_mask")
         voxels, own = read_nifti_volume(path)
         if voxels.shape != tuple(shape) or not np.allclose(own, affine, atol=1e-2):
-            raise ValueError("the brain mask lies on another grid than its image")
+            raise ValueError("the brain mask must have the grid of its image, but it has another grid")
         return voxels > 0

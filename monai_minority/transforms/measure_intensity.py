@@ -1,4 +1,4 @@
-"""What an intensity scale needs to know of a volume, taken while the volume is there."""
+"""Measure the intensities of a volume for an intensity scale."""
 
 from collections.abc import Hashable, Mapping
 from typing import Any
@@ -12,17 +12,26 @@ from monai_minority.keys import Key
 
 
 class MeasureIntensityd(MapTransform):
-    """Add the scale's measure of a volume under the key ``intensity``; the volume itself passes unchanged.
+    """Add the measure of a volume under the key ``intensity``. The volume is unchanged.
 
-    The slices cut from it carry the measure to :func:`~monai_minority.data.extract_images`, which fits the scale on the
-    training split and applies it to all.
+    The slices of the volume carry the measure to :func:`~monai_minority.data.extract_images`, which fits the scale on
+    the training split and applies it to all splits.
 
     Args:
         keys: keys of volumes ``[1, X, Y, Z]``.
-        scale: what measures.
+        scale: the scale, which computes the measure.
 
     Raises:
-        ValueError: a constant volume.
+        ValueError: ``scale`` is ``None``, or the foreground of a volume is constant.
+
+    Example:
+        >>> import torch
+        >>> from monai_minority.data import IntensityScale
+        >>> from monai_minority.transforms import MeasureIntensityd
+        >>> volume = torch.arange(1000.0).view(1, 10, 10, 10)
+        >>> data = MeasureIntensityd(scale=IntensityScale("z_score"))({"image": volume})
+        >>> data["intensity"].shape, float(data["intensity"][0])  # the mean of the foreground comes first
+        ((13,), 749.5)
     """
 
     def __init__(self, keys: KeysCollection = "image", scale: IntensityScale | None = None) -> None:

@@ -1,10 +1,10 @@
-"""Large volumes are walked as they lie in memory: NIfTI has its first axis innermost, PyTorch its last."""
+"""Access large volumes in memory order: NIfTI has its first axis innermost, PyTorch its last."""
 
 import torch
 
 
 def in_memory_order(voxels: torch.Tensor) -> torch.Tensor:
-    """A view with the axes permuted so that they descend in stride: contiguous where the memory is."""
+    """A view with axes sorted by descending stride. It is contiguous if the memory is."""
     return voxels.permute(memory_order(voxels))
 
 

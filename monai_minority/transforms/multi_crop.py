@@ -1,4 +1,4 @@
-"""Random crops of a batch of images at two sizes, all of them cut by two matrix products."""
+"""Random crops of a batch of images at two sizes, computed by two matrix products."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -9,16 +9,24 @@ from torch import Tensor
 from monai_minority.transforms.resampling import blur_matrix, crop_matrix
 
 PUBLISHED_SIZE = 224
-"""Side of the crops that the published widths of the blur were chosen for, in pixels."""
+"""Side in pixels of the crops for which the published widths of the blur were chosen."""
 
 
 class Views(NamedTuple):
-    """Crops of the same images at two sizes."""
+    """Crops of the same images at two sizes.
+
+    Example:
+        >>> import torch
+        >>> from monai_minority.transforms import Views
+        >>> views = Views(large=torch.zeros(2, 4, 1, 32, 32), small=torch.zeros(8, 4, 1, 16, 16))
+        >>> views.large.shape[:2], views.small.shape[:2], views.device
+        (torch.Size([2, 4]), torch.Size([8, 4]), device(type='cpu'))
+    """
 
     large: Tensor
-    """Crops that show much of the image, ``[G, B, C, S, S]`` in [-1, 1]."""
+    """Crops of a large part of the image, ``[G, B, C, S, S]`` in [-1, 1]."""
     small: Tensor
-    """Crops that show little of it, ``[L, B, C, s, s]`` in [-1, 1]."""
+    """Crops of a small part of the image, ``[L, B, C, s, s]`` in [-1, 1]."""
 
     @property
     def device(self) -> torch.device:
@@ -26,7 +34,7 @@ class Views(NamedTuple):
 
 
 class CropParameters(NamedTuple):
-    """The random numbers of one kind of crop, each ``[N, B]``; lengths are shares of the image's side."""
+    """Random numbers for one kind of crop, each ``[N, B]``. Lengths are shares of the side of the image."""
 
     top: Tensor
     left: Tensor
@@ -34,40 +42,49 @@ class CropParameters(NamedTuple):
     width: Tensor
     flipped: Tensor
     blur: Tensor
-    """Standard deviation in pixels of the crop; 0 leaves it sharp."""
+    """Standard deviation in pixels of the crop; 0 means no blur."""
     brightness: Tensor
     contrast: Tensor
     solarised: Tensor
 
     def of(self, images: slice) -> "CropParameters":
-        """Those of some images of the batch."""
+        """The numbers for some images of the batch."""
         return CropParameters(*(value[:, images] for value in self))
 
 
 class MultiCrop:
-    """Two large and several small random crops of each image, as self-distillation compares them (Caron et al., 2021).
+    """Two large and several small random crops of each image, for self-distillation (Caron et al., 2021).
 
-    Resizing, mirroring and blurring are linear along each axis, so that a crop is ``Y image X^T`` with a matrix of its
-    own for each axis: cubic convolution with antialiasing, as if the crop were cut out and resized. Brightness and
-    contrast follow. The second large crop is rarely blurred and may be solarised. Colours are left alone: slices have
-    none.
+    Resizing, mirroring and blurring are linear along each axis. A crop is therefore ``Y image X^T`` with one matrix per
+    axis: cubic convolution with antialiasing, as if the crop were cut out and resized. Changes of brightness and
+    contrast follow. The second large crop is rarely blurred and may be solarised. Colours are unchanged, because slices
+    have none.
 
     Args:
         size: side of the large crops in pixels.
         small_size: side of the small crops in pixels.
-        num_small: small crops of each image.
-        scale: smallest and largest share of the image's area in a large crop.
-        small_scale: the same of a small crop.
-        aspect: smallest and largest ratio of a crop's width to its height; drawn uniformly in its logarithm.
-        flip: chance of mirroring left and right.
-        blur: chances of blurring the first large crop, the second, and a small one.
+        num_small: number of small crops per image.
+        scale: smallest and largest share of the image area in a large crop.
+        small_scale: smallest and largest share of the image area in a small crop.
+        aspect: smallest and largest ratio of width to height of a crop. Its logarithm is uniform.
+        flip: probability of mirroring left and right.
+        blur: probabilities of blurring the first large crop, the second large crop, and a small crop.
         blur_width: smallest and largest standard deviation, in pixels of a crop of 224.
-        jitter: largest change of brightness and of contrast, as a factor of 1 plus or minus it, on the scale of [0, 1].
-        jitter_chance: chance of changing them.
-        solarise: chance of inverting what is brighter than mid-grey, in the second large crop.
+        jitter: largest change of brightness and of contrast: factors are uniform in 1 plus or minus ``jitter``, for
+            images in [0, 1].
+        jitter_chance: probability of changing them.
+        solarise: probability of inverting pixels brighter than mid-grey in the second large crop.
 
     Raises:
-        ValueError: a size is not positive, a range is empty or outside its bounds, or a chance is outside [0, 1].
+        ValueError: a size is not positive, a range is empty or outside its bounds, or a probability is outside [0, 1].
+
+    Example:
+        >>> import torch
+        >>> from monai_minority.transforms import MultiCrop
+        >>> crop = MultiCrop(size=8, small_size=4, num_small=3)
+        >>> views = crop(torch.zeros(2, 1, 16, 16), torch.Generator().manual_seed(0))
+        >>> views.large.shape, views.small.shape
+        (torch.Size([2, 2, 1, 8, 8]), torch.Size([3, 2, 1, 4, 4]))
     """
 
     def __init__(
@@ -114,14 +131,14 @@ class MultiCrop:
         self.solarise = solarise
 
     def __call__(self, images: Tensor, generator: torch.Generator, total: int | None = None, offset: int = 0) -> Views:
-        """Crops of images.
+        """Crop images.
 
         Args:
             images: ``[B, C, H, W]`` in [-1, 1], on any device.
-            generator: on the CPU; it draws for all ``total`` images, so that crops do not depend on how a batch is
-                shared among processes.
-            total: images of the whole batch; ``None``: these are all.
-            offset: where these stand in it.
+            generator: a generator on the CPU. It draws for all ``total`` images, so that crops do not depend on how a
+                batch is divided among processes.
+            total: number of images in the whole batch. ``None``: ``images`` is the whole batch.
+            offset: position of ``images`` in the whole batch.
         """
         total = len(images) if total is None else total
         mine = slice(offset, offset + len(images))
@@ -141,7 +158,7 @@ class MultiCrop:
         solarise: float,
         generator: torch.Generator,
     ) -> CropParameters:
-        """Random numbers of ``number`` crops of each of ``images`` images."""
+        """Draw the random numbers for ``number`` crops of each of ``images`` images."""
 
         def uniform(low: float, high: float) -> Tensor:
             return low + (high - low) * torch.rand(number, images, generator=generator)
@@ -169,11 +186,11 @@ class MultiCrop:
 
 
 def cut(images: Tensor, crops: CropParameters, size: int) -> Tensor:
-    """The crops that ``crops`` says.
+    """Cut the crops that ``crops`` describes.
 
     Args:
         images: ``[B, C, H, W]`` in [-1, 1].
-        crops: of ``N`` crops an image, ``[N, B]``.
+        crops: parameters ``[N, B]`` of ``N`` crops per image.
         size: side of a crop in pixels.
 
     Returns:

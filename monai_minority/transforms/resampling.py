@@ -1,22 +1,22 @@
-"""Cropping, resizing and blurring along one axis as matrices, a matrix an image."""
+"""Cropping, resizing and blurring along one axis, as one matrix per image."""
 
 import torch
 from torch import Tensor
 
 CUBIC = -0.5
-"""Coefficient of Keys's cubic convolution, the one that antialiased resizing takes in Pillow and PyTorch."""
+"""Coefficient of Keys's cubic convolution, the same as in the antialiased resizing of Pillow and PyTorch."""
 
 
 def crop_matrix(start: Tensor, length: Tensor, full: int, size: int) -> Tensor:
-    """Matrices that cut a stretch out of an axis and resize it by antialiased cubic convolution (Keys, 1981).
+    """Matrices that cut an interval out of an axis and resize it by antialiased cubic convolution (Keys, 1981).
 
-    For whole pixels they do what cutting and then resizing does; pixels that the stretch only touches count as inside.
+    For intervals of whole pixels, the result equals cutting and then resizing. Partly covered pixels count as inside.
 
     Args:
-        start: where the stretch begins, in pixels, ``[...]``.
-        length: how long it is, in pixels, ``[...]``.
-        full: pixels of the axis.
-        size: pixels of the result.
+        start: start of the interval in pixels, ``[...]``.
+        length: length of the interval in pixels, ``[...]``.
+        full: number of pixels of the axis.
+        size: number of pixels of the result.
 
     Returns:
         ``[..., size, full]``; its rows sum to 1.
@@ -32,11 +32,11 @@ def crop_matrix(start: Tensor, length: Tensor, full: int, size: int) -> Tensor:
 
 
 def blur_matrix(width: Tensor, size: int) -> Tensor:
-    """Matrices that blur an axis by a Gaussian, normalised where it reaches over the edge.
+    """Matrices that blur an axis with a Gaussian. At the edges the weights are normalised.
 
     Args:
-        width: standard deviation in pixels ``[...]``; 0 does nothing.
-        size: pixels of the axis.
+        width: standard deviation in pixels ``[...]``; 0 means no blur.
+        size: number of pixels of the axis.
 
     Returns:
         ``[..., size, size]``; its rows sum to 1.

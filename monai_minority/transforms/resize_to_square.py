@@ -1,4 +1,4 @@
-"""Bring an image of any shape to a square of a given size without distorting it."""
+"""Resize an image of any shape to a square without distortion."""
 
 from collections.abc import Hashable, Mapping
 from typing import Any
@@ -10,20 +10,27 @@ from torch.nn.functional import interpolate, pad
 
 
 class ResizeToSquared(MapTransform):
-    """Pad the shorter side to a square, then resample to ``size``, bilinear and anti-aliased.
+    """Pad the shorter side to a square, then resample to ``size`` (bilinear, anti-aliased).
 
-    MONAI's ``Resized(anti_aliasing=True)`` smooths with zeros beyond the border; in images in [-1, 1] that
-    draws a grey frame. Here the kernel is cut off at the border, so a constant image stays constant to its
-    edge. An image that has the size already is untouched.
+    MONAI's ``Resized(anti_aliasing=True)`` assumes zeros beyond the border, which gives a grey frame in images in
+    [-1, 1]. Here the kernel is truncated at the border, so a constant image stays constant up to the edge. An image
+    that already has the size is unchanged.
 
     Args:
         keys: keys of images ``[C, H, W]``.
-        size: sides of the result in pixels.
-        background: value of the padding; -1 is black in images in [-1, 1]. ``None``: each image's lowest value, for
-            images that are normalised later.
+        size: side of the result in pixels.
+        background: value of the padding; -1 is black for images in [-1, 1]. ``None``: the lowest value of each image,
+            for images that are normalised later.
 
     Raises:
-        ValueError: ``size`` below 1 or an image that is not ``[C, H, W]``.
+        ValueError: ``size`` is below 1, or an image is not ``[C, H, W]``.
+
+    Example:
+        >>> import torch
+        >>> from monai_minority.transforms import ResizeToSquared
+        >>> square = ResizeToSquared(size=8)({"image": torch.ones(1, 4, 8)})["image"]
+        >>> square.shape, square[0, :, 0].tolist()
+        (torch.Size([1, 8, 8]), [-1.0, -1.0, 1.0, 1.0, 1.0, 1.0, -1.0, -1.0])
     """
 
     def __init__(self, keys: KeysCollection = "image", size: int = 64, background: float | None = -1.0) -> None:

@@ -134,7 +134,7 @@ def test_slices_lie_as_they_lay_in_their_volume(tmp_path, axis, dim):
     "name, options, match",
     [
         ("volume.img", {}, "must end in .nii"),
-        ("volume.nii", {"shape": (3, 4, 4)}, "has 3 channels"),
+        ("volume.nii", {"shape": (3, 4, 4)}, "must have 1 channel for a NIfTI volume, got 3"),
         ("volume.nii", {"geometry": {"axis": "oblique"}}, "must be one of axial, coronal, sagittal, got 'oblique'"),
         ("volume.nii", {"geometry": {"pixel_spacing_mm": -1}}, "must be positive, got -1"),
     ],

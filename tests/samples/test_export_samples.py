@@ -45,7 +45,7 @@ def test_a_later_export_replaces_an_earlier_one_as_a_whole(tmp_path):
     [
         ({}, [], r"formats must be some of png, nifti, dicom, got \[\]"),
         ({}, ["jpeg"], "got \\['jpeg'\\]"),
-        ({"shape": (3, 4, 4)}, ["png", "nifti"], "has 3 channels"),
+        ({"shape": (3, 4, 4)}, ["png", "nifti"], "must have 1 channel for a NIfTI volume, got 3"),
     ],
 )
 def test_refuses(tmp_path, options, formats, match):

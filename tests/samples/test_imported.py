@@ -90,10 +90,10 @@ def test_what_does_not_fit_is_named_with_the_rule(tmp_path, grey, colour):
     with pytest.raises(ValueError, match=r"seed0003.png must have 1 channel\(s\) .* got 3"):
         read(folder)
     (folder / "00001" / "seed0003.png").write_bytes(b"\x89PNG broken")
-    with pytest.raises(ValueError, match=r"seed0003.png cannot be taken: .*; correct it or remove it"):
+    with pytest.raises(ValueError, match=r"seed0003.png cannot be imported: .*; correct it or remove it"):
         read(folder)
     Image.fromarray(np.zeros((8, 8, 4), np.uint8)).save(folder / "00001" / "seed0003.png")
-    with pytest.raises(ValueError, match=r"seed0003.png cannot be taken: its mode must be L .* got RGBA"):
+    with pytest.raises(ValueError, match=r"seed0003.png cannot be imported: its mode must be L .* got RGBA"):
         read(folder)
     np.savez(tmp_path / "colour.npz", colour)
     with pytest.raises(ValueError, match=r"colour.npz, image 0 must have 1 channel\(s\)"):
@@ -104,7 +104,7 @@ def test_what_is_no_sample_set(tmp_path, grey):
     with pytest.raises(FileNotFoundError, match="gone does not exist"):
         read(tmp_path / "gone")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(ValueError, match="empty holds no image; a .npz archive or a folder of"):
+    with pytest.raises(ValueError, match="empty holds no image; give a .npz archive or a folder of"):
         read(tmp_path / "empty")
     np.savez(tmp_path / "named.npz", images=grey)
     with pytest.raises(ValueError, match="named.npz must be .* named.npz must hold arr_0, got images.npy"):

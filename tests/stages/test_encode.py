@@ -70,7 +70,7 @@ def test_latents_of_images_that_are_gone(store, tmp_path):
     autoencoder.scale.fill_(1.0)
     write_latents(latents_of(store, autoencoder), store, tmp_path / "latents")
     ImageStore.create(tmp_path / "store", np.zeros((10, 1, 8, 8), np.uint8), store.table, (0, 255), overwrite=True)
-    with pytest.raises(ValueError, match="latents was made of other images than .*store holds now"):
+    with pytest.raises(ValueError, match="latents shares the table of .*store, whose images have changed since"):
         ImageStore.open(tmp_path / "latents")
 
 

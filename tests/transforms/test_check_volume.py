@@ -28,7 +28,7 @@ def test_sound_volumes_pass_unchanged():
 @pytest.mark.parametrize(
     ("values", "affine", "message"),
     [
-        (torch.randn(1, 3, 4), _affine(), "has 2 dimensions"),
+        (torch.randn(1, 3, 4), _affine(), "must have 3 dimensions, but the image has 2"),
         (torch.randn(7, 3, 4, 5), _affine(), "4-D, a series of 7 volumes; choose one with volume_index"),
         (
             torch.randn(1, 3, 4, 5).masked_fill_(torch.arange(5) == 2, torch.nan),

@@ -106,7 +106,7 @@ def test_too_small_volumes_say_so(positions, unit, message):
 
 
 def test_wrong_orientation_and_options_raise():
-    with pytest.raises(ValueError, match="must be in RAS orientation, it is in LAS"):
+    with pytest.raises(ValueError, match="must be in RAS orientation, got LAS"):
         ExtractSlicesd("image")(_volume(affine=np.diag([-1.0, 1, 1, 1])))
     with pytest.raises(ValueError, match="with its affine"):
         ExtractSlicesd("image")({"image": torch.zeros(1, 4, 4, 4)})

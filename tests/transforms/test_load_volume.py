@@ -47,7 +47,7 @@ def test_one_volume_of_a_series(tmp_path):
     assert np.array_equal(_load(tmp_path / "a.nii.gz", volume_index=1)[0], VOXELS + 1)
     with pytest.raises(ValueError, match="a series of 2 volumes; choose one with volume_index"):
         _load(tmp_path / "a.nii.gz")
-    with pytest.raises(ValueError, match="volume_index is 2, the series has 2 volumes"):
+    with pytest.raises(ValueError, match="volume_index is 2, but the series has 2 volumes"):
         _load(tmp_path / "a.nii.gz", volume_index=2)
     nib.save(nib.Nifti1Image(VOXELS[..., None, None], AFFINE), tmp_path / "one.nii")
     assert np.array_equal(_load(tmp_path / "one.nii")[0], VOXELS)
@@ -70,7 +70,7 @@ def test_sform_and_qform_that_disagree(tmp_path):
     assert np.allclose(_load(tmp_path / "mirrored.nii", form="sform")[1], AFFINE)
     image.set_qform(None, 0)
     nib.save(image, tmp_path / "no.nii")
-    with pytest.raises(ValueError, match="form is qform, the header has none"):
+    with pytest.raises(ValueError, match="form is qform, but the header has no qform"):
         _load(tmp_path / "no.nii", form="qform")
 
 
@@ -94,7 +94,7 @@ def test_a_folder_or_a_file_stands_for_its_dicom_series(tmp_path):
     assert whole.shape == (40, 32, 12) and np.array_equal(whole, again) and np.array_equal(affine, same)
     write_series(tmp_path / "in", new_series(), name="second{}")
     assert np.array_equal(_load(files[4])[0], whole)
-    with pytest.raises(ValueError, match="the folder must hold one usable DICOM series, it holds 2"):
+    with pytest.raises(ValueError, match="the folder must hold one usable DICOM series, got 2"):
         _load(tmp_path / "in")
 
 

@@ -1,4 +1,4 @@
-"""Who is in a data set, and what was left out of it and why."""
+"""The subjects and images of a data set, and the rejected entries with their reasons."""
 
 import logging
 import os
@@ -19,16 +19,27 @@ STANDARD_COLUMNS = (Key.IMAGE, Column.SUBJECT, Column.GROUP, Column.SEVERITY, Co
 
 @dataclass(frozen=True)
 class Cohort:
-    """A table of images and the list of what was rejected while making it.
+    """A table of images, and the entries that were rejected.
 
     Attributes:
-        table: a row an image: ``image`` (path), ``subject``, ``group``, ``severity`` (number, higher is more
-            severe), ``split`` (missing values where unknown) and any columns that came along. It holds
+        table: one row per image: ``image`` (path), ``subject``, ``group``, ``severity`` (number, higher is more
+            severe), ``split`` and any further columns of the source. Unknown values are missing. The table contains
             identifying names.
         rejected: entries that are not in the table, with their reasons.
-        images: where a data set keeps many images in one file, something whose item ``i`` is an image that
-            :class:`~monai_minority.transforms.LoadPictured` takes; the column ``image`` then has the indices
-            in place of paths.
+        images: for data sets with many images in one file, a sequence of images that
+            :class:`~monai_minority.transforms.LoadPictured` accepts. The column ``image`` then holds indices instead
+            of paths.
+
+    Example:
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> from monai_minority.data import Cohort
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     file = Path(folder) / "scan.nii"
+        ...     file.touch()
+        ...     cohort = Cohort.from_records([{"image": file, "subject": "P1"}, {"image": "lost.nii", "subject": "P2"}])
+        >>> cohort.table["subject"].tolist(), [(entry.subject, entry.reason) for entry in cohort.rejected]
+        (['P1'], [('P2', 'the file does not exist')])
     """
 
     table: pd.DataFrame
@@ -39,14 +50,13 @@ class Cohort:
     def from_records(
         cls, records: Iterable[Mapping[str, Any]] | pd.DataFrame, rejected: Iterable[Rejection] = ()
     ) -> Self:
-        """Make a cohort of records with at least ``image`` and ``subject``; unfit ones are rejected one by
-        one.
+        """Make a cohort from records with at least ``image`` and ``subject``.
 
-        Rejected are a missing file, an empty subject, a file listed twice (within a subject or by two) and a
-        severity that is not a number. Rows are sorted by subject and image.
+        A record is rejected if its file is missing, its subject is empty, its file is already listed (by the same or
+        another subject) or its severity is not a number. Rows are sorted by subject and image.
 
         Raises:
-            ValueError: no record is left.
+            ValueError: no usable record is left.
         """
         table = pd.DataFrame(records).reset_index(drop=True)
         turned_away = list(rejected)
@@ -73,7 +83,7 @@ class Cohort:
         repeated = files.where(reasons.eq("")).duplicated() & reasons.eq("")
         same = owner == table[Column.SUBJECT]
         reject(repeated & same, "the subject lists the same file twice; the first entry is kept")
-        reject(repeated, "the file belongs to another subject already")
+        reject(repeated, "the file already belongs to another subject")
 
         table[str(Column.SEVERITY)] = numbers
         columns = zip(table[Key.IMAGE], table[Column.SUBJECT], reasons, strict=True)
@@ -83,22 +93,21 @@ class Cohort:
             raise ValueError("the cohort has no usable image" + _most_common(turned_away))
         rest = [name for name in table.columns if name not in STANDARD_COLUMNS]
         if turned_away:
-            logger.warning("%d entries are rejected, %d images are kept", len(turned_away), len(table))
+            logger.warning("%d entries were rejected, %d images were kept", len(turned_away), len(table))
         return cls(table[[*map(str, STANDARD_COLUMNS), *rest]].reset_index(drop=True), turned_away)
 
     def __len__(self) -> int:
         return len(self.table)
 
     def pseudonymized(self, pseudonyms: Pseudonyms) -> pd.DataFrame:
-        """The table with two more columns: ``pseudonym`` of the subject and ``source``, a name of the image
-        made of it.
+        """The table with two more columns: ``pseudonym`` for the subject, and ``source``, an image name made from it.
 
         Raises:
-            ValueError: two subjects have the same pseudonym (another key helps).
+            ValueError: two subjects have the same pseudonym. Another key solves this.
         """
         table = self.table.copy()
         subjects = table[Column.SUBJECT].unique()
-        for digits in (10, 20):  # from some hundred thousand subjects on, two are likely to agree in 10
+        for digits in (10, 20):  # with several hundred thousand subjects, 10 digits are likely to collide
             names = {subject: pseudonyms(subject, digits) for subject in subjects}
             if len(set(names.values())) == len(names):
                 break
@@ -115,7 +124,7 @@ def _most_common(rejected: list[Rejection]) -> str:
     if not rejected:
         return ""
     counts = pd.Series([r.reason for r in rejected]).value_counts()
-    return f"; {len(rejected)} are rejected, most often because: " + "; ".join(
+    return f"; {len(rejected)} were rejected, most often because: " + "; ".join(
         f"{reason} ({count})" for reason, count in counts.head(3).items()
     )
 

@@ -1,4 +1,4 @@
-"""A cohort of DICOM series, wherever in a folder their files lie and whatever they are called."""
+"""A cohort of DICOM series, found in a folder by file content."""
 
 import re
 from pathlib import Path
@@ -24,26 +24,36 @@ def cohort_from_dicom(
     num_workers: int | None = None,
     **rules: Any,
 ) -> Cohort:
-    """The DICOM series under ``folder`` that meet the rules, one image a series, the patient ID as the subject.
+    """The DICOM series under ``folder`` that meet the rules: one image per series, the patient ID as the subject.
 
-    Files are told by their content and grouped by series, so neither their names nor their folders matter. A DICOMDIR
-    is not needed. Each image is the path of the first file of its series, and ``files`` has them all.
+    Files are recognised by their content and grouped by series, so file names and folders do not matter. A DICOMDIR
+    is not needed. The column ``image`` has the first file of each series, and ``files`` has all of them. Files that
+    are not DICOM images, series that do not meet the rules, and duplicate slices are rejected.
 
     Args:
-        folder: where to look. Hidden files and folders are passed over.
-        subject_pattern: regular expression searched in the path of a series' first file below ``folder``; its first
-            group is the subject. ``None``: the patient ID is, or without one the patient's name, or the study.
-        labels: CSV or TSV file with a row a subject, its column ``subject`` as the subjects here.
-        label_columns: names of ``group``, ``severity`` and ``split`` in it, as in
+        folder: where to look, at any depth. Hidden files and folders are skipped.
+        subject_pattern: regular expression that is searched in the path of the first file of a series, relative to
+            ``folder``. Its first group is the subject. ``None``: the patient ID, else the patient's name, else the
+            study.
+        labels: CSV or TSV file with one row per subject. Its column ``subject`` has the subjects of this cohort.
+        label_columns: names of ``group``, ``severity`` and ``split`` in ``labels``, as in
             :func:`~monai_minority.data.cohort_from_csv`.
-        num_workers: processes that read headers; ``None``: as fits the number of files.
-        rules: of :class:`~monai_minority.data.SeriesRules`.
-
-    Files that are no DICOM image, series that the rules refuse and slices that are there twice are rejected.
+        num_workers: number of processes that read headers. ``None`` chooses it by the number of files.
+        rules: fields of :class:`~monai_minority.data.SeriesRules`.
 
     Raises:
-        FileNotFoundError: there is no such folder or table.
-        ValueError: no series is usable, or unknown rules.
+        FileNotFoundError: the folder or the table does not exist.
+        ValueError: no series is usable, or a rule is unknown.
+
+    Example:
+        >>> import shutil, tempfile
+        >>> from pydicom import examples
+        >>> from monai_minority.data import cohort_from_dicom
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     copied = shutil.copy(examples.get_path("mr"), folder)
+        ...     cohort = cohort_from_dicom(folder, minimum_slices=1)
+        >>> cohort.table[["subject", "plane"]].iloc[0].tolist()
+        ['4MR1', 'axial']
     """
     folder = existing(folder)
     rejected: list[Rejection] = []
@@ -64,7 +74,8 @@ def cohort_from_dicom(
             rejected.append(Rejection(one.files[0], subject, f"series of {len(one.files)} file(s): {reason}"))
             continue
         rejected += [
-            Rejection(file, subject, "the slice is there already; this copy is left out") for file in one.duplicates
+            Rejection(file, subject, "the file repeats a slice of its series and is left out")
+            for file in one.duplicates
         ]
         records.append(_record(one, subject))
     table = pd.DataFrame(some(records, folder, "usable DICOM series", rejected))
@@ -74,7 +85,7 @@ def cohort_from_dicom(
 
 
 def looks_like_dicom(file: Path) -> bool:
-    """Whether a file is DICOM by its first bytes or its ending."""
+    """Whether the ending or the first bytes of a file are those of DICOM."""
     if file.suffix.lower() in _ENDINGS or file.name.upper() == "DICOMDIR":
         return True
     try:

@@ -1,4 +1,4 @@
-"""From a cohort's files to an image store, whatever their kind: the transform makes the difference."""
+"""Read the files of a cohort into an image store. The transform decides what becomes of each file."""
 
 import os
 from collections import Counter
@@ -23,7 +23,7 @@ from monai_minority.data.volumes.intensity_scale import IntensityScale
 from monai_minority.keys import Column, Key, Split
 
 VALUE_RANGES = {"uint8": (0.0, 255.0), "float16": (-1.0, 1.0), "float32": (-1.0, 1.0)}
-# Smooth resampling may overshoot the range a little and is clamped; more than this means a transform is
+# Smooth resampling may overshoot the range slightly and is clamped. A larger overshoot means that a transform is
 # missing.
 _OVERSHOOT = 0.25
 
@@ -43,41 +43,57 @@ def extract_images(
     progress: bool = True,
     **meta: Any,
 ) -> ImageStore:
-    """Read every file of a cohort once and keep the images its transform makes.
+    """Read every file of a cohort once and store the images that the transform makes.
 
-    A file that cannot be read or used is rejected with its reason and the rest goes on. The store knows
-    subjects by their pseudonyms and files not at all. Beside it are written ``cohort.csv``, which resolves both and
-    alone holds identifying names, ``rejected.csv`` with pseudonyms and reasons, and ``cohort.key``, the key
-    of :class:`~monai_minority.data.Pseudonyms`.
+    A file that cannot be read or used is rejected with its reason, and extraction continues. The store has
+    pseudonyms of subjects and no file names. Three files are written beside the store: ``cohort.csv``, the only file
+    with identifying names, which maps pseudonyms to subjects and files; ``rejected.csv`` with pseudonyms and reasons;
+    and ``cohort.key``, the key of :class:`~monai_minority.data.Pseudonyms`.
 
     Args:
         cohort: the files.
-        transform: takes a row of the cohort's table as a dictionary, gives one dictionary or a list of them,
-            with ``image`` ``[C, H, W]`` in [-1, 1] and optionally ``slice`` and ``position``.
+        transform: takes a row of the cohort's table as a dictionary. Returns one dictionary or a list of them, with
+            ``image`` ``[C, H, W]`` in [-1, 1] and optionally ``slice`` and ``position``.
         path: folder of the store.
-        dtype: of the stored pixels. ``uint8`` rounds [-1, 1] to 256 levels, an error of at most 1/255, as
-            8-bit images have it (the paper's data are such); ``float16`` and ``float32`` keep more at two and
-            four times the size.
-        columns: names of further columns of the cohort that come along into the store. Choose none that
-            identify.
-        num_workers: processes that read; 0 reads in this one. The result is the same.
-        overwrite: replace a store that exists.
+        dtype: dtype of the stored pixels. ``uint8`` rounds [-1, 1] to 256 levels, an error of at most 1/255, like
+            8-bit images (the paper's data are 8-bit). ``float16`` and ``float32`` are more precise and need two and
+            four times the space.
+        columns: names of further columns of the cohort to copy to the store. Choose no identifying columns.
+        num_workers: number of processes that read; 0 reads in this process. The result is the same.
+        overwrite: replace an existing store.
         geometry: what the pixels measure, kept in the store.
-        intensity_scale: maps measured values to [-1, 1]; the transform leaves them as they are and ends in slices that
-            carry :class:`~monai_minority.transforms.MeasureIntensityd`'s measure. Unless it is fitted already it is
-            fitted on the volumes of the training split. Meanwhile slices wait on the disk beside the store, so that
-            every file is still read once. The fitted scale is kept in the store, too.
-        intensity_path: where the fitted scale is written; ``None``: ``intensity.json`` beside the store.
+        intensity_scale: maps measured values to [-1, 1]. The transform must then leave values unscaled, and its slices
+            must carry the measure of :class:`~monai_minority.transforms.MeasureIntensityd`. A scale that is not
+            fitted yet is fitted on the volumes of the training split; until then, slices are kept in a temporary file
+            beside the store, so that every file is still read once. The store keeps the fitted scale as well.
+        intensity_path: where to write the fitted scale. ``None``: ``intensity.json`` beside the store.
         progress: show a progress bar.
         meta: provenance, kept in the store.
 
     Returns:
-        The store; ``meta["files"]`` counts the files ``read`` and the entries ``rejected``.
+        The store. ``meta["files"]`` has the number of files ``read`` and of entries ``rejected``.
 
     Raises:
-        ValueError: no file is usable, an unknown dtype or column.
-        FileExistsError: ``path`` exists and ``overwrite`` is off.
-        OSError: the disk is full; no store is left.
+        ValueError: no file is usable, or the dtype or a column is unknown.
+        FileExistsError: ``path`` exists and ``overwrite`` is false.
+        OSError: the disk is full. No store is left.
+
+    Example:
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> from monai.transforms import Compose, ScaleIntensityRanged
+        >>> from PIL import Image
+        >>> from monai_minority.data import cohort_from_pictures, extract_images
+        >>> from monai_minority.transforms import LoadPictured
+        >>> transform = Compose([LoadPictured(), ScaleIntensityRanged("image", 0, 255, -1, 1)])
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     (Path(folder) / "raw").mkdir()
+        ...     Image.new("L", (2, 2), 255).save(f"{folder}/raw/white.png")
+        ...     size = Path(f"{folder}/raw/broken.png").write_text("no picture")
+        ...     cohort = cohort_from_pictures(f"{folder}/raw")
+        ...     store = extract_images(cohort, transform, f"{folder}/run/store", progress=False)
+        ...     store.meta["files"], store.batch([0]).flatten().tolist()
+        ({'read': 1, 'rejected': 1}, [1.0, 1.0, 1.0, 1.0])
     """
     path = Path(path)
     if dtype not in VALUE_RANGES:
@@ -90,7 +106,7 @@ def extract_images(
     carried = [*(c for c in known if c in table and table[c].notna().any()), *columns]
     absent = [name for name in columns if name not in table]
     if absent:
-        raise ValueError(f"columns must be in the cohort, {', '.join(absent)} are not; it has {', '.join(table)}")
+        raise ValueError(f"columns must be in the cohort, but it lacks {', '.join(absent)}; it has {', '.join(table)}")
     unread: dict[int, str] = {}
     rows: dict[str, Any] = {}
     counts = {"read": 0, "rejected": 0}
@@ -100,7 +116,7 @@ def extract_images(
     fitted: dict[str, Any] = {}
     if intensity_scale:
         meta["intensity_scale"] = fitted
-    else:  # that of an earlier extraction does not belong to this store
+    else:  # a scale of an earlier extraction does not belong to this store
         Path(intensity_path or path.parent / "intensity.json").unlink(missing_ok=True)
 
     def batches() -> Iterator[np.ndarray]:
@@ -121,7 +137,7 @@ def extract_images(
 
     def results() -> Iterator[tuple[int, _Result]]:
         shape: tuple[int, ...] | None = None
-        # Numbers, not a dictionary a row: a table of millions of images fits.
+        # Lists of numbers instead of a dictionary per row, so that a table of millions of images fits in memory.
         origin: list[int] = []
         slices: list[int] = []
         positions: list[float] = []
@@ -129,7 +145,7 @@ def extract_images(
             reason = result.reason
             if not reason and shape not in (None, result.pixels.shape[1:]):
                 own, before = list(result.pixels.shape[1:]), list(shape or ())
-                reason = f"its images are {own} (C, H, W), those before are {before}"
+                reason = f"its images are {own} (C, H, W), but the earlier ones are {before}"
             if reason:
                 unread[file] = reason
                 continue
@@ -151,7 +167,7 @@ def extract_images(
         rows.update({name: np.asarray(values) for name, values in rows.items()})
 
     try:
-        # Rows, counts and the fitted scale are there when the last batch has gone; the store reads them after it.
+        # Rows, counts and the fitted scale are complete after the last batch; the store reads them after it.
         return ImageStore.create(
             path,
             batches(),
@@ -176,7 +192,7 @@ def extract_images(
 
 @dataclass(frozen=True)
 class _Result:
-    """What one file gave: pixels ``[S, C, H, W]`` with a place each, or the reason why there are none."""
+    """The result of one file: pixels ``[S, C, H, W]`` and their positions, or the reason for its rejection."""
 
     pixels: np.ndarray
     slices: list[int]
@@ -186,7 +202,7 @@ class _Result:
 
 
 class _Files(Dataset):
-    """The files of a cohort, each read, transformed and quantised in the worker, so that little travels."""
+    """The files of a cohort. The worker reads, transforms and quantises, so that little data is transferred."""
 
     def __init__(
         self, table: pd.DataFrame, images: Sequence[Any] | None, transform: Callable, dtype: str | None
@@ -205,7 +221,7 @@ class _Files(Dataset):
             raise IndexError(index)
         try:
             return self._read({name: values[index] for name, values in self._columns.items()})
-        except Exception as error:  # whatever is wrong with a file, the others are still good
+        except Exception as error:  # one bad file must not stop the others
             return _Result(np.empty(0), [], [], reason=_reason(error))
 
     def _read(self, record: dict[str, Any]) -> _Result:
@@ -226,23 +242,23 @@ class _Files(Dataset):
             return _Result(images.numpy(), slices, positions, items[0][Key.INTENSITY])
         if images.abs().max() > 1 + _OVERSHOOT:
             low, high = images.aminmax()
-            raise ValueError(f"its images reach from {low:g} to {high:g} after the transforms, not from -1 to 1")
+            raise ValueError(f"its images range from {low:g} to {high:g} after the transforms, not from -1 to 1")
         return _Result(quantised(images.clamp_(-1, 1), self._dtype), slices, positions)
 
 
 def quantised(images: torch.Tensor, dtype: str) -> np.ndarray:
-    """Images in [-1, 1] as a store of ``dtype`` keeps them."""
+    """Images in [-1, 1], converted to the pixels of a store of ``dtype``."""
     pixels = images.add(1).mul(127.5).round() if dtype == "uint8" else images
     return pixels.numpy().astype(dtype)
 
 
 def _reason(error: BaseException) -> str:
-    """The first cause, in one line: what wraps it names transforms, not the file's fault."""
+    """The root cause, in one line: the exceptions around it name transforms, not the fault of the file."""
     while error.__cause__ is not None:
         error = error.__cause__
     text = " ".join(str(error).split()) or type(error).__name__
     if "cannot find a suitable reader" in text:  # MONAI lists every reader's traceback
-        return "no reader recognises the file: it is damaged or not what its name says"
+        return "no reader recognises the file: it is damaged, or its ending is wrong"
     return text if isinstance(error, ValueError) else f"{type(error).__name__}: {text}"
 
 

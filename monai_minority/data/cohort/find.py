@@ -1,7 +1,7 @@
-"""Find images: in a folder, a BIDS data set, a CSV file, a MONAI data list or a folder of pictures.
+"""Find images in a folder, a BIDS data set, a CSV file, a MONAI data list or a folder of pictures.
 
-Each function gives a :class:`~monai_minority.data.Cohort`. What it cannot use it rejects with a reason; it
-raises only where nothing at all can be read.
+Each function returns a :class:`~monai_minority.data.Cohort`. It rejects unusable entries with a reason, and raises
+only if nothing can be read.
 """
 
 import json
@@ -30,16 +30,40 @@ SECTIONS = {
     "testing": Split.TEST,
     "reference": Split.REFERENCE,
 }
-"""What data lists and folders call the splits."""
+"""Names of splits in data lists and folders."""
 
 
 def find_cohort(path: PathLike, **options: Any) -> Cohort:
-    """Read ``path`` by what it is; ``options`` go to the function chosen.
+    """Make a cohort with the function that fits ``path``.
 
-    A ``.csv`` or ``.tsv`` file: :func:`cohort_from_csv`; ``.json``: :func:`cohort_from_datalist`; a folder
-    with ``participants.tsv``: :func:`cohort_from_bids`; with a NIfTI file at any depth:
-    :func:`cohort_from_folder`; with a DICOM file at any depth: :func:`cohort_from_dicom`; else:
-    :func:`cohort_from_pictures`.
+    ============================================  =============================
+    ``path``                                      function
+    ============================================  =============================
+    ``.csv`` or ``.tsv`` file                     :func:`cohort_from_csv`
+    ``.json`` file                                :func:`cohort_from_datalist`
+    folder with ``participants.tsv``              :func:`cohort_from_bids`
+    folder with a NIfTI file at any depth         :func:`cohort_from_folder`
+    folder with a DICOM file at any depth         :func:`cohort_from_dicom`
+    any other folder                              :func:`cohort_from_pictures`
+    ============================================  =============================
+
+    Args:
+        path: the file or folder. The first line of the table that fits counts.
+        options: arguments of that function.
+
+    Raises:
+        FileNotFoundError: ``path`` does not exist.
+        ValueError: the file has another ending, or the function finds nothing usable.
+
+    Example:
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> from monai_minority.data import find_cohort
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     (Path(folder) / "sub-01").mkdir()
+        ...     (Path(folder) / "sub-01" / "t1.nii.gz").touch()
+        ...     find_cohort(folder).table["subject"].tolist()
+        ['sub-01']
     """
     path = existing(path)
     if path.is_file():
@@ -61,14 +85,24 @@ def cohort_from_folder(folder: PathLike, subject_pattern: str | None = None) -> 
     """All NIfTI volumes under ``folder``, at any depth.
 
     Args:
-        folder: where to look. Hidden files and folders are passed over.
-        subject_pattern: regular expression searched in the path below ``folder``; its first group is the
-            subject. ``None``: a BIDS-like ``sub-<label>`` in the path, and without one the file is a subject
-            of its own.
+        folder: where to look. Hidden files and folders are skipped.
+        subject_pattern: regular expression that is searched in the path relative to ``folder``. Its first group is
+            the subject. ``None``: a BIDS-like ``sub-<label>`` in the path is the subject; a file without one counts
+            as a separate subject.
 
     Raises:
-        FileNotFoundError: there is no such folder.
-        ValueError: it holds no NIfTI file, or the pattern has no group.
+        FileNotFoundError: the folder does not exist.
+        ValueError: the folder has no NIfTI file, or the pattern has no group.
+
+    Example:
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> from monai_minority.data import cohort_from_folder
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     for name in ("P1_t1.nii.gz", "P2_t1.nii.gz"):
+        ...         (Path(folder) / name).touch()
+        ...     cohort_from_folder(folder, subject_pattern="(P[0-9]+)_").table["subject"].tolist()
+        ['P1', 'P2']
     """
     folder = existing(folder)
     pattern = re.compile(subject_pattern or r"(sub-[A-Za-z0-9]+)")
@@ -89,16 +123,33 @@ def cohort_from_folder(folder: PathLike, subject_pattern: str | None = None) -> 
 
 
 def cohort_from_bids(folder: PathLike, suffix: str = "T1w", **columns: str) -> Cohort:
-    """The images of one suffix of a BIDS data set, joined with ``participants.tsv`` by ``participant_id``.
+    """The images with one suffix in a BIDS data set, joined with ``participants.tsv`` by ``participant_id``.
+
+    A row is rejected if its subject has no image or is already listed. An image whose subject has no row is kept
+    without labels.
 
     Args:
-        folder: root of the data set; ``derivatives`` and ``sourcedata`` are passed over.
-        suffix: the last part of the file names, for instance ``T1w`` or ``FLAIR``.
-        columns: names of ``group``, ``severity`` and ``split`` in ``participants.tsv`` as in
+        folder: root of the data set. ``derivatives`` and ``sourcedata`` are skipped.
+        suffix: the last part of the file names, for example ``T1w`` or ``FLAIR``.
+        columns: names of ``group``, ``severity`` and ``split`` in ``participants.tsv``, as in
             :func:`cohort_from_csv`.
 
-    A row whose subject has no image, or that repeats a subject, is rejected; an image whose subject has no
-    row is kept without labels.
+    Raises:
+        FileNotFoundError: the folder does not exist.
+        ValueError: there is no image with the suffix, or ``participants.tsv`` lacks a column.
+
+    Example:
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> from monai_minority.data import cohort_from_bids
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     anat = Path(folder) / "sub-01" / "anat"
+        ...     anat.mkdir(parents=True)
+        ...     (anat / "sub-01_T1w.nii.gz").touch()
+        ...     size = (Path(folder) / "participants.tsv").write_text("participant_id\\tdiagnosis\\nsub-01\\tcontrol")
+        ...     cohort = cohort_from_bids(folder, group="diagnosis")
+        >>> cohort.table[["subject", "group"]].iloc[0].tolist()
+        ['sub-01', 'control']
     """
     folder = existing(folder)
     rejected: list[Rejection] = []
@@ -126,22 +177,31 @@ def cohort_from_csv(
     severity: str | None = None,
     split: str | None = None,
 ) -> Cohort:
-    """A row an image from a CSV (or ``.tsv``) file; relative image paths start at the file's folder.
+    """The images of a CSV or TSV file with one row per image. All other columns are kept.
 
     Args:
-        path: the file.
+        path: the file. Relative image paths start at its folder.
         image: column of the image paths.
-        subject: column of the subjects; where each image stands for itself it may be ``image``'s.
-        group: column of the groups; ``None``: ``group``, if there is such a column.
-        severity: column of a number that rises with severity; a leading minus turns one that falls around
-            (``"-hippocampus_mm3"``). ``None``: ``severity``, if there is such a column.
-        split: column of the splits; ``None``: ``split``, if there is such a column.
-
-    All other columns come along.
+        subject: column of the subjects. It may be the column of the images if every image is a separate subject.
+        group: column of the groups. ``None``: the column ``group`` if it exists.
+        severity: column of a number that rises with severity. A leading minus negates a number that falls with it
+            (``"-hippocampus_mm3"``). ``None``: the column ``severity`` if it exists.
+        split: column of the splits. ``None``: the column ``split`` if it exists.
 
     Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: a named column is absent, or no row is usable.
+        FileNotFoundError: the file does not exist.
+        ValueError: a named column is missing, or no row is usable.
+
+    Example:
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> from monai_minority.data import cohort_from_csv
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     (Path(folder) / "a.nii").touch()
+        ...     size = (Path(folder) / "list.csv").write_text("image,subject,volume_mm3\\na.nii,007,2950")
+        ...     cohort = cohort_from_csv(f"{folder}/list.csv", severity="-volume_mm3")
+        >>> cohort.table["subject"].tolist(), cohort.table["severity"].tolist()
+        (['007'], [-2950.0])
     """
     path = existing(path)
     table = read_table(path)
@@ -155,15 +215,30 @@ def cohort_from_csv(
 
 
 def cohort_from_datalist(datalist: PathLike | Sequence[Mapping[str, Any]], base_dir: PathLike | None = None) -> Cohort:
-    """A MONAI data list: dictionaries with ``image`` and, where known, ``subject``, ``group``, ``severity``
-    and ``split``.
+    """The images of a MONAI data list.
 
     Args:
-        datalist: the list, or a JSON file with a list or with sections (``training``, ``validation``,
-            ``test``) that become splits. A bare path in a section stands for ``{"image": path}``. Without a
-            subject an image is its own.
-        base_dir: where relative paths start; ``None``: the JSON file's folder, or the working directory for a
-            list.
+        datalist: a list of dictionaries with ``image`` and, if known, ``subject``, ``group``, ``severity`` and
+            ``split``; or a JSON file with such a list or with sections (``training``, ``validation``, ``test``) that
+            become splits. A bare path in a section stands for ``{"image": path}``. An image without a subject counts
+            as a separate subject.
+        base_dir: folder where relative paths start. ``None``: the folder of the JSON file, or the working directory
+            for a list.
+
+    Raises:
+        FileNotFoundError: the JSON file does not exist.
+        ValueError: no entry is usable.
+
+    Example:
+        >>> import json, tempfile
+        >>> from pathlib import Path
+        >>> from monai_minority.data import cohort_from_datalist
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     for name in ("a.nii", "b.nii"):
+        ...         (Path(folder) / name).touch()
+        ...     size = (Path(folder) / "list.json").write_text(json.dumps({"training": ["a.nii"], "test": ["b.nii"]}))
+        ...     cohort_from_datalist(f"{folder}/list.json").table[["subject", "split"]].to_numpy().tolist()
+        [['a', 'train'], ['b', 'test']]
     """
     if isinstance(datalist, str | os.PathLike):
         path = existing(datalist)
@@ -175,7 +250,7 @@ def cohort_from_datalist(datalist: PathLike | Sequence[Mapping[str, Any]], base_
     records = []
     for section, entries in sections.items():
         if not isinstance(entries, list) or (section is not None and section.lower() not in SECTIONS):
-            continue  # descriptions, modalities and the like stand beside the lists
+            continue  # a data list may also hold a description, modalities and so on
         for entry in entries:
             record = dict(entry) if isinstance(entry, Mapping) else {Key.IMAGE: entry}
             file = record.get(Key.IMAGE)
@@ -189,10 +264,30 @@ def cohort_from_datalist(datalist: PathLike | Sequence[Mapping[str, Any]], base_
 
 
 def cohort_from_pictures(folder: PathLike, subject_pattern: str | None = None) -> Cohort:
-    """JPEG, PNG and WebP pictures under ``folder``; the name of a picture's folder is its group.
+    """The JPEG, PNG and WebP pictures under ``folder``. The name of the folder of a picture is its group.
 
-    ``class_label`` numbers the groups in alphabetical order from 0. A picture is a subject of its own unless
-    ``subject_pattern`` finds one in its path, see :func:`cohort_from_folder`.
+    Args:
+        folder: where to look, at any depth. Hidden files and folders are skipped.
+        subject_pattern: regular expression that finds the subject in the path, see :func:`cohort_from_folder`.
+            ``None``: every picture counts as a separate subject.
+
+    Returns:
+        A cohort with ``group`` and ``class_label``, which numbers the groups in alphabetical order from 0.
+
+    Raises:
+        FileNotFoundError: the folder does not exist.
+        ValueError: the folder has no usable picture.
+
+    Example:
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> from monai_minority.data import cohort_from_pictures
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     for name in ("healthy", "ill"):
+        ...         (Path(folder) / name).mkdir()
+        ...         (Path(folder) / name / "1.png").touch()
+        ...     cohort_from_pictures(folder).table[["subject", "group", "class_label"]].to_numpy().tolist()
+        [['healthy/1.png', 'healthy', 0], ['ill/1.png', 'ill', 1]]
     """
     folder = existing(folder)
     rejected: list[Rejection] = []

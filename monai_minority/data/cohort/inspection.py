@@ -1,4 +1,4 @@
-"""What a DICOM folder holds, in a table that can be shown: nothing of the patients unless asked for."""
+"""A table of the series in a DICOM folder. It has no patient data unless names are requested."""
 
 from typing import Any
 
@@ -15,28 +15,39 @@ USED = "used"
 def inspect_dicom(
     folder: PathLike, names: bool = False, num_workers: int | None = None, **rules: Any
 ) -> tuple[pd.DataFrame, pd.Series]:
-    """Describe every DICOM series under a folder and say whether the rules would use it.
+    """Describe every DICOM series under a folder, and whether the rules accept it.
 
     Args:
         folder: where to look, at any depth.
-        names: also give the subject and the first file of each series, which identify; without it subjects and studies
-            are numbered, and the parts of names and IDs in descriptions are struck out.
-        num_workers: processes that read headers; ``None``: as fits the number of files.
-        rules: of :class:`~monai_minority.data.SeriesRules`, as they stand in the configuration.
+        names: also show the subject and the first file of each series, which are identifying. Otherwise subjects and
+            studies are numbered, and the parts of names and IDs in descriptions are struck out.
+        num_workers: number of processes that read headers. ``None`` chooses it by the number of files.
+        rules: fields of :class:`~monai_minority.data.SeriesRules`, as in the configuration.
 
     Returns:
-        A row a series: ``subject``, ``study``, ``modality``, ``description``, ``matrix`` (columns x rows), ``spacing``
-        (columns x rows x slices, mm), ``orientation`` (plane and tilt in degrees), ``slices`` (x volumes), ``gaps``
-        (mm), ``files``, ``verdict`` (``used``, or why not). And the number of other files by what they are.
+        A table with one row per series: ``subject``, ``study``, ``modality``, ``description``, ``matrix``
+        (columns x rows), ``spacing`` (columns x rows x slices, mm), ``orientation`` (plane and tilt in degrees),
+        ``slices`` (x volumes), ``gaps`` (mm), ``files`` and ``verdict`` (``used``, or the reason for rejection).
+        Also the number of other files by reason.
 
     Raises:
-        FileNotFoundError: there is no such folder.
-        ValueError: an unknown rule.
+        FileNotFoundError: the folder does not exist.
+        ValueError: a rule is unknown.
+
+    Example:
+        >>> import shutil, tempfile
+        >>> from pydicom import examples
+        >>> from monai_minority.data import inspect_dicom
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     copied = shutil.copy(examples.get_path("mr"), folder)
+        ...     series, others = inspect_dicom(folder, minimum_slices=10)
+        >>> series[["modality", "matrix", "verdict"]].iloc[0].tolist()
+        ['MR', '64 x 64', 'it must have at least 10 slices, got 1']
     """
     chosen = SeriesRules.of(**rules)
     rejected: list[Rejection] = []
     series, unread = group_series(walk(existing(folder), ("",), rejected), num_workers)
-    # Numbered in the order of the table.
+    # Numbers follow the order of the table.
     subjects = {name: number for number, name in enumerate(dict.fromkeys(one.subject for one in series), 1)}
     studies = {name: number for number, name in enumerate(dict.fromkeys(one.study for one in series), 1)}
     rows = []

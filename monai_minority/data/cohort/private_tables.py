@@ -1,4 +1,4 @@
-"""The one table that names subjects and files, and what of it others may read."""
+"""The one table that names subjects and files, and its public part."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,7 @@ from monai_minority.files import whole_file
 from monai_minority.keys import Column, Key
 
 REJECTED = "rejected"
-"""Column of ``cohort.csv``: why a file is left out; empty where it is used."""
+"""Column of ``cohort.csv``: the reason for rejection; empty if the file is used."""
 
 
 def write_private_tables(
@@ -23,16 +23,30 @@ def write_private_tables(
     cohort_path: str | os.PathLike[str],
     rejected_path: str | os.PathLike[str],
 ) -> None:
-    """Write ``cohort.csv``, which alone names subjects and files, and ``rejected.csv``, which has their pseudonyms.
+    """Write ``cohort.csv``, the only table that names subjects and files, and ``rejected.csv`` with their pseudonyms.
 
     Args:
-        table: of the cohort, with the columns ``source`` and ``pseudonym``.
+        table: table of the cohort with the columns ``source`` and ``pseudonym``.
         unread: row of the table to the reason why its file could not be used.
-        rejected: entries that never came into the table.
-        pseudonyms: of the cohort.
-        cohort_path: a row an image and a row each of ``rejected``; the column ``rejected`` has the reason.
-        rejected_path: ``source`` (as in ``cohort.csv``), ``subject`` (a pseudonym, empty where none is known) and
-            ``reason``, without the names of file and subject. Without entries it has its heading alone.
+        rejected: entries that are not in the table.
+        pseudonyms: pseudonyms of the cohort.
+        cohort_path: file with one row per image and per rejected entry. Its column ``rejected`` has the reason.
+        rejected_path: file with ``source`` (as in ``cohort.csv``), ``subject`` (a pseudonym, empty if unknown) and
+            ``reason``, without the names of file and subject. Without rejected entries it has only a header.
+
+    Example:
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> from monai_minority.data import Pseudonyms, cohort_from_folder, write_private_tables
+        >>> with tempfile.TemporaryDirectory() as name:
+        ...     folder = Path(name)
+        ...     (folder / "sub-Jane.nii").touch()
+        ...     pseudonyms = Pseudonyms(folder / "cohort.key")
+        ...     table = cohort_from_folder(folder).pseudonymized(pseudonyms)
+        ...     unread = {0: "sub-Jane.nii is truncated"}
+        ...     write_private_tables(table, unread, [], pseudonyms, folder / "cohort.csv", folder / "rejected.csv")
+        ...     "Jane" in (folder / "cohort.csv").read_text(), "Jane" in (folder / "rejected.csv").read_text()
+        (True, False)
     """
     source, image, subject = str(Column.SOURCE), str(Key.IMAGE), str(Column.SUBJECT)
     own = table.drop(columns=str(Key.FILES), errors="ignore").assign(
@@ -64,7 +78,7 @@ def write_private_tables(
 
 
 def without_names(reason: str, file: str, subject: str) -> str:
-    """A reason in which neither the file nor the subject is named: what libraries say of a file quotes its path."""
+    """Remove the names of file and subject from a reason, because error messages of libraries quote paths."""
     path = Path(file)
     for known in (file, os.path.realpath(file), str(path.parent), path.name, path.name.split(".")[0], subject):
         if len(known) > 2:

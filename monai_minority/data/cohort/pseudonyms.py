@@ -1,4 +1,4 @@
-"""Names for subjects that say nothing about them to whoever lacks the key."""
+"""Names for subjects that reveal nothing without the key."""
 
 import hashlib
 import hmac
@@ -11,15 +11,26 @@ from pathlib import Path
 class Pseudonyms:
     """Keyed pseudonyms: ``sub-`` and the first hexadecimal digits of HMAC-SHA256 of the subject's name.
 
-    The same key gives the same pseudonyms, so two extractions of a cohort agree. Without the key a pseudonym
-    cannot be traced by trying names, as a plain hash could.
+    The same key gives the same pseudonyms, so two extractions of a cohort agree. A plain hash could be traced by trying
+    names; a keyed one cannot without the key.
 
     Args:
-        key_path: file with the key as hexadecimal digits. A new one is drawn, readable by its owner alone,
-            where there is none; keep it as confidential as the cohort table beside it.
+        key_path: file with the key as hexadecimal digits. If it does not exist, a random key is written, readable by
+            its owner alone. Keep it as confidential as the cohort table.
 
     Raises:
         ValueError: the file does not hold at least 16 bytes in hexadecimal.
+
+    Example:
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> from monai_minority.data import Pseudonyms
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     key = Path(folder) / "cohort.key"
+        ...     size = key.write_text("00112233445566778899aabbccddeeff")
+        ...     pseudonyms = Pseudonyms(key)
+        >>> pseudonyms("Jane Doe")
+        'sub-a8ddfd2e25'
     """
 
     def __init__(self, key_path: str | os.PathLike[str]) -> None:
@@ -41,10 +52,10 @@ class Pseudonyms:
             raise ValueError(f"key file {path} must hold at least 32 hexadecimal digits, got {len(text)} characters")
 
     def __call__(self, subject: str, digits: int = 10, prefix: str = "sub-") -> str:
-        """The pseudonym of ``subject``, of so many hexadecimal digits."""
+        """The pseudonym of ``subject``: ``prefix`` and ``digits`` hexadecimal digits."""
         return prefix + hmac.new(self._key, subject.encode(), hashlib.sha256).hexdigest()[:digits]
 
 
 def is_pseudonym(text: object) -> bool:
-    """Whether a subject is called by what :class:`Pseudonyms` gives, and not by a name that may be its own."""
+    """Whether a text has the form of a pseudonym by :class:`Pseudonyms`; other texts may be real names."""
     return re.fullmatch(r"sub-[0-9a-f]{10}(?:[0-9a-f]{10})?", str(text)) is not None

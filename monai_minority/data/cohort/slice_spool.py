@@ -1,4 +1,4 @@
-"""Slices that wait on the disk until all volumes have been read."""
+"""A temporary file of slices, used until all volumes have been read."""
 
 import os
 import tempfile
@@ -9,10 +9,10 @@ import numpy as np
 
 
 class SliceSpool:
-    """Keeps float32 slices in an unnamed file, and each volume's measure in memory, in the order they come.
+    """Keep float32 slices in an unnamed file, and the measure of each volume in memory, in order of arrival.
 
     Args:
-        folder: on whose disk; the file is gone when the spool is closed, and when the process dies.
+        folder: folder of the file. The file disappears when the spool is closed or the process ends.
     """
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
@@ -29,7 +29,7 @@ class SliceSpool:
         self._file.close()
 
     def append(self, file: int, slices: np.ndarray, measure: np.ndarray) -> None:
-        """Keep the slices ``[S, C, H, W]`` of a file and the measure of its volume."""
+        """Add the slices ``[S, C, H, W]`` of a file and the measure of its volume."""
         self._file.write(np.ascontiguousarray(slices, dtype=np.float32).data)
         self._shapes.append(slices.shape)
         self._measures.append(measure)

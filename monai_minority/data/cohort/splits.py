@@ -1,4 +1,4 @@
-"""Splits by subject, made before anything is learned, and the proof that nobody is on two sides."""
+"""Splits by subject, made before any training, and a check that no subject is in two splits."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -17,25 +17,32 @@ Listing = TypeVar("Listing", pd.DataFrame, list[dict[str, Any]])
 def split_by_subject(
     datalist: Listing, fractions: Mapping[str, float], seed: int = 0, stratify: str | None = None
 ) -> Listing:
-    """Give every subject one split.
+    """Assign one split to every subject.
 
-    Subjects are ordered by a hash of their name and the seed and cut at the cumulative fractions, so the
-    result depends on neither the order of the list nor the machine. Splits that are given stay; a subject
-    with a split on some rows has it on all.
+    Subjects are sorted by a hash of their name and the seed, and cut at the cumulative fractions. The result does not
+    depend on the order of the list or on the machine. Existing splits are kept; if some rows of a subject have a
+    split, all of its rows get it.
 
     Args:
         datalist: a table, or a list of dictionaries, with ``subject``.
-        fractions: split to its share of the subjects that have no split yet; they sum to 1.
-        seed: another seed, another split.
-        stratify: column (for instance ``group``) within whose values the shares hold, by each subject's first
-            row.
+        fractions: split to its share of the subjects that have no split yet. The shares sum to 1.
+        seed: seed of the hash.
+        stratify: column (for example ``group``) in each of whose values the shares hold. The first row of a subject
+            counts.
 
     Returns:
         A copy with the column ``split``.
 
     Raises:
-        ValueError: fractions that are negative, do not sum to 1 or name an unknown split, a given split that
-            is unknown, a missing column, or a subject given two splits.
+        ValueError: fractions are negative, do not sum to 1 or name an unknown split; an existing split is unknown; a
+            column is missing; or a subject has two splits.
+
+    Example:
+        >>> from monai_minority.data import split_by_subject
+        >>> slices = [{"subject": name} for name in ("a", "a", "b", "c", "d")]
+        >>> slices = split_by_subject(slices, {"train": 0.75, "test": 0.25}, seed=1)
+        >>> [(entry["subject"], entry["split"]) for entry in slices]
+        [('a', 'train'), ('a', 'train'), ('b', 'train'), ('c', 'test'), ('d', 'train')]
     """
     known = {str(split) for split in Split}
     if any(v < 0 for v in fractions.values()) or abs(sum(fractions.values()) - 1) > 1e-6:
@@ -45,7 +52,7 @@ def split_by_subject(
     table = datalist if isinstance(datalist, pd.DataFrame) else pd.DataFrame(datalist)
     for name in filter(None, (Column.SUBJECT, stratify)):
         if name not in table:
-            raise ValueError(f"splitting needs the column {str(name)!r}, the list has {', '.join(table.columns)}")
+            raise ValueError(f"splitting needs the column {str(name)!r}, but the list has {', '.join(table.columns)}")
     given = _given(table)
     unknown = sorted(set(given.dropna()) - known)
     if unknown:
@@ -69,20 +76,28 @@ def split_by_subject(
 def long_tail(
     table: pd.DataFrame, keep_abnormal: int, normal_groups: Sequence[str] | None = None, seed: int = 0
 ) -> pd.DataFrame:
-    """Make the training split long-tailed: all its normal subjects and only a few abnormal ones, as in the
-    paper.
+    """Make the training split long-tailed, as in the paper: all normal subjects and only a few abnormal ones.
 
-    The other abnormal subjects move to the ``reference`` split, which is never learned from.
+    The other abnormal subjects move to the split ``reference``, which is never used for training.
 
     Args:
-        table: with ``subject``, ``split`` and ``group`` or ``severity``.
-        keep_abnormal: number of abnormal subjects that stay in ``train`` (in the paper 30 beside 652 normal
-            ones).
-        normal_groups: groups that are normal; ``None``: severity 0 or below, or unknown, is normal.
-        seed: chooses who stays.
+        table: table with ``subject``, ``split`` and ``group`` or ``severity``.
+        keep_abnormal: number of abnormal subjects that stay in ``train`` (the paper has 30, and 652 normal ones).
+        normal_groups: groups that count as normal. ``None``: a severity of 0 or below, or unknown, counts as normal.
+        seed: seed of the choice of subjects.
+
+    Returns:
+        A copy with the new splits.
 
     Raises:
-        ValueError: fewer abnormal subjects in ``train`` than are to stay, or a group that does not occur.
+        ValueError: ``train`` has fewer abnormal subjects than ``keep_abnormal``, or a group does not occur.
+
+    Example:
+        >>> import pandas as pd
+        >>> from monai_minority.data import long_tail
+        >>> table = pd.DataFrame({"subject": list("abcd"), "split": "train", "severity": [0, 0, 1, 2]})
+        >>> long_tail(table, keep_abnormal=1)["split"].value_counts().to_dict()
+        {'train': 3, 'reference': 1}
     """
     if normal_groups is None:
         abnormal = table[Column.SEVERITY] > 0
@@ -90,10 +105,12 @@ def long_tail(
         absent = sorted(set(normal_groups) - set(table[Column.GROUP].dropna()))
         if absent:
             found = ", ".join(sorted(table[Column.GROUP].dropna().unique()))
-            raise ValueError(f"normal_groups must occur in the cohort, {', '.join(absent)} does not; it has {found}")
+            raise ValueError(
+                f"normal_groups must occur in the cohort, but it has no {', '.join(absent)}; it has {found}"
+            )
         abnormal = ~table[Column.GROUP].isin(list(normal_groups))
     in_train = table[Column.SPLIT] == Split.TRAIN
-    # A subject with one abnormal image is abnormal: moving some of its images would split it.
+    # A subject with one abnormal image counts as abnormal: its images must stay in one split.
     subjects = _shuffled(table.loc[abnormal & in_train, Column.SUBJECT].unique(), seed)
     if not 0 <= keep_abnormal <= len(subjects):
         raise ValueError(
@@ -111,7 +128,27 @@ def split_cohort(
     keep_abnormal: int | None = None,
     normal_groups: Sequence[str] | None = None,
 ) -> Cohort:
-    """:func:`split_by_subject` and, with ``keep_abnormal``, :func:`long_tail` on a cohort."""
+    """Apply :func:`split_by_subject`, and with ``keep_abnormal`` also :func:`long_tail`, to a cohort.
+
+    Args:
+        cohort: the cohort.
+        fractions, seed, stratify: see :func:`split_by_subject`.
+        keep_abnormal, normal_groups: see :func:`long_tail`. ``keep_abnormal=None`` keeps all abnormal subjects.
+
+    Returns:
+        A cohort with the column ``split``.
+
+    Raises:
+        ValueError: as the two functions.
+
+    Example:
+        >>> import pandas as pd
+        >>> from monai_minority.data import Cohort, split_cohort
+        >>> cohort = Cohort(pd.DataFrame({"subject": list("abcd"), "severity": [0, 0, 1, 2]}))
+        >>> cohort = split_cohort(cohort, {"train": 1.0}, keep_abnormal=1)
+        >>> cohort.table["split"].value_counts().to_dict()
+        {'train': 3, 'reference': 1}
+    """
     table = split_by_subject(cohort.table, fractions, seed, stratify)
     if keep_abnormal is not None:
         table = long_tail(table, keep_abnormal, normal_groups, seed)
@@ -120,10 +157,19 @@ def split_cohort(
 
 
 def check_no_leak(table: pd.DataFrame | Sequence[Mapping[str, Any]]) -> None:
-    """Raise if a subject is in more than one split.
+    """Raise an error if a subject is in more than one split.
+
+    Args:
+        table: a table, or a list of dictionaries, with ``subject`` and ``split``.
 
     Raises:
-        ValueError: names up to ten such subjects with their splits.
+        ValueError: a subject is in two splits. The message names up to ten such subjects.
+
+    Example:
+        >>> from monai_minority.data import check_no_leak
+        >>> check_no_leak([{"subject": "a", "split": "train"}, {"subject": "a", "split": "test"}])
+        Traceback (most recent call last):
+        ValueError: 1 subject(s) are in more than one split, so results would leak: a in test and train
     """
     table = table if isinstance(table, pd.DataFrame) else pd.DataFrame(list(table))
     splits, subjects = _given(table), table[Column.SUBJECT]

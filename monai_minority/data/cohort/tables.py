@@ -1,4 +1,4 @@
-"""Tables that people write, for whatever makes a cohort of them."""
+"""Read user-written tables and join them with a cohort."""
 
 import logging
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ logger = logging.getLogger(__name__)
 
 
 def some(found: list, folder: Path, what: str, rejected: list[Rejection]) -> list:
-    """What was found, which must be something."""
+    """Return ``found``, or raise ``ValueError`` if it is empty."""
     if not found:
         hint = f"; {rejected[0].file}: {rejected[0].reason}" if rejected else ""
         raise ValueError(f"there is no {what} under {folder}{hint}")
@@ -21,9 +21,9 @@ def some(found: list, folder: Path, what: str, rejected: list[Rejection]) -> lis
 
 
 def read_table(path: Path) -> pd.DataFrame:
-    """A CSV or TSV file as text."""
+    """Read a CSV or TSV file with all values as text."""
     separator = "\t" if path.suffix.lower() == ".tsv" else ","
-    # As text: a subject "007" stays "007". "n/a" is BIDS's missing value.
+    # A subject "007" must stay "007", so all values are text. BIDS writes "n/a" for a missing value.
     table = pd.read_csv(
         path, sep=separator, dtype=str, keep_default_na=False, na_values=["", "n/a"], encoding="utf-8-sig"
     )
@@ -32,8 +32,7 @@ def read_table(path: Path) -> pd.DataFrame:
 
 
 def named(table: pd.DataFrame, path: Path, columns: Mapping[str, str | None]) -> pd.DataFrame:
-    """The table with our columns made of the named ones; text that is all numbers becomes numbers
-    elsewhere."""
+    """Add our columns, copied from the named ones. Other columns become numbers if all their values are numbers."""
     result = table.copy()
     for ours, theirs in columns.items():
         if theirs is None:
@@ -62,17 +61,17 @@ def _negated(text: str) -> str | float:
 def with_labels(
     table: pd.DataFrame, path: Path, key: str, columns: Mapping[str, str | None], rejected: list[Rejection]
 ) -> pd.DataFrame:
-    """A table of images joined with a table of subjects by its column ``key``.
+    """Join a table of images with a table of subjects by the column ``key`` of the latter.
 
-    A row whose subject has no image, or that repeats a subject, is rejected; an image whose subject has no row is
-    kept without labels.
+    A row is rejected if its subject has no image or is already listed. An image whose subject has no row is kept
+    without labels.
 
     Raises:
         ValueError: ``path`` lacks the key or a named column.
     """
     labels = read_table(path)
     if key not in labels:
-        raise ValueError(f"{path} must have the column {key}, it has {', '.join(labels)}")
+        raise ValueError(f"{path} must have the column {key}, but it has {', '.join(labels)}")
     if key == "participant_id":
         labels[key] = labels[key].map(lambda s: s if str(s).startswith("sub-") else f"sub-{s}")
     labels = named(labels.rename(columns={key: "participant_id"}), path, columns)

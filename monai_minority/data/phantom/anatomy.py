@@ -1,4 +1,4 @@
-"""The anatomy that every phantom subject is derived from: the MNI152 template, its tissues and ventricles."""
+"""The anatomy behind every phantom subject: the MNI152 template, its tissues and ventricles."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ import torch
 from scipy import ndimage
 
 FIELD_OF_VIEW = ((-88.0, 88.0), (-124.0, 92.0), (-72.0, 100.0))
-"""Extent in mm along x, y and z (MNI space, RAS): the brain with room for larger heads and rotation."""
+"""Extent in mm along x, y and z (MNI space, RAS): the brain, with a margin for larger heads and rotation."""
 
 CHANNELS = ("grey", "white", "brain", "ventricles", "texture", "depth", "cortex")
 
 
 @dataclass(frozen=True)
 class PhantomAnatomy:
-    """Maps of the MNI152 template on one grid, ready to be sampled at any point.
+    """Maps of the MNI152 template on one grid, which can be sampled at any point.
 
     Attributes:
-        maps: float32 ``[1, 7, X, Y, Z]``, in the order of :data:`CHANNELS`: probability of grey matter, of
-            white matter, of brain and of lateral ventricle (all in [0, 1]), the intensity that these do not
-            explain (in units of the white-matter mean), depth in mm below the nearest sulcus or surface of
-            the brain, and the share of grey matter that is cerebral cortex.
-        velocity: float32 ``[1, 3, X, Y, Z]``, unit velocity field that swells the ventricles: it points away
-            from their wall, is 1 there and fades to both sides.
-        head: bool ``[X, Y, Z]``, the brain with a margin; outside it every map but ``depth`` is 0.
-        spacing: grid spacing in mm of the maps.
+        maps: float32 ``[1, 7, X, Y, Z]``, in the order of :data:`CHANNELS`: probabilities of grey matter, white
+            matter, brain and lateral ventricle (all in [0, 1]), the residual intensity (in units of the white-matter
+            mean), depth in mm below the nearest sulcus or surface of the brain, and the share of grey matter that is
+            cerebral cortex.
+        velocity: float32 ``[1, 3, X, Y, Z]``, velocity field that expands the ventricles. It points away from their
+            wall, has length 1 there and decays on both sides.
+        head: bool ``[X, Y, Z]``, the brain with a margin. Outside it every map except ``depth`` is 0.
+        spacing: grid spacing of the maps in mm.
     """
 
     maps: torch.Tensor
@@ -48,7 +48,7 @@ class PhantomAnatomy:
             points: ``[N, 3]`` in mm, MNI space.
 
         Returns:
-            ``[C, N]``; beyond the field of view the nearest value inside.
+            ``[C, N]``. A point outside the field of view gets the nearest value inside.
         """
         sizes = torch.tensor(field.shape[2:])
         unit = (points - self.origin) * (2 / (self.spacing * (sizes - 1))) - 1
@@ -59,7 +59,7 @@ class PhantomAnatomy:
         return values[0, :, :, 0, 0]
 
     def in_head(self, points: torch.Tensor) -> torch.Tensor:
-        """Whether the voxel nearest to each of the points ``[..., 3]`` is in ``head``, bool ``[...]``."""
+        """Whether the voxel nearest to each point ``[..., 3]`` is in ``head``, bool ``[...]``."""
         voxels = ((points - self.origin) / self.spacing).round().long()
         voxels = voxels.clamp(min=torch.zeros(3, dtype=torch.long), max=torch.tensor(self.head.shape) - 1)
         return self.head[tuple(voxels.unbind(-1))]
@@ -72,7 +72,7 @@ def grid_points(spacing: float) -> torch.Tensor:
 
 
 def grid_affine(spacing: float) -> np.ndarray:
-    """Affine ``[4, 4]`` from voxel indices of that grid to mm, axes to the right, front and top (RAS)."""
+    """Affine ``[4, 4]`` from voxel indices of :func:`grid_points` to mm, axes to the right, front and top (RAS)."""
     affine = np.diag([spacing, spacing, spacing, 1.0])
     affine[:3, 3] = [low for low, _ in FIELD_OF_VIEW]
     return affine
@@ -82,14 +82,14 @@ def grid_affine(spacing: float) -> np.ndarray:
 def load_anatomy(resolution: int = 1) -> PhantomAnatomy:
     """Read the MNI152 template that nilearn ships, and derive the maps of a :class:`PhantomAnatomy` from it.
 
-    The template (ICBM 152 nonlinear symmetric 2009a) and its tissue maps are skull-stripped. What is inside
-    the brain and neither grey nor white matter is cerebrospinal fluid; its largest connected part deep in the
-    brain is the pair of lateral ventricles.
+    The template (ICBM 152 nonlinear symmetric 2009a) and its tissue maps are skull-stripped. Brain voxels that are
+    neither grey nor white matter are cerebrospinal fluid. Its largest connected part deep in the brain is the pair of
+    lateral ventricles.
 
     Args:
-        resolution: voxel size in mm, 1 (the template's own) or 2.
+        resolution: voxel size in mm, 1 (that of the template) or 2.
     """
-    from nilearn import datasets  # here: it takes seconds to import, and few who import the room make phantoms
+    from nilearn import datasets  # imported here because it takes seconds, and only phantoms need it
 
     template, grey, white = (
         _crop(load(resolution=resolution))
@@ -114,7 +114,7 @@ def load_anatomy(resolution: int = 1) -> PhantomAnatomy:
     depth = ndimage.distance_transform_edt(brain & ~sulci) * resolution
     near_wall = ndimage.binary_dilation(ventricles, iterations=max(1, round(2 / resolution)))
 
-    # The template's own tissue levels; what they leave is texture: deep nuclei, vessels, partial volume.
+    # The tissue levels of the template; the residual is texture: deep nuclei, vessels, partial volume.
     means = [np.average(template, weights=tissue**4) for tissue in (fluid, grey, white)]
     explained = means[0] * fluid + means[1] * grey + means[2] * white
     texture = (template * brain - explained) / means[2]
@@ -131,7 +131,7 @@ def load_anatomy(resolution: int = 1) -> PhantomAnatomy:
 
 
 def _crop(image) -> np.ndarray:
-    """The field of view of a template whose axes already run to the right, front and top."""
+    """Crop a template, whose axes run to the right, front and top, to the field of view."""
     origin, step = image.affine[:3, 3], np.diag(image.affine)[:3]
     starts = [(low - o) / s for (low, _), o, s in zip(FIELD_OF_VIEW, origin, step, strict=True)]
     stops = [(high - o) / s + 1 for (_, high), o, s in zip(FIELD_OF_VIEW, origin, step, strict=True)]
@@ -150,12 +150,12 @@ def _lateral_ventricles(fluid, brain, coordinates, resolution: float) -> np.ndar
 
 
 def _swelling_velocity(ventricles: np.ndarray, resolution: float, reach: float = 16.0) -> np.ndarray:
-    """Outward unit field ``[3, X, Y, Z]`` of the ventricle wall, fading over ``reach`` mm of tissue."""
+    """Outward unit field ``[3, X, Y, Z]`` of the ventricle wall, which decays over ``reach`` mm of tissue."""
     outside = ndimage.distance_transform_edt(~ventricles)
     inside = ndimage.distance_transform_edt(ventricles)
-    # The wall lies half way between the voxels on its two sides.
+    # The wall lies halfway between the voxels on its two sides.
     distance = (np.where(ventricles, 0.5 - inside, outside - 0.5) * resolution).astype(np.float32)
-    # Smoothing lets the direction turn gently where the walls of the two ventricles face each other.
+    # Smoothing makes the direction change gradually where the walls of the two ventricles face each other.
     distance = ndimage.gaussian_filter(distance, 1.5 / resolution)
     direction = np.stack(np.gradient(distance, resolution))
     fade = np.exp(-((np.maximum(distance, 0) / reach) ** 2))

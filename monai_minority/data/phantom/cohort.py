@@ -20,15 +20,15 @@ from monai_minority.data.phantom.subject import PhantomSubject, simulate_subject
 from monai_minority.keys import Column
 
 GENERATOR = 1
-"""Raised whenever the same settings would give other images, so that no old cohort passes for a new one."""
+"""Version of the generator. It is raised when the same settings give other images, so old cohorts are recognised."""
 
 SEVERITY_RANGE = (0.4, 1.0)
-"""Severities of the abnormal subjects are uniform in this range; a normal subject has 0."""
+"""Severities of abnormal subjects are uniform in this range; a normal subject has 0."""
 
 NORMAL, ATROPHY = "normal", "atrophy"
 """The two values of the ``group`` column."""
 
-_WHITE_MATTER_LEVEL = 1000  # of the stored int16, near the middle of what scanners write
+_WHITE_MATTER_LEVEL = 1000  # as stored int16, a typical value of scanners
 
 _COLUMNS = {
     Column.GROUP: "normal, or atrophy with a severity above 0",
@@ -53,28 +53,37 @@ def make_phantom_cohort(
     """Write a cohort of synthetic T1-weighted brains, a few of them with graded atrophy.
 
     Every subject is the MNI152 template, deformed, atrophied and imaged by
-    :func:`~monai_minority.data.phantom.subject.simulate_subject`. The folder holds
+    :func:`~monai_minority.data.phantom.subject.simulate_subject`. The folder has
     ``sub-XXXX/anat/sub-XXXX_T1w.nii.gz`` (int16, arbitrary units, skull-stripped, RAS, 176 x 216 x 172 mm),
     ``participants.tsv`` (group, severity and measured volumes, explained in ``participants.json``) and
     ``dataset_description.json``.
 
-    The folder appears when it is whole. Subjects finished before an interruption are kept beside it, under a
-    hidden name, and not made again. A complete cohort of the same settings is left as it is.
+    The folder appears under its name when it is complete. After an interruption, finished subjects are kept in a
+    hidden folder beside it and reused. A complete cohort with the same settings is left unchanged.
 
     Args:
-        folder: where to write; must not exist, or hold the same cohort.
-        num_subjects: how many subjects.
-        abnormal_fraction: share of them with atrophy, rounded to whole subjects, at least one unless it is 0.
+        folder: output folder. It must be new or empty, or hold the same cohort.
+        num_subjects: number of subjects.
+        abnormal_fraction: share of subjects with atrophy, rounded to whole subjects; at least one subject unless the
+            share is 0.
         spacing: voxel size in mm.
-        seed: of the cohort. Subject ``i`` depends on ``(seed, i)`` and its severity alone.
-        num_workers: threads; by default one a processor. The images do not depend on it.
+        seed: seed of the cohort. Subject ``i`` depends only on ``(seed, i)`` and its severity.
+        num_workers: number of threads; by default one per processor. The images do not depend on it.
         progress: whether to show a progress bar.
 
     Returns:
         The folder.
 
     Raises:
-        ValueError: for settings out of range, or a folder that holds anything else.
+        ValueError: settings are out of range, or the folder holds something else.
+
+    Example:
+        >>> import tempfile
+        >>> from monai_minority.data import cohort_from_bids, make_phantom_cohort
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     made = make_phantom_cohort(f"{folder}/phantom", 2, abnormal_fraction=0.5, spacing=8.0, progress=False)
+        ...     sorted(cohort_from_bids(made, group="group").table["group"])
+        ['atrophy', 'normal']
     """
     if num_subjects < 1:
         raise ValueError(f"num_subjects must be at least 1, got {num_subjects}")
@@ -93,7 +102,7 @@ def make_phantom_cohort(
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         if _settings_of(folder) != settings:
             raise ValueError(
-                f"{folder} must be a new folder or hold a phantom cohort of the settings {settings}, "
+                f"{folder} must be a new folder or hold a phantom cohort with the settings {settings}, "
                 f"but it holds something else ({_settings_of(folder)}); choose another folder or remove it"
             )
         return folder
@@ -124,7 +133,7 @@ def _settings_of(folder: Path) -> dict | None:
 
 
 def _begin(folder: Path, settings: dict) -> None:
-    """Prepare the unfinished folder, with what an earlier run of the same settings has finished."""
+    """Prepare the unfinished folder; keep the finished subjects of an earlier run with the same settings."""
     if _settings_of(folder) != settings:
         shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True, exist_ok=True)
@@ -151,7 +160,7 @@ def _make_subjects(folder: Path, severities, spacing: float, seed: int, num_work
     missing = [i for i in range(len(severities)) if not (folder / _name(i)).is_dir()]
     if not missing:
         return
-    # Maps finer than the image keep the second interpolation from blurring the cortex.
+    # With maps finer than the image, the second interpolation does not blur the cortex.
     anatomy = load_anatomy(1 if spacing < 3 else 2)
 
     def make(index: int) -> None:
@@ -159,7 +168,7 @@ def _make_subjects(folder: Path, severities, spacing: float, seed: int, num_work
         subject = simulate_subject(anatomy, stream, float(severities[index]), spacing)
         _write_subject(folder, _name(index), subject, spacing)
 
-    # Threads suffice, the work being done outside the interpreter lock; each keeps to one processor.
+    # Threads are enough, because the work is done outside the interpreter lock. Each thread uses one processor.
     threads = torch.get_num_threads()
     pool = ThreadPoolExecutor(num_workers, initializer=torch.set_num_threads, initargs=(1,))
     try:

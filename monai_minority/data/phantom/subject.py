@@ -1,4 +1,4 @@
-"""One phantom subject: the template, deformed, atrophied to a known severity and imaged."""
+"""One phantom subject: the template, deformed, with atrophy of a known severity, and imaged."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from scipy.spatial.transform import Rotation
 from monai_minority.data.phantom.anatomy import FIELD_OF_VIEW, PhantomAnatomy, grid_points
 
 VENTRICLE_SWELLING_MM = 6.5
-"""How far the ventricle walls move outwards at severity 1."""
+"""Outward displacement of the ventricle walls at severity 1."""
 
 CORTEX_LOSS_MM = 1.6
-"""How much of the outer cortex turns into fluid at severity 1."""
+"""Thickness of outer cortex that turns into fluid at severity 1."""
 
 
 @dataclass(frozen=True)
 class PhantomSubject:
-    """An image and the truth about it.
+    """An image and its ground truth.
 
     Attributes:
         image: float32 ``[X, Y, Z]``, arbitrary units (white matter near 1), exactly 0 outside the brain.
-        severity: the atrophy that was asked for, in [0, 1].
-        ventricle_volume_mm3: lateral ventricles, summed over the deformed probability map.
-        cortex_volume_mm3: cortical grey matter, likewise.
-        cortex_thickness_mm: cortical volume over the area of its border with white matter.
-        brain_volume_mm3: grey and white matter together.
+        severity: simulated severity of atrophy, in [0, 1].
+        ventricle_volume_mm3: volume of the lateral ventricles, summed over the deformed probability map.
+        cortex_volume_mm3: volume of cortical grey matter, summed in the same way.
+        cortex_thickness_mm: cortical volume divided by the area of its border with white matter.
+        brain_volume_mm3: volume of grey and white matter.
     """
 
     image: np.ndarray
@@ -43,18 +43,21 @@ class PhantomSubject:
 def simulate_subject(
     anatomy: PhantomAnatomy, seed: int | np.random.SeedSequence, severity: float = 0.0, spacing: float = 2.0
 ) -> PhantomSubject:
-    """Deform, atrophy and image the template.
+    """Deform the template, add atrophy and simulate a scan.
 
-    The seed fixes everything but the atrophy: head size and shape, pose, asymmetry, natural width of
-    ventricles and sulci, contrast, bias field, gamma and noise. The same seed at another severity is the same
-    person at another stage. Atrophy swells the ventricles along a diffeomorphic flow, which compresses the
-    white matter around them, and turns the outermost cortex into fluid, which opens the sulci.
+    The seed determines everything except the atrophy: head size and shape, pose, asymmetry, natural width of
+    ventricles and sulci, contrast, bias field, gamma and noise. The same seed with another severity is the same person
+    at another stage. Atrophy expands the ventricles along a diffeomorphic flow, which compresses the white matter
+    around them. It also turns the outermost cortex into fluid, which opens the sulci.
 
     Args:
-        anatomy: from :func:`~monai_minority.data.phantom.anatomy.load_anatomy`.
-        seed: the subject's own seed.
-        severity: in [0, 1]; 0 is normal.
+        anatomy: result of :func:`~monai_minority.data.phantom.anatomy.load_anatomy`.
+        seed: seed of the subject.
+        severity: severity of atrophy in [0, 1]; 0 is normal.
         spacing: voxel size of the image in mm.
+
+    Raises:
+        ValueError: the severity is out of range.
     """
     if not 0 <= severity <= 1:
         raise ValueError(f"severity must be in [0, 1], got {severity}; 0 is a normal brain")
@@ -68,7 +71,7 @@ def simulate_subject(
     opening = _spline_field(shape, 1, knots_mm=24.0, spacing=spacing, std=0.35, rng=rng)[0]
     opening += CORTEX_LOSS_MM * severity + rng.normal(-0.2, 0.25)
 
-    # Two thirds of the volume are air: only the head is sampled.
+    # Two thirds of the volume are air, so only the head is sampled.
     head = anatomy.in_head(points)
     points = _swell(anatomy, points[head], swelling[head])
     grey, white, brain, ventricles, texture, depth, cortex = anatomy.sample(anatomy.maps, points)
@@ -102,7 +105,7 @@ def _total(values: torch.Tensor) -> float:
 
 
 def _pose_and_shape(points: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
-    """Rotation, translation, head size and proportions: points of the subject to points of the template."""
+    """Map points of the subject to points of the template by rotation, translation, head size and proportions."""
     rotation = Rotation.from_euler("xyz", rng.normal(0, (3.0, 1.5, 2.5)), degrees=True).as_matrix()
     scale = np.exp(rng.normal(0, 0.025) + rng.normal(0, 0.015, size=3))
     shift = rng.normal(0, 1.5, size=3)
@@ -120,7 +123,7 @@ def _spline_field(
     for size in shape:
         positions = np.arange(size) * spacing / knots_mm
         count = int(np.ceil(positions[-1])) + 4
-        # Knots begin three intervals early, so that every position has its four basis functions.
+        # Knots begin three intervals early, so that every position has four basis functions.
         basis = BSpline(np.arange(count + 4) - 3.0, np.eye(count), 3)(positions)
         bases.append(torch.from_numpy(basis).float())
     coefficients = rng.normal(size=(channels, *(basis.shape[1] for basis in bases)))
@@ -132,7 +135,7 @@ def _spline_field(
 
 
 def _swell(anatomy: PhantomAnatomy, points: torch.Tensor, amount: torch.Tensor) -> torch.Tensor:
-    """Follow the flow backwards by ``amount`` mm, in steps of at most 1 mm, which keeps it invertible."""
+    """Follow the flow backwards by ``amount`` mm. Steps of at most 1 mm keep the map invertible."""
     steps = max(1, int(np.ceil(amount.abs().max().item())))
     step = (amount / steps)[..., None]
     for _ in range(steps):
@@ -141,14 +144,14 @@ def _swell(anatomy: PhantomAnatomy, points: torch.Tensor, amount: torch.Tensor) 
 
 
 def _contrast(fluid, grey, white, texture, rng: np.random.Generator) -> torch.Tensor:
-    """T1-like intensities: each tissue's level in this scan, the template's texture, a random gamma."""
+    """T1-like intensities: a level of each tissue for this scan, the texture of the template and a random gamma."""
     levels = rng.normal((0.20, 0.62, 1.0), (0.025, 0.03, 0.02))
     image = levels[0] * fluid + levels[1] * grey + levels[2] * white + rng.uniform(0.7, 1.0) * texture
     return torch.as_tensor(AdjustContrast(gamma=float(np.exp(rng.normal(0, 0.1))))(image.clamp(min=0)))
 
 
 def _scan(image: torch.Tensor, rng: np.random.Generator) -> np.ndarray:
-    """Bias field and Rician noise of one scan, on ``[X, Y, Z]``."""
+    """Add a bias field and Rician noise to an image ``[X, Y, Z]``."""
     bias = RandBiasField(prob=1.0, degree=3, coeff_range=(-0.06, 0.06))
     noise = RandRicianNoise(prob=1.0, std=float(rng.uniform(0.01, 0.03)), sample_std=False)
     for transform in (bias, noise):

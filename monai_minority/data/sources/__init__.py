@@ -1,7 +1,7 @@
-"""Public data sets of natural images in the layouts people have on disk: one function a data set.
+"""Public data sets of natural images in their usual layouts on disk: one function per data set.
 
-Each gives a :class:`~monai_minority.data.Cohort` for :func:`~monai_minority.data.extract_images`, which reads the
-images one by one; nothing is downloaded. What is missing from a data set is named in its rejected entries.
+Each function returns a :class:`~monai_minority.data.Cohort` for :func:`~monai_minority.data.extract_images`, which
+reads the images one by one. Nothing is downloaded. Missing parts of a data set are listed as rejected entries.
 """
 
 from monai_minority.data.sources.celeba import celeba

@@ -1,4 +1,4 @@
-"""Images in arrays in files, opened where they are asked for."""
+"""Images in array files. Each process opens the files itself."""
 
 from collections.abc import Callable, Sequence
 from itertools import accumulate
@@ -9,11 +9,12 @@ import numpy as np
 class ArrayImages(Sequence[np.ndarray]):
     """The images of several arrays, one after another.
 
-    A worker process that gets a pickled copy opens the files again: no pixels travel, and a memory map stays one.
+    A worker process that receives a pickled copy opens the files again, so no pixels are transferred and memory maps
+    remain memory maps.
 
     Args:
-        parts: for each file a function without arguments, which can be pickled, that gives its images: uint8
-            ``[N, H, W]`` or ``[N, H, W, 3]``.
+        parts: for each file, a picklable function without arguments that returns its images: uint8 ``[N, H, W]`` or
+            ``[N, H, W, 3]``.
     """
 
     def __init__(self, parts: Sequence[Callable[[], np.ndarray]]) -> None:

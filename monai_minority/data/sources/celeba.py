@@ -17,21 +17,38 @@ _SPLITS = {0: str(Split.TRAIN), 1: str(Split.VALIDATION), 2: str(Split.TEST)}
 
 
 def celeba(path: PathLike, label: str | None = None, max_images: int | None = None) -> Cohort:
-    """CelebA as its aligned pictures and its lists.
+    """CelebA from its aligned pictures and its lists.
 
     Args:
-        path: folder of the lists, or of a folder ``celeba`` with them.
-        label: attribute that becomes ``class_label`` (0, 1) and ``group``, such as ``Eyeglasses``.
-        max_images: at most so many images of each split.
+        path: folder of the lists, or the folder above a folder ``celeba`` with the lists.
+        label: attribute that becomes ``class_label`` (0, 1) and ``group``, for example ``Eyeglasses``.
+        max_images: largest number of images per split. ``None`` keeps all.
 
     Returns:
-        A cohort with ``split`` as published and a column of 0 and 1 for each attribute. The subject is the person
-        where ``identity_CelebA.txt`` tells it, else the picture. Pictures that are listed but not there are counted
-        in one rejected entry.
+        A cohort with the published ``split`` and a column of 0 and 1 for each attribute. The subject is the person
+        if ``identity_CelebA.txt`` exists, else the picture. One rejected entry counts the listed pictures that are
+        missing.
 
     Raises:
-        FileNotFoundError: pictures or lists are missing; the message says what was expected.
-        ValueError: ``label`` is no attribute.
+        FileNotFoundError: pictures or lists are missing. The message shows the expected layout.
+        ValueError: ``label`` is not an attribute.
+
+    Example:
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> from monai_minority.data.sources import celeba
+        >>> with tempfile.TemporaryDirectory() as name:
+        ...     folder = Path(name)
+        ...     (folder / "img_align_celeba").mkdir()
+        ...     for picture in ("000001.jpg", "000002.jpg"):
+        ...         (folder / "img_align_celeba" / picture).touch()
+        ...     partition = "000001.jpg 0\\n000002.jpg 2\\n"
+        ...     size = (folder / "list_eval_partition.txt").write_text(partition)
+        ...     attributes = "2\\nEyeglasses Smiling\\n000001.jpg -1 1\\n000002.jpg 1 1\\n"
+        ...     size = (folder / "list_attr_celeba.txt").write_text(attributes)
+        ...     cohort = celeba(folder, label="Eyeglasses")
+        >>> cohort.table[["split", "group"]].to_numpy().tolist()
+        [['train', 'not Eyeglasses'], ['test', 'Eyeglasses']]
     """
     path = existing_set(path, "CelebA", LAYOUT)
     if (path / "celeba").is_dir():
@@ -61,19 +78,19 @@ def celeba(path: PathLike, label: str | None = None, max_images: int | None = No
     rejected = []
     if not there.all():
         reason = (
-            f"{(~there).sum()} of the {len(table)} listed pictures are not there, the first is {name[~there].iloc[0]}"
+            f"{(~there).sum()} of the {len(table)} listed pictures are missing, the first is {name[~there].iloc[0]}"
         )
         rejected.append(Rejection(str(pictures), "", reason))
     return finished(Cohort.from_records(table[there], rejected), max_images)
 
 
 def _table(path: Path, name: str) -> pd.DataFrame | None:
-    """A list by file name, in the text format or as CSV; ``None`` where there is neither."""
+    """Read a list, indexed by file name, from a CSV or text file; ``None`` if neither exists."""
     if (path / f"{name}.csv").is_file():
         return pd.read_csv(path / f"{name}.csv", index_col=0)
     file = path / f"{name}.txt"
     if not file.is_file():
         return None
-    if name == "list_attr_celeba":  # a line with the number of pictures, one with the attributes, then the pictures
+    if name == "list_attr_celeba":  # first line: number of pictures; second line: attributes; then the pictures
         return pd.read_csv(file, sep=r"\s+", skiprows=1)
     return pd.read_csv(file, sep=r"\s+", header=None, index_col=0)

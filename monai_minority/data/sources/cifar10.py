@@ -21,21 +21,36 @@ _PIXELS = 3 * 32 * 32
 
 
 def cifar10(path: PathLike, max_images: int | None = None) -> Cohort:
-    """CIFAR-10 as its batches in Python's or the binary format, or as pictures in folders.
+    """CIFAR-10 from its batches, in the Python or the binary format, or from pictures in folders.
 
-    Batches need not be complete: one that is missing or damaged is rejected by name. Python's format is read
-    without executing what it holds.
+    The batches may be incomplete: a missing or damaged batch is rejected by name. The Python format is read without
+    executing code from the file.
 
     Args:
-        path: folder with the batches or pictures, or the one above it.
-        max_images: at most so many images of each split.
+        path: folder of the batches or pictures, or the folder above it.
+        max_images: largest number of images per split. ``None`` keeps all.
 
     Returns:
-        A cohort with ``split`` (train, test), ``group`` (name of the class) and ``class_label``; training images
+        A cohort with ``split`` (train, test), ``group`` (name of the class) and ``class_label``. Training images are
         in the order of the batches.
 
     Raises:
-        FileNotFoundError: nothing of CIFAR-10 is there; the message says what was expected.
+        FileNotFoundError: there is no part of CIFAR-10. The message shows the expected layout.
+
+    Example:
+        >>> import tempfile, numpy as np
+        >>> from pathlib import Path
+        >>> from monai_minority.data.sources import cifar10
+        >>> records = np.zeros((2, 1 + 3 * 32 * 32), np.uint8)
+        >>> records[:, 0] = 3, 9  # in the binary format, a byte for the label precedes the pixels
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     for name in ("data_batch_1.bin", "test_batch.bin"):
+        ...         size = (Path(folder) / name).write_bytes(records.tobytes())
+        ...     cohort = cifar10(folder)
+        >>> cohort.table[["split", "group"]].to_numpy().tolist()
+        [['train', 'cat'], ['train', 'truck'], ['test', 'cat'], ['test', 'truck']]
+        >>> [entry.reason for entry in cohort.rejected[:1]], cohort.images[0].shape
+        (['the file is missing from CIFAR-10'], (32, 32, 3))
     """
     path = existing_set(path, "CIFAR-10", LAYOUT)
     for folder, suffix in ((path / "cifar-10-batches-py", ""), (path / "cifar-10-batches-bin", ".bin"), (path, "")):
@@ -55,7 +70,7 @@ def _from_batches(folder: Path, suffix: str) -> Cohort:
 
 
 def _images(file: Path) -> np.ndarray:
-    """``[N, 32, 32, 3]``: the file has each channel's rows one after another."""
+    """Images ``[N, 32, 32, 3]``; the file stores them channel by channel."""
     return _batch(file)[0].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
 
 
@@ -64,7 +79,7 @@ def _batch(file: Path) -> tuple[np.ndarray, np.ndarray]:
     if file.suffix == ".bin":
         content = np.fromfile(file, dtype=np.uint8)
         if not content.size or content.size % (_PIXELS + 1):
-            raise ValueError(f"it has {content.size} bytes, no multiple of the {_PIXELS + 1} of an image")
+            raise ValueError(f"its size must be a multiple of {_PIXELS + 1} bytes, got {content.size}")
         records = content.reshape(-1, _PIXELS + 1)
         pixels, labels = records[:, 1:], records[:, 0]
     else:
@@ -73,16 +88,19 @@ def _batch(file: Path) -> tuple[np.ndarray, np.ndarray]:
         found = {key.decode() if isinstance(key, bytes) else key: value for key, value in content.items()}
         pixels, labels = np.asarray(found["data"], dtype=np.uint8), np.asarray(found["labels"])
     if pixels.shape != (len(labels), _PIXELS) or (len(labels) and not 0 <= labels.min() <= labels.max() < len(CLASSES)):
-        raise ValueError(f"it holds {pixels.shape} pixels and labels to {labels.max()}, not CIFAR-10's")
+        raise ValueError(
+            f"it must have pixels [N, {_PIXELS}] and labels below {len(CLASSES)}, got {pixels.shape} and labels up to "
+            f"{labels.max()}"
+        )
     return pixels, labels.astype(np.int64)
 
 
 class _ArrayUnpickler(pickle.Unpickler):
-    """Reads dictionaries, lists, numbers, text and numpy arrays; refuses to call anything else."""
+    """An unpickler that reads dictionaries, lists, numbers, text and NumPy arrays, and refuses all other calls."""
 
     def find_class(self, module: str, name: str) -> Any:
         allowed = {
-            "_reconstruct": np.empty(0).__reduce__()[0],  # its module's name differs between versions of numpy
+            "_reconstruct": np.empty(0).__reduce__()[0],  # the name of its module depends on the version of NumPy
             "ndarray": np.ndarray,
             "dtype": np.dtype,
         }
@@ -90,4 +108,4 @@ class _ArrayUnpickler(pickle.Unpickler):
             return allowed[name]
         if (module, name) == ("_codecs", "encode"):
             return super().find_class(module, name)
-        raise pickle.UnpicklingError(f"it asks for {module}.{name}, which CIFAR-10's batches do not; it is not read")
+        raise pickle.UnpicklingError(f"it asks for {module}.{name}, which no batch of CIFAR-10 needs; it is not read")

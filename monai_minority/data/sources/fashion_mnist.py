@@ -1,4 +1,4 @@
-"""Fashion-MNIST: 60,000 training and 10,000 test pictures of clothes, 28 x 28, grey (Xiao et al., 2017)."""
+"""Fashion-MNIST: 60,000 training and 10,000 test pictures of clothes, 28 x 28 pixels, grey (Xiao et al., 2017)."""
 
 import gzip
 import math
@@ -32,18 +32,32 @@ _PARTS = {"train": Split.TRAIN, "t10k": Split.TEST}
 
 
 def fashion_mnist(path: PathLike, max_images: int | None = None) -> Cohort:
-    """Fashion-MNIST as its IDX files.
+    """Fashion-MNIST from its IDX files.
 
     Args:
-        path: folder of the files, or one above it as torchvision makes it (``FashionMNIST/raw``).
-        max_images: at most so many images of each split.
+        path: folder of the files, or a folder above it as in torchvision (``FashionMNIST/raw``).
+        max_images: largest number of images per split. ``None`` keeps all.
 
     Returns:
-        A cohort with ``split`` (train, test), ``group`` (name of the class) and ``class_label``. A part that is
-        missing or damaged is rejected by name.
+        A cohort with ``split`` (train, test), ``group`` (name of the class) and ``class_label``. A missing or damaged
+        part is rejected by name.
 
     Raises:
-        FileNotFoundError: nothing of it is there; the message says what was expected.
+        FileNotFoundError: there is no part of the data set. The message shows the expected layout.
+
+    Example:
+        >>> import struct, tempfile
+        >>> from pathlib import Path
+        >>> from monai_minority.data.sources import fashion_mnist
+        >>> images = bytes([0, 0, 8, 3]) + struct.pack(">3I", 2, 28, 28) + bytes(2 * 28 * 28)
+        >>> labels = bytes([0, 0, 8, 1]) + struct.pack(">I", 2) + bytes([8, 0])
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     for part in ("train", "t10k"):
+        ...         size = (Path(folder) / f"{part}-images-idx3-ubyte").write_bytes(images)
+        ...         size = (Path(folder) / f"{part}-labels-idx1-ubyte").write_bytes(labels)
+        ...     cohort = fashion_mnist(folder)
+        >>> cohort.table[["split", "group"]].to_numpy().tolist()[:2]
+        [['train', 'Bag'], ['train', 'T-shirt/top']]
     """
     path = existing_set(path, "Fashion-MNIST", LAYOUT)
     files = {_find(path, f"{name}-images-idx3-ubyte"): split for name, split in _PARTS.items()}
@@ -52,27 +66,30 @@ def fashion_mnist(path: PathLike, max_images: int | None = None) -> Cohort:
 
 
 def _labels(path: Path, images: Path) -> np.ndarray:
-    """Of the images of a file; their file lies beside it or in another of the places."""
+    """Labels for the images of a file. The label file may be in any of the searched folders."""
     try:
         name = images.name.removesuffix(".gz").replace("images-idx3", "labels-idx1")
         pixels, labels = read_idx(images), read_idx(_find(path, name)).astype(np.int64)
     except FileNotFoundError as error:
         raise ValueError(f"{error.filename} is missing") from None
     if pixels.ndim != 3 or labels.shape != (len(pixels),) or labels.max() >= len(CLASSES):
-        raise ValueError(f"it holds {pixels.shape} pixels for labels {labels.shape} to {labels.max()}")
+        raise ValueError(
+            f"it must have images [N, H, W] and labels [N] below {len(CLASSES)}, got {pixels.shape} and {labels.shape} "
+            f"up to {labels.max()}"
+        )
     return labels
 
 
 def read_idx(file: Path) -> np.ndarray:
-    """The array of bytes of an IDX file, gzipped or not.
+    """Read the array of bytes of an IDX file, gzipped or not.
 
     Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: it is no IDX file of bytes, or shorter or longer than it says.
+        FileNotFoundError: the file does not exist.
+        ValueError: the file is not an IDX file of bytes, or its length differs from its header.
     """
     content = gzip.decompress(file.read_bytes()) if file.suffix == ".gz" else file.read_bytes()
     if len(content) < 4 or content[:3] != b"\0\0\x08":
-        raise ValueError(f"{file.name} is no IDX file of unsigned bytes")
+        raise ValueError(f"{file.name} is not an IDX file of unsigned bytes")
     dimensions = content[3]
     start = 4 + 4 * dimensions
     shape = struct.unpack(f">{dimensions}I", content[4:start].ljust(4 * dimensions, b"\0"))
@@ -84,7 +101,7 @@ def read_idx(file: Path) -> np.ndarray:
 
 
 def _find(path: Path, name: str) -> Path:
-    """The file in one of the places; the first place where there is none."""
+    """The file in the first folder that has it; if none has it, its path in the first folder."""
     places = [
         folder / (name + suffix)
         for folder in (path, path / "raw", path / "FashionMNIST" / "raw")

@@ -1,4 +1,4 @@
-"""Any pictures in folders, with a folder a class, a split, both or neither."""
+"""Pictures in folders, with folders for classes, splits, both or neither."""
 
 from dataclasses import replace
 
@@ -16,21 +16,33 @@ LAYOUT = "pictures (.jpg, .png, .webp) as <class>/…, as train/<class>/… and 
 def image_folder(path: PathLike, max_images: int | None = None) -> Cohort:
     """The pictures under a folder.
 
-    Folders ``train``, ``val``, ``test`` (and what else data lists call the splits) at the top are splits; the
-    folder of a picture is its class, numbered in alphabetical order. Pictures directly in ``path``, or in a
-    split's folder, have no class.
+    Top-level folders ``train``, ``val`` and ``test`` (and their synonyms in data lists) are splits. The folder of a
+    picture is its class; classes are numbered in alphabetical order. Pictures directly in ``path`` or in the folder of
+    a split have no class.
 
     Args:
         path: the folder.
-        max_images: at most so many pictures of each split.
+        max_images: largest number of pictures per split. ``None`` keeps all.
 
     Returns:
-        A cohort with ``split``, ``group`` (name of the class) and ``class_label`` where the folders tell them.
-        Pictures that lie outside of what the others are in are rejected.
+        A cohort with ``split``, ``group`` (name of the class) and ``class_label``, as far as the folders define them.
+        If there are splits or classes, pictures outside their folders are rejected.
 
     Raises:
-        FileNotFoundError: there is no such folder.
-        ValueError: it holds no picture.
+        FileNotFoundError: the folder does not exist.
+        ValueError: the folder has no picture.
+
+    Example:
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> from monai_minority.data.sources import image_folder
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     for place in ("train/cat", "train/dog", "val/dog"):
+        ...         (Path(folder) / place).mkdir(parents=True)
+        ...         (Path(folder) / place / "1.png").touch()
+        ...     table = image_folder(folder).table
+        >>> table[["split", "group", "class_label"]].to_numpy().tolist()
+        [['train', 'cat', 0], ['train', 'dog', 1], ['validation', 'dog', 1]]
     """
     cohort = cohort_from_pictures(existing_set(path, "a folder of images", LAYOUT))
     parts = cohort.table[Column.SUBJECT].str.partition("/")
@@ -40,10 +52,10 @@ def image_folder(path: PathLike, max_images: int | None = None) -> Cohort:
     reasons = pd.Series("", index=cohort.table.index)
     if split.notna().any():
         reasons[split.isna()] = (
-            f"the picture is in none of the folders of splits ({', '.join(parts[0][split.notna()].unique())})"
+            f"the picture is outside the folders of the splits ({', '.join(parts[0][split.notna()].unique())})"
         )
     if classed.any():
-        reasons[~classed & (reasons == "")] = "the picture lies beside the folders of the classes, not in one of them"
+        reasons[~classed & (reasons == "")] = "the picture is outside the folders of the classes"
     table = cohort.table.assign(
         **{str(Column.SPLIT): split.map(str, na_action="ignore").astype(object).where(split.notna(), None)}
     )
@@ -57,20 +69,19 @@ def image_folder(path: PathLike, max_images: int | None = None) -> Cohort:
     table = table[~bad].reset_index(drop=True)
     if not classed.any():
         table = table.drop(columns=str(Column.CLASS_LABEL)).assign(**{str(Column.GROUP): None})
-    else:  # a folder of rejected pictures is no class
+    else:  # a folder with only rejected pictures is not a class
         names = sorted(table[Column.GROUP].unique())
         table[str(Column.CLASS_LABEL)] = table[Column.GROUP].map({name: label for label, name in enumerate(names)})
     return finished(replace(cohort, table=table, rejected=[*cohort.rejected, *rejected]), max_images)
 
 
 def with_class_labels(cohort: Cohort, names: list[str], name: str) -> Cohort:
-    """The cohort of :func:`image_folder` with the class numbers of a known data set.
+    """Give a cohort of :func:`image_folder` the class numbers of a known data set.
 
-    Numbers in alphabetical order would be wrong where a class is missing. Pictures of an unknown class are
-    rejected.
+    Alphabetical numbers would be wrong if a class is missing. Pictures of an unknown class are rejected.
 
     Raises:
-        ValueError: no picture is of a known class.
+        ValueError: no picture has a known class.
     """
     labels = cohort.table[Column.GROUP].map({name: label for label, name in enumerate(names)})
     known = labels.notna()
@@ -81,7 +92,7 @@ def with_class_labels(cohort: Cohort, names: list[str], name: str) -> Cohort:
         )
     strangers = cohort.table[~known]
     rejected = [
-        Rejection(file, subject, f"its folder {group} is no class of {name}")
+        Rejection(file, subject, f"its folder {group} is not a class of {name}")
         for file, subject, group in zip(
             strangers[Key.IMAGE], strangers[Column.SUBJECT], strangers[Column.GROUP], strict=True
         )

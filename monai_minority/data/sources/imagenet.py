@@ -20,22 +20,33 @@ _BATCHES = {f"train_data_batch_{i}.npz": Split.TRAIN for i in range(1, 11)} | {"
 
 
 def imagenet(path: PathLike, max_images: int | None = None) -> Cohort:
-    """ImageNet as pictures in folders, or downsampled (Chrabaszcz et al., 2017) in batches.
+    """ImageNet from pictures in folders, or downsampled (Chrabaszcz et al., 2017) from batches.
 
-    Class labels are the places of the class names (WordNet synsets) in alphabetical order, as every published
-    network numbers them, also where classes are missing. The batches number classes in an order of their own, which
-    ``map_clsloc.txt`` translates; without that file their numbers are kept, less one, and mean other classes to a
-    published network.
+    Class labels number all 1,000 class names (WordNet synsets) in alphabetical order, like every published network,
+    even if classes are missing. The batches number classes in a different order, which ``map_clsloc.txt`` translates.
+    Without that file their numbers minus one are kept, and a published network would take them for other classes.
 
     Args:
         path: the folder. Batches may be incomplete.
-        max_images: at most so many images of each split.
+        max_images: largest number of images per split. ``None`` keeps all.
 
     Returns:
         A cohort with ``split`` (train, validation), ``group`` (synset) and ``class_label``.
 
     Raises:
-        FileNotFoundError: nothing of it is there; the message says what was expected.
+        FileNotFoundError: there is no part of the data set. The message shows the expected layout.
+
+    Example:
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> from monai_minority.data.sources import imagenet
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     for place in ("train/n01443537", "val/n01443537"):
+        ...         (Path(folder) / place).mkdir(parents=True)
+        ...         (Path(folder) / place / "1.jpg").touch()
+        ...     table = imagenet(folder).table
+        >>> table[["split", "group", "class_label"]].to_numpy().tolist()
+        [['train', 'n01443537', 1], ['validation', 'n01443537', 1]]
     """
     path = existing_set(path, "ImageNet", LAYOUT)
     synsets = list(ImageNetInfo().label_names())
@@ -56,7 +67,10 @@ def _from_batches(folder: Path, synsets: list[str]) -> Cohort:
         place = {int(number) - 1: synsets.index(synset) for synset, number, *_ in lines}
         numbers, names = np.array([place[number] for number in numbers.tolist()]), synsets
     else:
-        reason = "the file is missing: class labels are the batches' own numbers, less one, not ImageNet's usual ones"
+        reason = (
+            "the file is missing: class labels have the numbers of the batches, minus one, not the usual ones of "
+            "ImageNet"
+        )
         rejected.append(Rejection(str(order), "", reason))
     return array_cohort(images, splits, numbers, names, rejected)
 
@@ -66,7 +80,7 @@ def _labels(file: Path) -> np.ndarray:
 
 
 def _images(file: Path) -> np.ndarray:
-    """``[N, H, W, 3]``: the file has each channel's rows one after another."""
+    """Images ``[N, H, W, 3]``; the file stores them channel by channel."""
     flat = map_member(file, "data")
     side = round((flat.shape[-1] / 3) ** 0.5)
     if flat.dtype != np.uint8 or flat.ndim != 2 or flat.shape[1] != 3 * side * side:

@@ -1,4 +1,4 @@
-"""What the data sets' functions share: where files are looked for, and tables of images that have no file each."""
+"""Helpers of the data sets: locate files, and make tables of images that share files."""
 
 import hashlib
 import logging
@@ -25,10 +25,10 @@ _UNREADABLE = (OSError, ValueError, KeyError, EOFError, pickle.UnpicklingError, 
 
 
 def existing_set(path: PathLike, name: str, expected: str) -> Path:
-    """The path, which must exist.
+    """Return the path of a data set.
 
     Raises:
-        FileNotFoundError: it does not.
+        FileNotFoundError: the path does not exist.
     """
     path = Path(path).expanduser()
     if not path.exists():
@@ -37,7 +37,7 @@ def existing_set(path: PathLike, name: str, expected: str) -> Path:
 
 
 def not_there(path: Path, name: str, expected: str, rejected: Sequence[Rejection] = ()) -> FileNotFoundError:
-    """The error that says what of a data set was expected at ``path``, and what is there."""
+    """The error for a data set that is not at ``path``: it says what was expected and what was found."""
     found = sorted(entry.name for entry in path.iterdir()) if path.is_dir() else ["a file"]
     listed = ", ".join(found[:_SHOWN]) + (f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else "")
     reasons = "".join(f"; {entry.file} {entry.reason}" for entry in rejected[:2])
@@ -45,13 +45,13 @@ def not_there(path: Path, name: str, expected: str, rejected: Sequence[Rejection
 
 
 class Parts(NamedTuple):
-    """The files of a data set that could be read, one after another."""
+    """The readable files of a data set, one after another."""
 
     images: ArrayImages
     splits: list[str]
-    """Of each image."""
+    """Split of each image."""
     labels: np.ndarray
-    """Of each image ``[N]``."""
+    """Label of each image ``[N]``."""
     rejected: list[Rejection]
 
 
@@ -63,15 +63,15 @@ def read_parts(
     labels: Callable[[Path], np.ndarray],
     images: Callable[[Path], np.ndarray],
 ) -> Parts:
-    """Read a data set that is published in several files, as far as they are there.
+    """Read a data set that is published in several files. Missing and damaged files are rejected.
 
     Args:
         path: folder of the files.
-        name: of the data set.
-        expected: its layout, for the error.
+        name: name of the data set.
+        expected: layout of the data set, for the error message.
         files: split of each file.
-        labels: gives the labels ``[N]`` of a file, or raises where it is damaged.
-        images: gives the images of a file; see :class:`ArrayImages`.
+        labels: returns the labels ``[N]`` of a file, or raises if the file is damaged.
+        images: returns the images of a file; see :class:`ArrayImages`.
 
     Raises:
         FileNotFoundError: none of the files could be read.
@@ -105,9 +105,9 @@ def array_cohort(
     Args:
         images: the images.
         parts: split of each image, or ``None``.
-        labels: number of each image's class ``[N]``, ``None`` for none.
-        names: of the classes, by number; ``None``: a class is called by its number.
-        rejected: what could not be read.
+        labels: class number of each image ``[N]``, or ``None`` for no classes.
+        names: names of the classes, by number. ``None``: the number is the name.
+        rejected: files that could not be read.
     """
     width = len(str(max(1, len(images) - 1)))
     table = pd.DataFrame({str(name): None for name in STANDARD_COLUMNS}, index=range(len(images)), dtype=object)
@@ -122,20 +122,20 @@ def array_cohort(
 
 
 def finished(cohort: Cohort, max_images: int | None = None) -> Cohort:
-    """The last steps of every data set's function.
+    """The last steps of the function of every data set.
 
-    A data set of which one part alone is there, such as the training images, keeps no split: all of it would be
-    learned from. The prepare stage then splits it.
+    A data set with a single split, for example only training images, loses this split, because otherwise all images
+    would be used for training. The prepare stage then splits it.
 
     Args:
         cohort: the whole data set.
-        max_images: at most so many images of each split, chosen by a hash of their names, so that the choice
-            depends on neither order nor machine.
+        max_images: largest number of images per split. They are chosen by a hash of their names, so the choice does
+            not depend on the order or on the machine. ``None`` keeps all.
     """
     table = cohort.table
     splits = table[Column.SPLIT]
     if splits.notna().any() and splits.nunique(dropna=False) == 1:
-        logger.warning("the data set has %s images alone; it is split like one without splits", splits.iloc[0])
+        logger.warning("the data set has only %s images; it is split like a data set without splits", splits.iloc[0])
         table = table.assign(**{str(Column.SPLIT): None})
     if max_images is not None:
         if max_images < 1:

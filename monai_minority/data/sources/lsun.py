@@ -1,4 +1,4 @@
-"""LSUN: photographs of scenes, such as three million bedrooms (Yu et al., 2015)."""
+"""LSUN: photographs of scenes, for example three million bedrooms (Yu et al., 2015)."""
 
 import io
 import os
@@ -22,19 +22,30 @@ _PARTS = {"train": Split.TRAIN, "val": Split.VALIDATION}
 
 
 def lsun(path: PathLike, category: str = "bedroom", max_images: int | None = None) -> Cohort:
-    """One category of LSUN, in its databases or exported to pictures.
+    """One category of LSUN, from its databases or from exported pictures.
 
     Args:
         path: folder of the databases or pictures.
-        category: name of the category, as the databases' folders begin.
-        max_images: at most so many images of each split.
+        category: name of the category. The folders of its databases begin with it.
+        max_images: largest number of images per split. ``None`` keeps all.
 
     Returns:
         A cohort with ``split`` (train, validation) and without classes.
 
     Raises:
-        FileNotFoundError: nothing of it is there; the message says what was expected.
+        FileNotFoundError: there is no part of the data set. The message shows the expected layout.
         ModuleNotFoundError: there is a database, but the package lmdb is not installed.
+
+    Example:
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> from monai_minority.data.sources import lsun
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     for place in ("train", "val"):
+        ...         (Path(folder) / place).mkdir()
+        ...         (Path(folder) / place / "1.jpg").touch()
+        ...     lsun(folder).table["split"].tolist()
+        ['train', 'validation']
     """
     layout = LAYOUT.format(category)
     path = existing_set(path, "LSUN", layout)
@@ -55,10 +66,10 @@ class LMDBImages(Sequence[io.BytesIO]):
     """The encoded pictures of LMDB databases, one after another, as open files.
 
     Args:
-        folders: of the databases. Each process opens them for itself, as LMDB asks.
+        folders: folders of the databases. Each process opens them itself, as LMDB requires.
 
     Attributes:
-        sizes: number of pictures in each.
+        sizes: number of pictures in each database.
 
     Raises:
         ModuleNotFoundError: the package lmdb is not installed.
@@ -70,7 +81,7 @@ class LMDBImages(Sequence[io.BytesIO]):
         for folder in self._folders:
             with _database(folder).begin() as reading:
                 self._keys.append(np.array(list(reading.cursor().iternext(values=False)), dtype=bytes))
-            _opened.pop((os.getpid(), folder)).close()  # a process that is forked must not inherit it
+            _opened.pop((os.getpid(), folder)).close()  # a forked process must not inherit it
         self.sizes = [len(keys) for keys in self._keys]
         self._ends = np.cumsum(self.sizes)
 
@@ -81,13 +92,13 @@ class LMDBImages(Sequence[io.BytesIO]):
         if not 0 <= index < len(self):
             raise IndexError(f"index must be in [0, {len(self)}), got {index}")
         part = int(np.searchsorted(self._ends, index, side="right"))
-        key = self._keys[part][index - self._ends[part]]  # from the end, as ends are beyond
+        key = self._keys[part][index - self._ends[part]]  # a negative index, counted from the end of this part
         with _database(self._folders[part]).begin() as reading:
             return io.BytesIO(reading.get(bytes(key)))
 
 
 _opened: dict[tuple[int, Path], Any] = {}
-"""Databases by process, which may open each once."""
+"""Open databases by process and folder; a process may open each database once."""
 
 
 def _database(folder: Path) -> Any:

@@ -1,4 +1,4 @@
-"""Images in ``.npz`` archives, as guided-diffusion writes its samples and reference batches."""
+"""Images in ``.npz`` archives in the format of guided-diffusion's samples and reference batches."""
 
 import tempfile
 import weakref
@@ -19,18 +19,27 @@ LAYOUT = "an .npz file, or a folder of them, with images arr_0 (uint8 [N, H, W, 
 
 
 def npz(path: PathLike, max_images: int | None = None) -> Cohort:
-    """Images ``arr_0`` and, where it is there, class labels ``arr_1`` of one archive or of all in a folder.
+    """Images ``arr_0`` and optional class labels ``arr_1`` of one archive, or of all archives in a folder.
 
     Args:
         path: the file or folder.
-        max_images: at most so many images.
+        max_images: largest number of images. ``None`` keeps all.
 
     Returns:
-        A cohort without splits; with ``class_label``, and ``group`` as its text, where every archive has labels.
-        An archive that cannot be used is rejected with the reason.
+        A cohort without splits. If every archive has labels, it has ``class_label``, and ``group`` as the same number
+        in text. An unusable archive is rejected with its reason.
 
     Raises:
-        FileNotFoundError: no archive is there, or none is usable; the message says what was expected.
+        FileNotFoundError: there is no usable archive. The message shows the expected layout.
+
+    Example:
+        >>> import tempfile, numpy as np
+        >>> from monai_minority.data.sources import npz
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     np.savez(f"{folder}/samples.npz", np.zeros((3, 8, 8, 3), np.uint8), np.array([4, 0, 4]))
+        ...     cohort = npz(f"{folder}/samples.npz")
+        >>> cohort.table["class_label"].tolist(), cohort.images[2].shape
+        ([4, 0, 4], (8, 8, 3))
     """
     path = existing_set(path, "an archive of images", LAYOUT)
     files = sorted(path.glob("*.npz")) if path.is_dir() else [path]
@@ -62,10 +71,10 @@ def members(file: Path) -> Sequence[str]:
 
 
 def read_labels(file: Path, name: str, count: int) -> np.ndarray:
-    """Whole numbers ``[count]`` of an archive.
+    """Read whole numbers ``[count]`` from an archive.
 
     Raises:
-        ValueError: they are something else.
+        ValueError: the array has another shape or dtype.
     """
     with np.load(file, allow_pickle=False) as archive:
         labels = archive[name]
@@ -75,14 +84,14 @@ def read_labels(file: Path, name: str, count: int) -> np.ndarray:
 
 
 def map_member(file: Path, name: str) -> np.ndarray:
-    """One array of an ``.npz`` file as a memory map, however large it is.
+    """One array of an ``.npz`` file as a memory map, of any size.
 
-    An array that is stored as it is, as ``numpy.savez`` writes it, is mapped where it lies; a compressed one is
-    unpacked to a temporary file, which goes when the array does.
+    An uncompressed array, as ``numpy.savez`` writes it, is mapped inside the archive. A compressed array is unpacked
+    to a temporary file, which is deleted together with the array.
 
     Raises:
         KeyError: the archive has no such array.
-        ValueError: it holds Python objects.
+        ValueError: the array holds Python objects.
     """
     with zipfile.ZipFile(file) as archive:
         if f"{name}.npy" not in archive.namelist():
@@ -93,7 +102,7 @@ def map_member(file: Path, name: str) -> np.ndarray:
             read_header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
             shape, column_major, dtype = read_header(member)
             if dtype.hasobject:
-                raise ValueError(f"{name} must be an array of numbers, got Python objects; they are not read")
+                raise ValueError(f"{name} must be an array of numbers, got Python objects, which are not read")
             if info.compress_type == zipfile.ZIP_STORED:
                 with file.open("rb") as opened:
                     opened.seek(info.header_offset + 26)  # lengths of the name and of the extra field

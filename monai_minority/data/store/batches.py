@@ -1,4 +1,4 @@
-"""Batches of a store, drawn in an order that depends on the seed and the step alone."""
+"""Batches of a store, in an order that depends only on the seed and the step."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -14,13 +14,19 @@ from monai_minority.keys import Key
 
 
 class BatchPlan(NamedTuple):
-    """Which images one process reads at one step.
+    """The images that one process reads at one step.
 
     Attributes:
-        step: training step, 0 the first, the same in every process.
+        step: training step, from 0, the same in every process.
         indices: rows of the store that this process reads.
-        offset: where they stand in the whole batch that all processes share.
-        total: size of that whole batch.
+        offset: position of these rows in the whole batch of all processes.
+        total: size of the whole batch.
+
+    Example:
+        >>> from monai_minority.data import ShuffledBatches
+        >>> plan = ShuffledBatches(num_items=100, batch_size=8, rank=1, world_size=2).plan(step=5)
+        >>> plan.step, len(plan.indices), plan.offset, plan.total
+        (5, 4, 4, 8)
     """
 
     step: int
@@ -30,17 +36,27 @@ class BatchPlan(NamedTuple):
 
 
 class StoreBatches(Dataset):
-    """A store read a batch at a time: item ``BatchPlan -> dict`` in one vectorised read.
+    """A dataset whose items are whole batches: ``dataset[BatchPlan]`` is a dictionary, made by one vectorised read.
 
     Use it with ``DataLoader(dataset, sampler=ShuffledBatches(…), batch_size=None)``.
 
     Args:
-        store: where the images are.
-        columns: numeric table columns to hand over beside the images, each as a tensor ``[B]``.
-        first_seed: hand over a seed for each image too, ``first_seed`` plus its row in the whole store.
+        store: the images.
+        columns: numeric columns of the table to add to each batch, each as a tensor ``[B]``.
+        first_seed: add a seed for each image, ``first_seed`` plus its row in the whole store. ``None``: no seeds.
 
     Raises:
         ValueError: a column is not in the store's table or is not numeric.
+
+    Example:
+        >>> import tempfile, numpy as np
+        >>> from monai_minority.data import BatchPlan, ImageStore, StoreBatches
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     pixels = np.zeros((3, 1, 2, 2), np.uint8)
+        ...     store = ImageStore.create(f"{folder}/store", pixels, {"minority_class": [0, 1, 2]}, (0, 255))
+        ...     batch = StoreBatches(store, columns=["minority_class"], first_seed=7)[BatchPlan(0, [2, 0], 0, 2)]
+        >>> batch["image"].shape, batch["minority_class"], batch["seed"]
+        (torch.Size([2, 1, 2, 2]), tensor([2, 0]), tensor([9, 7]))
     """
 
     def __init__(
@@ -77,21 +93,32 @@ class StoreBatches(Dataset):
 
 
 class ShuffledBatches(Sampler[BatchPlan]):
-    """An endless stream of shuffled batches whose ``n``-th element depends on ``seed`` and ``n`` alone.
+    """An endless stream of shuffled batches. Its ``n``-th batch depends only on ``seed`` and ``n``.
 
-    A training run that was killed after step ``n`` sets :attr:`start` to ``n`` and goes on with the batches it
-    would have had. Every pass over the data is a new permutation, and each process of a distributed run takes
-    its own slice of the same batch.
+    To resume training after step ``n``, set :attr:`start` to ``n``: the same batches follow as without the
+    interruption. Each pass over the data is a new permutation. Each process of a distributed run takes its own part
+    of the same batch.
 
     Args:
         num_items: number of images.
         batch_size: size of the whole batch, over all processes.
-        seed: of the permutations.
-        rank: this process, and
+        seed: seed of the permutations.
+        rank: number of this process, from 0.
         world_size: number of processes.
 
     Raises:
-        ValueError: ``batch_size`` is not a positive multiple of ``world_size``, or there is no image.
+        ValueError: ``batch_size`` is not a positive multiple of ``world_size``, or there are no images.
+
+    Example:
+        >>> from itertools import islice
+        >>> from monai_minority.data import ShuffledBatches
+        >>> one_pass = list(islice(ShuffledBatches(num_items=6, batch_size=2), 3))
+        >>> sorted(int(row) for plan in one_pass for row in plan.indices)
+        [0, 1, 2, 3, 4, 5]
+        >>> resumed = ShuffledBatches(num_items=6, batch_size=2)
+        >>> resumed.start = 2
+        >>> (next(iter(resumed)).indices == one_pass[2].indices).all().item()
+        True
     """
 
     def __init__(self, num_items: int, batch_size: int, seed: int = 0, rank: int = 0, world_size: int = 1) -> None:
@@ -135,14 +162,22 @@ class ShuffledBatches(Sampler[BatchPlan]):
 
 
 class OrderedBatches(Sampler[BatchPlan]):
-    """Every image once, in order: for validation, scoring and whatever else visits each image.
+    """Every image once, in order, for validation, scoring and other single passes.
 
     Args:
         num_items: number of images.
         batch_size: largest batch of one process.
-        rank: this process takes every ``world_size``-th batch, and
+        rank: number of this process, from 0. It takes every ``world_size``-th batch.
         world_size: number of processes.
-        skip: numbers of the batches that are done already.
+        skip: numbers of finished batches to skip.
+
+    Raises:
+        ValueError: ``batch_size`` is not positive.
+
+    Example:
+        >>> from monai_minority.data import OrderedBatches
+        >>> [(plan.step, plan.indices.tolist()) for plan in OrderedBatches(num_items=5, batch_size=2, skip=[0])]
+        [(1, [2, 3]), (2, [4])]
     """
 
     def __init__(
@@ -156,7 +191,7 @@ class OrderedBatches(Sampler[BatchPlan]):
         self.skip(skip)
 
     def skip(self, done: Sequence[int]) -> None:
-        """Leave out batches that are done already, by their numbers."""
+        """Skip finished batches, given by their numbers."""
         self.steps = [step for step in self.steps if step not in set(done)]
 
     def __iter__(self) -> Iterator[BatchPlan]:
@@ -169,24 +204,44 @@ class OrderedBatches(Sampler[BatchPlan]):
 
 
 def shuffled_loader(dataset: Dataset, batch_size: int, seed: int = 0) -> DataLoader:
-    """An endless loader of :class:`ShuffledBatches` for training; each process of a distributed run reads its share.
+    """An endless loader of :class:`ShuffledBatches` for training; each process of a distributed run reads its part.
 
     Args:
-        dataset: :class:`StoreBatches`.
+        dataset: a :class:`StoreBatches`.
         batch_size: size of the whole batch, over all processes.
-        seed: of the permutations.
+        seed: seed of the permutations.
+
+    Example:
+        >>> import tempfile, numpy as np
+        >>> from monai_minority.data import ImageStore, StoreBatches, shuffled_loader
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     pixels = np.zeros((5, 1, 2, 2), np.uint8)
+        ...     store = ImageStore.create(f"{folder}/store", pixels, {"source": list("abcde")}, (0, 255))
+        ...     batch = next(iter(shuffled_loader(StoreBatches(store), batch_size=4)))
+        >>> batch["image"].shape
+        torch.Size([4, 1, 2, 2])
     """
     sampler = ShuffledBatches(len(dataset), batch_size, seed, *_process())  # type: ignore[arg-type]
     return DataLoader(dataset, sampler=sampler, batch_size=None)  # type: ignore[arg-type]
 
 
 def ordered_loader(dataset: Dataset, batch_size: int, shared: bool = False) -> DataLoader:
-    """A loader of :class:`OrderedBatches`, every image once.
+    """A loader of :class:`OrderedBatches` that visits every image once.
 
     Args:
-        dataset: :class:`StoreBatches`, or a plan that is read by its batches.
+        dataset: a :class:`StoreBatches`, or another dataset whose items are batches.
         batch_size: largest batch.
-        shared: whether the processes of a distributed run take the batches in turn; otherwise each reads them all.
+        shared: whether the processes of a distributed run take the batches in turn. Otherwise each process reads all
+            of them.
+
+    Example:
+        >>> import tempfile, numpy as np
+        >>> from monai_minority.data import ImageStore, StoreBatches, ordered_loader
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     pixels = np.zeros((5, 1, 2, 2), np.uint8)
+        ...     store = ImageStore.create(f"{folder}/store", pixels, {"source": list("abcde")}, (0, 255))
+        ...     [batch["index"].tolist() for batch in ordered_loader(StoreBatches(store), batch_size=2)]
+        [[0, 1], [2, 3], [4]]
     """
     rank, world_size = _process() if shared else (0, 1)
     sampler = OrderedBatches(len(dataset), batch_size, rank, world_size)  # type: ignore[arg-type]
@@ -194,5 +249,5 @@ def ordered_loader(dataset: Dataset, batch_size: int, shared: bool = False) -> D
 
 
 def _process() -> tuple[int, int]:
-    """This process among those that ``torchrun`` started, and how many there are."""
+    """Number of this process and number of all processes that ``torchrun`` started."""
     return int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))

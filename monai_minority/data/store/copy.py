@@ -1,4 +1,4 @@
-"""A store of its own from another, or from some of its images."""
+"""New stores made from another store or from some of its images."""
 
 import os
 import shutil
@@ -21,17 +21,17 @@ def copy_store(
     columns: Mapping[str, Any] | None = None,
     **meta: Any,
 ) -> ImageStore:
-    """Write the images of a store, their pixels unchanged, as a store of its own; of a view, those that it shows.
+    """Copy the images of a store, or of a subset, to a new store. The pixels are unchanged.
 
     Args:
         source: a store or a subset of one.
-        path: folder to make; a store that is there is replaced.
-        columns: name to values (one an image, or one for all): columns to add or replace.
-        meta: added to the provenance.
+        path: folder to create. An existing store is replaced.
+        columns: columns to add or replace, as name to values (one per image, or one for all).
+        meta: entries to add to the provenance.
 
     Raises:
-        FileExistsError: what is at ``path`` is not a store.
-        ValueError: a column has another length.
+        FileExistsError: ``path`` exists and is not a store.
+        ValueError: a column has the wrong length.
     """
     pixels = np.load(source.path / "images.npy", mmap_mode="r")
     blocks = np.split(source.rows, range(_BLOCK, len(source), _BLOCK))
@@ -50,17 +50,17 @@ def copy_store(
 def link_store(
     source: ImageStore, path: str | os.PathLike[str], *, columns: Mapping[str, Any] | None = None
 ) -> ImageStore:
-    """A whole store with a table of its own and the pixels of another, which are not written again.
+    """Make a store that shares the pixels of another store and has its own table.
 
-    The file of pixels is hard-linked where the file system can, and copied where it cannot.
+    The pixel file is hard-linked, or copied if the file system has no hard links.
 
     Args:
         source: a whole store.
-        path: folder to make; a store that is there is replaced.
-        columns: name to values: columns to add or replace. A column given as ``None`` is left out.
+        path: folder to create. An existing store is replaced.
+        columns: columns to add or replace, as name to values. ``None`` as the values drops the column.
 
     Raises:
-        ValueError: ``source`` is a subset, or a column has another length.
+        ValueError: ``source`` is a subset, or a column has the wrong length.
     """
     path = Path(path)
     if len(source) != len(ImageStore.open(source.path)):

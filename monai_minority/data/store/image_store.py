@@ -1,4 +1,4 @@
-"""Images and their table in one folder: what every stage after extraction reads and writes."""
+"""Images and their table in one folder. Every stage after extraction reads and writes such stores."""
 
 import errno
 import hashlib
@@ -24,27 +24,38 @@ from monai_minority.data.store.writer import (
 from monai_minority.keys import Column, Key
 
 FORMAT_VERSION = 1
-# Names, not numbers, even where every entry looks like a number: subject "007" must stay "007".
+# These columns are text even if every entry looks like a number: subject "007" must stay "007".
 _TEXT_COLUMNS = (Column.SOURCE, Column.SUBJECT, Column.SPLIT, Column.GROUP)
 
 
 class ImageStore(torch.utils.data.Dataset):
-    """A folder of equally shaped images with a table of one row an image.
+    """A folder of images of equal shape, with a table of one row per image.
 
-    ``images.npy`` holds ``[N, C, H, W]`` (uint8, float16 or float32, memory-mapped), ``table.csv`` a row an
-    image, in the same order, and ``store.json`` the format version, value range, geometry, provenance and
-    content hash. The folder is written under a temporary sibling name and renamed when whole, so a store that
-    exists is complete. An image is identified by the columns ``source`` and ``slice``.
+    ``images.npy`` holds ``[N, C, H, W]`` (uint8, float16 or float32, memory-mapped). ``table.csv`` has one row per
+    image, in the same order. ``store.json`` has the format version, value range, geometry, provenance and content
+    hash. The folder is written under a temporary name and renamed at the end, so a store that exists is complete.
+    The columns ``source`` and ``slice`` identify an image.
 
-    As a torch ``Dataset`` its items are dictionaries of the image ``[C, H, W]`` in [-1, 1], its row ``index``
-    and the columns of the table; a ``DataLoader`` fetches a batch of them in one read.
+    As a torch ``Dataset``, a store has dictionaries as items: the image ``[C, H, W]`` in [-1, 1], its row ``index``
+    and the columns of the table. A ``DataLoader`` fetches a batch of items in one read.
 
     Args:
         path: folder of a complete store, see :meth:`create`.
 
     Raises:
         FileNotFoundError: there is no store at ``path``, or one of its files is missing.
-        ValueError: the store is of another format version, or its files disagree in length.
+        ValueError: the store has another format version, or the lengths of its files differ.
+
+    Example:
+        >>> import tempfile, numpy as np
+        >>> from monai_minority.data import ImageStore
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     pixels = np.array([0, 255], np.uint8).reshape(2, 1, 1, 1)
+        ...     store = ImageStore.create(f"{folder}/store", pixels, {"split": ["train", "test"]}, (0, 255))
+        ...     store.add_columns(minority_score=[0.1, 0.4])
+        ...     test = store.subset(split="test")
+        ...     len(store), store.batch([1, 0]).flatten().tolist(), test.table["minority_score"].tolist()
+        (2, [1.0, -1.0], [0.4])
     """
 
     def __init__(self, path: str | os.PathLike[str], *, _rows: np.ndarray | None = None) -> None:
@@ -81,29 +92,29 @@ class ImageStore(torch.utils.data.Dataset):
         bounded: bool = True,
         **meta: Any,
     ) -> Self:
-        """Write a store; memory stays flat however many images come.
+        """Write a store. Memory use does not grow with the number of images.
 
         Args:
-            path: folder to make. Its parents are made too.
-            images: ``[N, C, H, W]``, or an iterable of such batches of any lengths. uint8, float16 or
-                float32, all alike.
-            table: what ``pandas.DataFrame`` takes, one row an image. It is read after the last batch, so a
-                generator of batches may fill a list of rows as it goes. Or another whole store, whose table is
-                then shared: a column added to either is in both. Latents share that of their images.
-            value_range: the pixel values that mean -1 and 1, for instance ``(0, 255)``.
-            overwrite: replace a store that is at ``path``; without it an existing path raises.
-            geometry: what the pixels measure (spacing, axis, …), part of the content hash.
-            bounded: pixels outside ``value_range`` raise; off for latents, whose values have no limit.
-            meta: provenance, JSON values, not part of the content hash.
+            path: folder to create, with its parents.
+            images: ``[N, C, H, W]``, or an iterable of such batches of any length. All have the same dtype: uint8,
+                float16 or float32.
+            table: an argument of ``pandas.DataFrame``, one row per image. It is read after the last batch, so a
+                generator of batches may fill it as it goes. Alternatively another whole store, whose table is then
+                shared: a column added to one is in both. Latents share the table of their images.
+            value_range: the pixel values that stand for -1 and 1, for example ``(0, 255)``.
+            overwrite: replace a store at ``path``. Otherwise an existing path raises.
+            geometry: what the pixels measure (spacing, axis, …). It is part of the content hash.
+            bounded: whether pixels outside ``value_range`` raise. Latents have no limits, so they need ``False``.
+            meta: provenance as JSON values. It is not part of the content hash.
 
         Returns:
             The open store.
 
         Raises:
-            FileExistsError: ``path`` exists and ``overwrite`` is off, or what is there is not a store.
+            FileExistsError: ``path`` exists and ``overwrite`` is false, or ``path`` is not a store.
             ValueError: wrong shape, dtype or value range, non-finite pixels or pixels outside ``value_range``
-                (the rows are named), no images, or a table of another length.
-            OSError: writing failed, for instance on a full disk. Nothing is left at ``path``.
+                (the message names the rows), no images, or a table of another length.
+            OSError: writing failed, for example on a full disk. Nothing is left at ``path``.
         """
         path = Path(path)
         low, high = (float(v) for v in value_range)
@@ -150,8 +161,8 @@ class ImageStore(torch.utils.data.Dataset):
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise OSError(
                     error.errno,
-                    f"the disk is full: image store {path} could not be written and nothing of it was left "
-                    "behind; free some space or choose a path on another disk",
+                    f"the disk is full: image store {path} was not written, and no part of it was left behind; "
+                    "free some space or choose a path on another disk",
                 ) from error
             raise
         except BaseException:
@@ -166,7 +177,7 @@ class ImageStore(torch.utils.data.Dataset):
 
     @property
     def table(self) -> pd.DataFrame:
-        """A row an image; change it with :meth:`add_columns`."""
+        """One row per image; change it with :meth:`add_columns`."""
         return self._table.copy(deep=False)
 
     @property
@@ -182,7 +193,7 @@ class ImageStore(torch.utils.data.Dataset):
 
     @property
     def value_range(self) -> tuple[float, float]:
-        """Stored values that mean -1 and 1."""
+        """Stored values that stand for -1 and 1."""
         low, high = self._header["value_range"]
         return low, high
 
@@ -198,7 +209,7 @@ class ImageStore(torch.utils.data.Dataset):
 
     @property
     def content_hash(self) -> str:
-        """SHA-256 of pixels, value range and geometry (of a subset: and its rows), not of columns."""
+        """SHA-256 of pixels, value range and geometry, and of the rows of a subset; columns do not count."""
         whole = self._header["content_hash"]
         if self._rows is None:
             return whole
@@ -206,7 +217,7 @@ class ImageStore(torch.utils.data.Dataset):
 
     @property
     def rows(self) -> np.ndarray:
-        """int64 ``[len(self)]``: rows of ``images.npy``; a subset's are a selection."""
+        """int64 ``[len(self)]``: the rows of ``images.npy``; a subset has some of them."""
         return np.arange(len(self._images)) if self._rows is None else self._rows.copy()
 
     def __len__(self) -> int:
@@ -216,7 +227,7 @@ class ImageStore(torch.utils.data.Dataset):
         return self.__getitems__([index])[0]
 
     def __getitems__(self, indices: Sequence[int]) -> list[dict[str, Any]]:
-        """The items of ``indices`` in one read; torch's ``DataLoader`` calls it once a batch."""
+        """The items of ``indices`` in one read; torch's ``DataLoader`` calls it once per batch."""
         images = self.batch(indices)
         positions = [range(len(self))[i] for i in indices]
         return [
@@ -229,10 +240,10 @@ class ImageStore(torch.utils.data.Dataset):
         ]
 
     def batch(self, indices: Sequence[int] | np.ndarray | torch.Tensor | slice) -> torch.Tensor:
-        """Images of ``indices`` in their order, read at once in file order.
+        """The images of ``indices``, in that order, by one read in file order.
 
         Args:
-            indices: integers in ``[-len(self), len(self))``, repeats allowed, or a slice.
+            indices: integers in ``[-len(self), len(self))``, with or without repeats, or a slice.
 
         Returns:
             float32 ``[B, C, H, W]`` in [-1, 1].
@@ -254,23 +265,22 @@ class ImageStore(torch.utils.data.Dataset):
         pixels = np.empty((len(wanted), *self.image_shape), dtype=self.dtype)
         pixels[order] = self._images[wanted[order]]
         low, high = self.value_range
-        # One rounding at most: the ends come out as exactly -1 and 1, and a range of (-1, 1) changes nothing.
+        # At most one rounding: the ends become exactly -1 and 1, and a range of (-1, 1) changes nothing.
         values = torch.from_numpy(pixels).to(torch.float32)
         return values.mul_(2).sub_(low + high).div_(high - low)
 
     def subset(self, mask: Sequence[bool] | np.ndarray | pd.Series | None = None, **values: Any) -> Self:
-        """The images where ``mask`` is true and each named column has the given value, as a store of the same
-        interface.
+        """The images where ``mask`` is true and each named column has a given value.
 
         Args:
-            mask: ``len(self)`` booleans; ``None``: all.
-            values: column name to a value or a list of values, for instance ``split="train"``.
+            mask: ``len(self)`` booleans. ``None`` selects all.
+            values: column name to a value or a list of values, for example ``split="train"``.
 
         Returns:
-            A view; it shares the memory map and has its own content hash.
+            A view with the interface of a store. It shares the memory map and has its own content hash.
 
         Raises:
-            ValueError: a mask of another length or type, an unknown column, or nothing selected.
+            ValueError: the mask has the wrong length or type, a column is unknown, or no image is selected.
         """
         chosen = np.ones(len(self), dtype=bool) if mask is None else np.asarray(mask)
         if chosen.shape != (len(self),) or chosen.dtype != bool:
@@ -282,7 +292,7 @@ class ImageStore(torch.utils.data.Dataset):
             chosen = chosen & self._table[name].isin(accepted).to_numpy()
         if not chosen.any():
             found = {name: self._table[name].drop_duplicates().tolist()[:10] for name in values}
-            raise ValueError(f"no image of {self._path} is selected by {values or 'the mask'}; its values are {found}")
+            raise ValueError(f"{values or 'the mask'} selects no image of {self._path}; its values are {found}")
         return type(self)(self._path, _rows=self.rows[chosen])
 
     def add_columns(self, **columns: Any) -> None:
@@ -292,10 +302,11 @@ class ImageStore(torch.utils.data.Dataset):
             columns: name to ``len(self)`` values (sequence, array, tensor), or one value for all rows.
 
         Raises:
-            ValueError: another length, not one-dimensional, a column of the images' identity, or a subset.
+            ValueError: values of the wrong length or not one-dimensional, a column that identifies images, or a
+                subset instead of a whole store.
         """
         if self._rows is not None:
-            raise ValueError("columns are added to a whole store, not to a subset; open the store and give every row")
+            raise ValueError("add_columns needs a whole store, got a subset; open the store and give a value per row")
         self._load_table()  # another process may have added its own since
         table = self._table.copy()
         for name, values in columns.items():
@@ -320,12 +331,12 @@ class ImageStore(torch.utils.data.Dataset):
     def _check_file(self, path: Path) -> None:
         if not path.is_file():
             raise FileNotFoundError(
-                f"{self._path} is not an image store: {os.path.relpath(path, self._path)} is missing; write one with "
-                "ImageStore.create"
+                f"{self._path} is not an image store: {os.path.relpath(path, self._path)} is missing; write a store "
+                "with ImageStore.create"
             )
 
     def _find_table(self) -> Path:
-        """The store's own table, or that of the store that it shares."""
+        """The store's own table, or the table that it shares with another store."""
         shared = self._header.get("table_of")
         if shared is None:
             return self._path / "table.csv"
@@ -333,7 +344,7 @@ class ImageStore(torch.utils.data.Dataset):
         self._check_file(other / "store.json")
         if json.loads((other / "store.json").read_text(encoding="utf-8"))["content_hash"] != shared["content_hash"]:
             raise ValueError(
-                f"{self._path} was made of other images than {other} holds now, whose table it shares; make it again"
+                f"{self._path} shares the table of {other}, whose images have changed since; make {self._path} again"
             )
         return other / "table.csv"
 
@@ -347,7 +358,7 @@ class ImageStore(torch.utils.data.Dataset):
         if len(table) != len(self._images):
             raise ValueError(f"{self._path}: table.csv has {len(table)} rows for {len(self._images)} images")
         self._table = table if self._rows is None else table.iloc[self._rows].reset_index(drop=True)
-        # Missing text is "" in items: a batch that mixes text with NaN does not collate.
+        # Items have "" for missing text, because a batch that mixes text with NaN cannot be collated.
         self._columns = {
             name: (values if pd.api.types.is_numeric_dtype(values) else values.fillna("")).to_numpy()
             for name, values in self._table.items()
@@ -355,7 +366,7 @@ class ImageStore(torch.utils.data.Dataset):
 
 
 def evenly(total: int, count: int) -> np.ndarray:
-    """At most ``count`` of the rows ``0 … total - 1``, evenly spread from the first to the last, int64."""
+    """Up to ``count`` of the rows ``0 … total - 1``, evenly spaced from the first to the last, int64."""
     return np.unique(np.linspace(0, total - 1, min(count, total)).round().astype(np.int64))
 
 

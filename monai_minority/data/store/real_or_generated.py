@@ -1,4 +1,4 @@
-"""Real and generated images together, for a network that is to tell them apart."""
+"""Real and generated images together, to train a discriminator."""
 
 import hashlib
 from collections.abc import Sequence
@@ -13,24 +13,37 @@ from monai_minority.data.store.image_store import ImageStore, evenly
 from monai_minority.keys import Column, Split
 
 REAL = "real"
-"""Column that says of each image whether it is real, 1, or generated, 0."""
+"""Column with 1 for a real image and 0 for a generated one."""
 
 
 class RealOrGenerated:
-    """Two stores read as one, with the column ``real``; nothing is copied.
+    """Two stores read as one, with the column ``real``. No pixels are copied.
 
-    Within a split there are as many real images as generated ones: those of the fewer are repeated in turn. Of the
-    generated images some are held out for validation, evenly over them: guided ones lie class by class in their store,
-    and every class is to be among both.
+    Each split has as many real images as generated ones: the smaller set is repeated. Some generated images are held
+    out for validation. They are evenly spaced in the store, because guided images are stored class by class and every
+    class must be in both parts.
 
     Args:
-        real: real images with the column ``split``; those of training and of ``validation_split`` are used.
+        real: real images with the column ``split``. The training images and those of ``validation_split`` are used.
         generated: generated images.
-        validation_split: split of the real store that is monitored.
+        validation_split: split of the real store that is used for validation.
         validation_share: share of the generated images that is held out.
 
     Raises:
-        ValueError: the images differ in shape, or there are fewer than two generated ones.
+        ValueError: the images differ in shape, a split has no real image, or there are fewer than two generated
+            images.
+
+    Example:
+        >>> import tempfile, numpy as np
+        >>> from monai_minority.data import ImageStore, RealOrGenerated
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     pixels = np.zeros((4, 1, 2, 2), np.uint8)
+        ...     split = {"split": ["train", "train", "train", "validation"]}
+        ...     real = ImageStore.create(f"{folder}/real", pixels, split, (0, 255))
+        ...     generated = ImageStore.create(f"{folder}/generated", pixels[:3], {"seed": [0, 1, 2]}, (0, 255))
+        ...     both = RealOrGenerated(real, generated)
+        >>> both.subset("train").table["real"].tolist(), both.subset("validation").table["real"].tolist()
+        ([1, 1, 1, 0, 0, 0], [1, 0])
     """
 
     def __init__(
@@ -73,17 +86,17 @@ class RealOrGenerated:
 
     @property
     def path(self) -> Path:
-        """Folder of the real store, for messages."""
+        """Folder of the real store, for error messages."""
         return self.stores[0].path
 
     @property
     def rows(self) -> np.ndarray:
-        """int64 ``[len(self)]``, the number of each image among all of both."""
+        """int64 ``[len(self)]``: the row of each image in the table of both stores."""
         return self.table.index.to_numpy()
 
     @property
     def content_hash(self) -> str:
-        """SHA-256 of both contents and of which images are read in what order."""
+        """SHA-256 of the contents of both stores and of the order in which images are read."""
         digest = hashlib.sha256("".join(store.content_hash for store in self.stores).encode())
         digest.update(self.table[["row", REAL]].to_numpy(dtype="<i8").tobytes())
         return digest.hexdigest()
@@ -101,7 +114,7 @@ class RealOrGenerated:
         return part
 
     def batch(self, indices: Sequence[int] | np.ndarray) -> torch.Tensor:
-        """Images of ``indices`` in their order, float32 ``[B, C, H, W]`` in [-1, 1]."""
+        """The images of ``indices``, in that order, float32 ``[B, C, H, W]`` in [-1, 1]."""
         wanted = self.table.iloc[np.asarray(indices)]
         is_real = wanted[REAL].to_numpy() == 1
         images = torch.empty(len(wanted), *self.stores[0].image_shape)

@@ -1,4 +1,4 @@
-"""The parts of writing an image store: pixels of unknown number, tables, and what a killed writer leaves."""
+"""Helpers that write an image store: streams of pixels, tables, and the removal of abandoned folders."""
 
 import hashlib
 import json
@@ -21,7 +21,7 @@ _BLOCK_BYTES = 32 << 20
 
 
 class PixelWriter:
-    """Appends blocks to an ``.npy`` file of unknown length, checking and hashing them on the way."""
+    """Append blocks to an ``.npy`` file of unknown final length; check and hash each block."""
 
     def __init__(
         self, path: Path, value_range: tuple[float, float], geometry: dict[str, Any], bounded: bool = True
@@ -61,8 +61,8 @@ class PixelWriter:
             self._hash.update(json.dumps(described | {"geometry": self._geometry}, sort_keys=True).encode())
         elif block.shape[1:] != self._shape or block.dtype != self._dtype:
             raise ValueError(
-                f"all images must be alike: row {self.count} is {block.dtype} {block.shape[1:]}, "
-                f"the first is {self._dtype} {self._shape}"
+                f"all images must have the same dtype and shape: row {self.count} is {block.dtype} "
+                f"{block.shape[1:]}, the first is {self._dtype} {self._shape}"
             )
         self._check_values(block)
         data = np.ascontiguousarray(block).data
@@ -71,21 +71,21 @@ class PixelWriter:
         self.count += len(block)
 
     def digest(self) -> str:
-        """SHA-256 of what was written so far, in hexadecimal."""
+        """SHA-256 of all blocks so far, in hexadecimal."""
         return self._hash.hexdigest()
 
     def _check_values(self, block: np.ndarray) -> None:
         flat = block.reshape(len(block), -1)
         lowest, highest = flat.min(axis=1).astype(np.float64), flat.max(axis=1).astype(np.float64)
-        broken = ~(np.isfinite(lowest) & np.isfinite(highest))  # min and max carry NaN along
+        broken = ~(np.isfinite(lowest) & np.isfinite(highest))  # min and max propagate NaN
         if broken.any():
-            raise ValueError(f"pixels must be finite, those of row(s) {self._named(broken)} are not")
+            raise ValueError(f"pixels must be finite, but row(s) {self._named(broken)} have NaN or infinite pixels")
         low, high = self._range
         outside = self._bounded & ((lowest < low) | (highest > high))
         if outside.any():
             raise ValueError(
-                f"pixels must lie in value_range ({low:g}, {high:g}), those of row(s) {self._named(outside)} "
-                f"reach from {lowest.min():g} to {highest.max():g}; clamp them or widen value_range"
+                f"pixels must lie in value_range ({low:g}, {high:g}), but the pixels of row(s) {self._named(outside)} "
+                f"range from {lowest.min():g} to {highest.max():g}; clamp them or widen value_range"
             )
 
     def _named(self, chosen: np.ndarray) -> str:
@@ -93,14 +93,14 @@ class PixelWriter:
         return ", ".join(map(str, rows[:10])) + (f", … ({len(rows)} in this block)" if len(rows) > 10 else "")
 
     def _write_header(self) -> None:
-        # NumPy pads its header so that the first axis may grow: the second one fits exactly over the first.
+        # NumPy pads its header so that the first axis can grow: the final header fits exactly over the first one.
         self._file.seek(0)
         described = {"descr": npy.dtype_to_descr(self._dtype), "fortran_order": False}
         npy.write_array_header_1_0(self._file, described | {"shape": (self.count, *self._shape)})
 
 
 def blocks(images: Any) -> Iterator[np.ndarray]:
-    """Numpy blocks of at most a few megabytes of an array or of an iterable of them."""
+    """Yield an array, or an iterable of arrays, as NumPy blocks of at most a few megabytes."""
     batches = [images] if isinstance(images, np.ndarray | torch.Tensor) else images
     for batch in batches:
         array = batch.detach().cpu().numpy() if isinstance(batch, torch.Tensor) else np.asarray(batch)
@@ -113,7 +113,7 @@ def blocks(images: Any) -> Iterator[np.ndarray]:
 
 
 def write_table(table: pd.DataFrame, path: Path) -> None:
-    """Write a CSV file so that a reader finds the old one or the new one, never half of one."""
+    """Write a CSV file. A reader finds the old file or the new one, never half of one."""
     with whole_file(path) as partial, partial.open("w", encoding="utf-8", newline="") as file:
         table.to_csv(file, index=False)
         file.flush()
@@ -121,7 +121,7 @@ def write_table(table: pd.DataFrame, path: Path) -> None:
 
 
 def write_synced(path: Path, text: str) -> None:
-    """Write a text and see it on the disk."""
+    """Write a text and wait until it is on the disk."""
     with path.open("w", encoding="utf-8") as file:
         file.write(text)
         file.flush()
@@ -129,12 +129,12 @@ def write_synced(path: Path, text: str) -> None:
 
 
 def partial_prefix(path: Path) -> str:
-    """Start of the name of the folder in which a store is written; the number of the process follows."""
+    """Prefix of the temporary folder of a store; the process number follows it."""
     return f".{path.name}.partial-{socket.gethostname()}-"
 
 
 def remove_abandoned(path: Path) -> None:
-    """Delete what a killed writer of this machine left behind."""
+    """Delete temporary folders that killed writers left on this machine."""
     prefix = partial_prefix(path)
     for folder in path.parent.iterdir():
         pid = folder.name.removeprefix(prefix)

@@ -1,4 +1,4 @@
-"""One intensity scale for all volumes of a cohort, fitted on those of the training split."""
+"""One intensity scale for all volumes of a cohort, fitted on the training split."""
 
 import json
 import os
@@ -14,28 +14,37 @@ _DECILES = range(10, 100, 10)
 
 
 class IntensityScale:
-    """Maps measured intensities to [-1, 1] by what :meth:`fit` saw; values beyond the scale are clamped.
+    """Map measured intensities to [-1, 1] by statistics of the training volumes. Values beyond the scale are clamped.
 
-    Volumes are described by their foreground: the voxels above their mean, as Nyúl and Udupa (1999) take it.
+    A volume is described by its foreground: the voxels above the mean of the volume (Nyúl and Udupa, 1999).
 
     Args:
         kind: ``"percentile"``: the lower and upper percentiles, averaged over the training volumes, become -1 and 1.
-            ``"z_score"``: the averaged mean becomes 0, ``z_range`` averaged standard deviations -1 and 1.
-            ``"histogram"``: each volume's own percentiles and deciles are moved to the average ones by a piecewise
-            linear map, whose ends become -1 and 1 (Nyúl and Udupa, Magn. Reson. Med. 42, 1999; landmarks of Nyúl,
-            Udupa and Zhang, IEEE Trans. Med. Imaging 19, 2000).
-        lower: lower percentile of the foreground. Background lies below it and is clamped to -1.
-        upper: upper percentile.
-        z_range: standard deviations, for ``"z_score"``.
+            ``"z_score"``: the average mean becomes 0, and ``z_range`` average standard deviations become -1 and 1.
+            ``"histogram"``: a piecewise linear map moves the percentiles and deciles of each volume to the average
+            ones; its ends become -1 and 1 (Nyúl and Udupa, Magn. Reson. Med. 42, 1999; landmarks of Nyúl, Udupa and
+            Zhang, IEEE Trans. Med. Imaging 19, 2000).
+        lower: lower percentile of the foreground. The background lies below it and is clamped to -1.
+        upper: upper percentile of the foreground.
+        z_range: number of standard deviations, for ``"z_score"``.
 
     Raises:
-        ValueError: an unknown kind, percentiles outside ``0 <= lower < 10`` and ``90 < upper <= 100``, or a range that
-            is not positive.
+        ValueError: the kind is unknown, the percentiles violate ``0 <= lower < 10`` and ``90 < upper <= 100``, or
+            ``z_range`` is not positive.
+
+    Example:
+        >>> import numpy as np
+        >>> from monai_minority.data import IntensityScale
+        >>> volume = np.arange(1000.0).reshape(10, 10, 10)  # the foreground is 500 to 999
+        >>> scale = IntensityScale("percentile", lower=0, upper=100)
+        >>> measure = scale.measure(volume)
+        >>> scale.fit(measure[None]).transform(np.array([0.0, 500.0, 749.5, 999.0]), measure).tolist()
+        [-1.0, -1.0, 0.0, 1.0]
     """
 
     def __init__(self, kind: str, lower: float = 1.0, upper: float = 99.0, z_range: float = 3.0) -> None:
         if kind not in KINDS:
-            raise ValueError(f"kind of an intensity scale must be one of {', '.join(KINDS)}, got {kind!r}")
+            raise ValueError(f"the kind of an intensity scale must be one of {', '.join(KINDS)}, got {kind!r}")
         if not (0 <= lower < 10 and 90 < upper <= 100):
             raise ValueError(f"percentiles must satisfy 0 <= lower < 10 and 90 < upper <= 100, got {lower} and {upper}")
         if not z_range > 0:
@@ -44,30 +53,29 @@ class IntensityScale:
         self._state: np.ndarray | None = None
 
     def measure(self, volume: np.ndarray) -> np.ndarray:
-        """What describes a volume of any shape: float64 ``[13]``, mean, standard deviation and 11 percentiles of its
-        foreground.
+        """Mean, standard deviation and 11 percentiles of the foreground of a volume of any shape, float64 ``[13]``.
 
         Raises:
-            ValueError: a constant volume.
+            ValueError: the foreground is constant.
         """
         values = volume.ravel(order="K")
         values = values[values > values.mean(dtype=np.float64)]
         if not len(values) or values.min() == values.max():
-            raise ValueError("the volume's foreground is constant, there is nothing to normalise")
+            raise ValueError("the volume's foreground is constant and cannot be normalised")
         landmarks = np.percentile(values, [self.lower, *_DECILES, self.upper])
         return np.array([values.mean(dtype=np.float64), values.std(dtype=np.float64), *landmarks])
 
     def fit(self, measures: np.ndarray) -> Self:
-        """Learn from the measures ``[N, 13]`` of the training volumes, and of no others.
+        """Fit the scale to the measures ``[N, 13]`` of the training volumes. Give no other volumes.
 
         Raises:
-            ValueError: there is none.
+            ValueError: there are no measures.
         """
         measures = np.asarray(measures, dtype=np.float64).reshape(-1, 13)
         if not len(measures):
             raise ValueError("an intensity scale is fitted on the training split, which has no usable volume")
         if self.kind == "histogram":
-            # Each volume's ends at -1 and 1, its deciles in between; the average is the standard scale.
+            # Each volume has its ends at -1 and 1 and its deciles between them; the average is the standard scale.
             ends = measures[:, 2:3], measures[:, -1:]
             self._state = ((measures[:, 2:] - ends[0]) / (ends[1] - ends[0]) * 2 - 1).mean(axis=0)
         else:
@@ -75,7 +83,7 @@ class IntensityScale:
         return self
 
     def transform(self, images: np.ndarray, measure: np.ndarray) -> np.ndarray:
-        """Images of any shape from one volume, whose measure is given, as float32 in [-1, 1].
+        """Scale images of any shape, all from one volume with the given measure, to float32 in [-1, 1].
 
         Raises:
             RuntimeError: the scale was not fitted.
@@ -83,7 +91,7 @@ class IntensityScale:
         if self._state is None:
             raise RuntimeError("the intensity scale was not fitted; call fit or load")
         if self.kind == "histogram":
-            # Deciles may coincide in images of few levels; interpolation wants them to ascend.
+            # Deciles can be equal in images with few grey levels, but interpolation needs ascending values.
             landmarks = np.maximum.accumulate(measure[2:] + np.arange(11) * 1e-9 * np.ptp(measure[2:]))
             scaled = np.interp(images, landmarks, self._state)  # clamps at the ends
         elif self.kind == "z_score":
@@ -94,7 +102,7 @@ class IntensityScale:
         return np.clip(scaled, -1, 1).astype(np.float32)
 
     def describe(self) -> dict[str, Any]:
-        """Settings and what was fitted, as plain values."""
+        """Settings and fitted state as plain values."""
         settings = {"kind": self.kind, "lower": self.lower, "upper": self.upper, "z_range": self.z_range}
         return settings | {"state": None if self._state is None else self._state.tolist()}
 
@@ -105,11 +113,11 @@ class IntensityScale:
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
-        """Read what :meth:`save` wrote, such as the scale of another run.
+        """Read a scale that :meth:`save` wrote, for example in another run.
 
         Raises:
-            FileNotFoundError: there is no such file.
-            ValueError: it holds no fitted scale.
+            FileNotFoundError: the file does not exist.
+            ValueError: the file holds no fitted scale.
         """
         content = json.loads(Path(path).read_text(encoding="utf-8"))
         state = content.pop("state", None) if isinstance(content, dict) else None
@@ -121,5 +129,5 @@ class IntensityScale:
 
     @property
     def is_fitted(self) -> bool:
-        """Whether it can transform."""
+        """Whether the scale was fitted and can transform images."""
         return self._state is not None

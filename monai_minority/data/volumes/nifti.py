@@ -1,4 +1,4 @@
-"""The voxels of a NIfTI file, and the affine that its header really means."""
+"""Read the voxels and the checked affine of a NIfTI file."""
 
 import gzip
 import math
@@ -14,43 +14,54 @@ from nibabel.arrayproxy import ArrayProxy
 
 FORMS = ("sform", "qform")
 _TO_MM = {"meter": 1e3, "micron": 1e-3}
-_MAX_DEFLATE = 1032  # no deflate stream expands to more than so many times its length (zlib's technical details)
+_MAX_DEFLATE = 1032  # largest expansion factor of a deflate stream (zlib's technical details)
 _IsalError = cast(type[Exception], igzip_lib.IsalError)
-_DAMAGED = "no reader recognises the file: it is damaged or not what its name says"
+_DAMAGED = "no reader recognises the file: it is damaged, or its ending is wrong"
 _CUT = "the file is truncated: its compressed data ends early"
 
 
 def read_nifti_volume(
     path: str | os.PathLike[str], volume_index: int | None = None, form: str | None = None, max_bytes: int = 4 << 30
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Read a volume; what the header claims is held against the file's size before any memory is taken for it.
+    """Read a volume. The size claimed by the header is compared with the file size before memory is allocated.
 
     Args:
-        path: ``.nii`` or either file of a pair ``.hdr`` and ``.img``, compressed or not.
-        volume_index: which volume of a 4-D series, from 0; single volumes ignore it.
-        form: which affine to believe, ``"sform"`` or ``"qform"``. ``None``: the sform, unless they name different
-            directions.
-        max_bytes: largest volume that is read, as float32.
+        path: a ``.nii`` file or either file of a pair ``.hdr`` and ``.img``, compressed or not.
+        volume_index: number of the volume in a 4-D series, from 0. Single volumes ignore it.
+        form: the affine to use, ``"sform"`` or ``"qform"``. ``None``: the sform; an error is raised if the two
+            describe different directions.
+        max_bytes: size of the largest volume that is read, as float32.
 
     Returns:
-        float32 voxels ``[X, Y, Z]`` in the file's own memory order, scaled as the header says, and the float64 affine
+        float32 voxels ``[X, Y, Z]`` in the memory order of the file, scaled as the header says, and the float64 affine
         ``[4, 4]`` to mm in RAS.
 
     Raises:
-        ValueError: a damaged or truncated file, an Analyze file (it does not say left from right), colours or complex
-            numbers, a series without ``volume_index``, an affine that contradicts the voxel sizes, two forms that name
-            different directions, or a volume that is too large.
+        ValueError: the file is damaged or truncated; it is an Analyze file (which cannot tell left from right); it has
+            colours or complex numbers; it is a series, without a valid ``volume_index``; the affine contradicts the
+            voxel sizes; sform and qform describe different directions; or the volume is too large.
         OSError: the file cannot be opened.
+
+    Example:
+        >>> import tempfile
+        >>> import nibabel, numpy as np
+        >>> from monai_minority.data import read_nifti_volume
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     stored = np.zeros((2, 2, 4), np.int16)
+        ...     nibabel.save(nibabel.Nifti1Image(stored, np.diag([2.0, 2.0, 3.0, 1.0])), f"{folder}/scan.nii.gz")
+        ...     voxels, affine = read_nifti_volume(f"{folder}/scan.nii.gz")
+        >>> voxels.shape, str(voxels.dtype), affine.diagonal().tolist()
+        ((2, 2, 4), 'float32', [2.0, 2.0, 3.0, 1.0])
     """
     image = _loaded(Path(path))
     if not isinstance(image, nib.Nifti1Pair):
-        raise ValueError("an Analyze file does not say left from right; convert it to NIfTI")
+        raise ValueError("an Analyze file does not say left from right, so it is not read; convert it to NIfTI")
     proxy, file = cast(Any, image.dataobj), str(image.file_map["image"].filename)
     if proxy.dtype.kind not in "biuf":
-        raise ValueError("the voxels are colours or complex numbers, no measured values")
+        raise ValueError("the voxels are colours or complex numbers, not measured values")
     shape = [size for number, size in enumerate(proxy.shape) if number < 3 or size > 1]
     if len(shape) not in (3, 4):
-        raise ValueError(f"the image has {len(shape)} dimensions, a volume has 3")
+        raise ValueError(f"a volume must have 3 dimensions, but the image has {len(shape)}")
     if min(shape) < 1:
         raise ValueError(f"the header claims {' x '.join(map(str, shape))} voxels; it is damaged")
     compressed = file.lower().endswith(".gz")
@@ -60,11 +71,11 @@ def read_nifti_volume(
     try:
         if not compressed:
             return _voxels(proxy, chosen, shape), affine
-        # ISA-L inflates several times as fast as the zlib that nibabel takes.
+        # ISA-L decompresses several times as fast as the zlib that nibabel uses.
         with igzip.open(file) as opened:
             described = (proxy.shape, proxy.dtype, proxy.offset, proxy.slope, proxy.inter)
             voxels = _voxels(ArrayProxy(opened, described), chosen, shape)
-            opened.read(1)  # at the end the checksum is compared
+            opened.read(1)  # reading past the end compares the checksum
             return voxels, affine
     except EOFError:
         raise ValueError(_CUT) from None
@@ -84,7 +95,7 @@ def _loaded(path: Path) -> Any:
             raise
     except EOFError:
         raise ValueError(_CUT) from None
-    except Exception:  # whatever nibabel stumbles over, the file is damaged; what it says quotes paths
+    except Exception:  # any other error means a damaged file; nibabel's message is dropped because it quotes paths
         pass
     raise ValueError(_DAMAGED)
 
@@ -94,7 +105,7 @@ def _check_size(proxy: Any, count: int, on_disk: int, compressed: bool, max_byte
     needed = proxy.offset + claimed
     if compressed and needed > _MAX_DEFLATE * on_disk:
         raise ValueError(
-            f"the header claims {claimed:.4g} bytes of voxels, {on_disk} compressed bytes cannot hold them"
+            f"the header claims {claimed:.4g} bytes of voxels, but {on_disk} compressed bytes cannot hold them"
         )
     if not compressed and needed > on_disk:
         rest = max(0, on_disk - proxy.offset)
@@ -104,13 +115,13 @@ def _check_size(proxy: Any, count: int, on_disk: int, compressed: bool, max_byte
 
 
 def _chosen(own: tuple[int, ...], shape: list[int], volume_index: int | None) -> tuple[Any, ...] | None:
-    """What to slice out of the file's array of ``own`` shape; ``None``: all of it."""
+    """Index of the chosen volume in the array of the file, which has shape ``own``; ``None``: all of it."""
     if len(shape) == 3:
         return None
     if volume_index is None:
         raise ValueError(f"the image is 4-D, a series of {shape[3]} volumes; choose one with volume_index")
     if volume_index >= shape[3]:
-        raise ValueError(f"volume_index is {volume_index}, the series has {shape[3]} volumes")
+        raise ValueError(f"volume_index is {volume_index}, but the series has {shape[3]} volumes")
     return tuple(volume_index if axis > 2 and size > 1 else slice(None) for axis, size in enumerate(own))
 
 
@@ -123,7 +134,7 @@ def _affine(image: Any, form: str | None) -> np.ndarray:
     header = image.header
     sform, qform = header.get_sform(coded=True)[0], _qform(header)
     if form == "qform" and qform is None:
-        raise ValueError("form is qform, the header has none")
+        raise ValueError("form is qform, but the header has no qform")
     affine = np.array(qform if form == "qform" else image.affine, dtype=np.float64)
     if form is None and _usable(sform) and _usable(qform):
         ours, theirs = ("".join(nib.aff2axcodes(one)) for one in (sform, qform))
@@ -141,7 +152,7 @@ def _affine(image: Any, form: str | None) -> np.ndarray:
 def _qform(header: Any) -> np.ndarray | None:
     try:
         return header.get_qform(coded=True)[0]
-    except (ValueError, nib.spatialimages.HeaderDataError):  # quaternions that are none
+    except (ValueError, nib.spatialimages.HeaderDataError):  # invalid quaternions
         return None
 
 

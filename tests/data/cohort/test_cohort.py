@@ -41,7 +41,7 @@ def test_unfit_records_are_rejected_one_by_one(files, tmp_path):
     assert cohort.table["image"].tolist() == files[:2]
     assert [(r.subject, r.reason) for r in cohort.rejected] == [
         ("p1", "the subject lists the same file twice; the first entry is kept"),
-        ("p2", "the file belongs to another subject already"),
+        ("p2", "the file already belongs to another subject"),
         ("p3", "the file does not exist"),
         ("", "no subject is given"),
         ("p4", "no image is given"),
@@ -63,7 +63,7 @@ def test_unfit_records_are_rejected_one_by_one(files, tmp_path):
 
 
 def test_nothing_usable_raises_with_the_reasons(tmp_path):
-    with pytest.raises(ValueError, match=r"no usable image; 2 are rejected.*the file does not exist \(2\)"):
+    with pytest.raises(ValueError, match=r"no usable image; 2 were rejected.*the file does not exist \(2\)"):
         Cohort.from_records([{"image": str(tmp_path / n), "subject": n} for n in "ab"])
     with pytest.raises(ValueError, match="the cohort has no image"):
         Cohort.from_records([])

@@ -60,10 +60,10 @@ def test_rules_choose_series_and_say_why_not(tmp_path):
     assert [Path(file).parent.name for file in cohort.table["image"]] == ["t1"]
     assert {Path(entry.file).parent.name: entry.reason.partition(": ")[2] for entry in cohort.rejected} == {
         "flair": "the description does not match '^t1'",
-        "sag": "the plane is sagittal, wanted is axial",
-        "ct": "the modality is CT, wanted is MR",
-        "flat": "the acquisition is 2D, wanted is 3D",
-        "few": "it has 3 slice(s), wanted are at least 10",
+        "sag": "the plane must be axial, got sagittal",
+        "ct": "the modality must be MR, got CT",
+        "flat": "the acquisition must be 3D, got 2D",
+        "few": "it must have at least 10 slices, got 3",
     }
     assert len(cohort_from_dicom(tmp_path, minimum_slices=3, modality=None)) == 6
 
@@ -74,7 +74,7 @@ def test_rules_choose_series_and_say_why_not(tmp_path):
         ({"plane": "oblique"}, "plane must be one of sagittal, coronal, axial, got 'oblique'"),
         ({"minimum_slices": 0}, "minimum_slices must be at least 1, got 0"),
         ({"description": "("}, "description must be a regular expression"),
-        ({"sequence": "t1"}, "rules of DICOM series must be of modality, .* got sequence"),
+        ({"sequence": "t1"}, "rules of DICOM series must be among modality, .* got sequence"),
     ],
 )
 def test_rules_that_cannot_be_meant_raise(rules, message):
@@ -130,12 +130,15 @@ BAD = {
     "report.dcm": (lambda p: shutil.copy(get_testdata_file("reportsi.dcm", download=False), p), "a Basic Text SR"),
     "truncated": (lambda p: _cut(write_series(p)[5], 3000), "1 of its 12 files cannot be used: the file is truncated"),
     "missing": (lambda p: write_series(p)[5].unlink(), r"about 1 slice\(s\) are missing: 1 gap\(s\) of up to 4 mm"),
-    "half": (lambda p: write_series(p, new_series(ImagesInAcquisition=24)), "half-transferred: 12 of .* 24 images"),
+    "half": (
+        lambda p: write_series(p, new_series(ImagesInAcquisition=24)),
+        "incomplete: 12 of .* 24 images are present",
+    ),
     "localiser": (lambda p: write_series(p, new_series(ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"])), "a localiser"),
     "scout": (lambda p: write_series(p, new_series(SeriesDescription="3-plane Scout")), "a localiser"),
     "mosaic": (lambda p: write_series(p, new_series(ImageType=["ORIGINAL", "PRIMARY", "MOSAIC"])), "a mosaic"),
     "mixed": (_mixed, "mixed orientations: its slices lie in 3 directions"),
-    "ct": (lambda p: write_series(p, new_series(Modality="CT")), "the modality is CT, wanted is MR"),
+    "ct": (lambda p: write_series(p, new_series(Modality="CT")), "the modality must be MR, got CT"),
     "bare": (lambda p: write_series(p, new_series(PixelSpacing=None)), "12 of 12 slices lack position, orientation"),
     "bomb": (
         lambda p: write(_with_pixels(new_series(Rows=65535, Columns=65535)), p / "b"),
@@ -178,7 +181,7 @@ def test_copies_of_slices_are_left_out_and_named(tmp_path):
     files = write_series(tmp_path / "in")
     shutil.copy(files[3], tmp_path / "in/zcopy")
     cohort = cohort_from_dicom(tmp_path)
-    assert len(cohort) == 1 and _reasons(cohort) == {"zcopy": "the slice is there already; this copy is left out"}
+    assert len(cohort) == 1 and _reasons(cohort) == {"zcopy": "the file repeats a slice of its series and is left out"}
     assert str(tmp_path / "in/zcopy") not in cohort.table["files"][0]
 
 
@@ -221,10 +224,10 @@ def test_inspection_shows_series_and_no_patient(tmp_path):
         "2",
     ]
     assert first["description"].startswith("T1 for *** ***") and first["orientation"].startswith("sagittal 1")
-    assert table["verdict"].tolist() == ["used", "the modality is CT, wanted is MR"]
+    assert table["verdict"].tolist() == ["used", "the modality must be MR, got CT"]
     assert others.to_dict() == {"not a DICOM file": 1}
     result = CliRunner().invoke(app, ["inspect", str(tmp_path), "minimum_slices=20"])
-    assert result.exit_code == 0 and "wanted are at least 20" in result.output and "0 of 2 series" in result.output
+    assert result.exit_code == 0 and "must have at least 20" in result.output and "0 of 2 series" in result.output
     assert "jane" not in result.output.lower() and str(tmp_path) not in result.output
     named = CliRunner().invoke(app, ["inspect", str(tmp_path), "--names"])
     assert "P2" in named.output and "doe_jane" in named.output

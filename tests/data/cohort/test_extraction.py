@@ -122,7 +122,7 @@ def test_labels_come_along_and_other_columns_only_when_asked(volumes, tmp_path):
         ["CN", 0, "test", 3500],
     ]
     assert "birthday" not in store.table and "birthday" in (tmp_path / "run/cohort.csv").read_text()
-    with pytest.raises(ValueError, match="weight are not; it has source"):
+    with pytest.raises(ValueError, match="but it lacks weight; it has source"):
         extract_images(cohort, _slices(), tmp_path / "other", columns=["weight"])
 
 
@@ -166,7 +166,7 @@ BAD = {
     "nan_affine.nii": (lambda p: _raw_nifti(p, _nan_sform), "affine has NaN"),
     "two_spacings.nii": (lambda p: _raw_nifti(p, _wrong_pixdim), "contradict each other"),
     "zero_affine.nii": (lambda p: _raw_nifti(p, _zero_sform), "spacing 0 x 0 x 0 mm"),
-    "plane.nii": (lambda p: _save(p, _voxels(0, (8, 8))), "has 2 dimensions, a volume has 3"),
+    "plane.nii": (lambda p: _save(p, _voxels(0, (8, 8))), "must have 3 dimensions, but the image has 2"),
     "black_slice.nii": (
         lambda p: _save(p, np.where(np.arange(8) == 5, 0, _voxels(0))),
         r"slice 5 is constant \(0\)",
@@ -241,7 +241,7 @@ def test_shapes_and_ranges_that_do_not_fit_are_rejected(tmp_path):
         cohort, Compose([LoadPictured("image"), SliceIntensityd("image")]), tmp_path / "r/s", progress=False
     )
     assert len(store) == 1
-    assert "[1, 4, 5] (C, H, W), those before are [1, 4, 4]" in (tmp_path / "r/rejected.csv").read_text()
+    assert "[1, 4, 5] (C, H, W), but the earlier ones are [1, 4, 4]" in (tmp_path / "r/rejected.csv").read_text()
     with pytest.raises(ValueError, match="after the transforms, not from -1 to 1"):
         extract_images(cohort, LoadPictured("image"), tmp_path / "q/s", progress=False)
 

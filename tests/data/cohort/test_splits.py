@@ -108,7 +108,7 @@ def test_long_tail_refuses_what_it_cannot_do():
     split = split_by_subject(_table(), {"train": 1.0})
     with pytest.raises(ValueError, match="0 to 10, the abnormal subjects in train, got 11"):
         long_tail(split, 11)
-    with pytest.raises(ValueError, match="healthy does not; it has AD, control"):
+    with pytest.raises(ValueError, match="but it has no healthy; it has AD, control"):
         long_tail(split, 1, ["healthy"])
 
 

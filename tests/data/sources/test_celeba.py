@@ -44,7 +44,7 @@ def test_pictures_that_are_not_there_are_counted(tmp_path):
     assert cohort.table["subject"].tolist() == ["000002.jpg", "000003.jpg"]
     assert "class_label" not in cohort.table
     (entry,) = cohort.rejected
-    assert entry.reason == "2 of the 4 listed pictures are not there, the first is 000001.jpg"
+    assert entry.reason == "2 of the 4 listed pictures are missing, the first is 000001.jpg"
 
 
 def test_errors_name_what_is_expected(tmp_path):

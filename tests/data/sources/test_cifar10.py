@@ -86,7 +86,7 @@ def test_a_batch_is_not_executed(tmp_path, monkeypatch):
     write_python(folder, NAMES[:1])
     (folder / "test_batch").write_bytes(pickle.dumps({"data": Attack(), "labels": []}, protocol=2))
     rejected = {Path(entry.file).name: entry.reason for entry in cifar10(tmp_path).rejected}
-    assert "posix.mkdir, which CIFAR-10's batches do not" in rejected["test_batch"]
+    assert "posix.mkdir, which no batch of CIFAR-10 needs; it is not read" in rejected["test_batch"]
     assert not (tmp_path / "attacked").exists()
 
 
@@ -96,7 +96,7 @@ def test_pictures_have_the_labels_of_the_names_also_where_classes_are_missing(tm
         Image.new("RGB", (32, 32)).save(tmp_path / name)
     cohort = cifar10(tmp_path)
     assert cohort.table[["split", "class_label"]].to_numpy().tolist() == [["test", 3], ["train", 3], ["train", 9]]
-    assert [entry.reason for entry in cohort.rejected] == ["its folder zebra is no class of CIFAR-10"]
+    assert [entry.reason for entry in cohort.rejected] == ["its folder zebra is not a class of CIFAR-10"]
 
 
 def test_nothing_there_says_what_was_expected(tmp_path):

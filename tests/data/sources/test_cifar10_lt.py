@@ -17,7 +17,7 @@ def test_published_numbers():
     for factor in (0, 1.5):
         with pytest.raises(ValueError, match=rf"factor must be in \(0, 1\].*got {factor}"):
             exponential_numbers(5000, 10, factor)
-    with pytest.raises(ValueError, match="leaves no image of the last class"):
+    with pytest.raises(ValueError, match="leaves the last class empty"):
         exponential_numbers(50, 10, 0.01)
 
 

@@ -48,7 +48,7 @@ def test_missing_and_damaged_parts_are_named(tmp_path):
     with pytest.raises(FileNotFoundError, match="holds no Fashion-MNIST: expected train-images.*must hold 5 values"):
         fashion_mnist(tmp_path)
     (tmp_path / "x").write_bytes(b"\0\0\x0d\x01" + bytes(8))
-    with pytest.raises(ValueError, match="no IDX file of unsigned bytes"):
+    with pytest.raises(ValueError, match="is not an IDX file of unsigned bytes"):
         read_idx(tmp_path / "x")
 
 

@@ -26,8 +26,8 @@ def test_splits_and_classes(tmp_path):
         ("val/b/1.webp", "validation", "b", 1),
     ]
     reasons = {entry.subject: entry.reason for entry in cohort.rejected}
-    assert reasons["stray/1.png"].startswith("the picture is in none of the folders of splits (Test, train, val)")
-    assert reasons["train/2.png"] == "the picture lies beside the folders of the classes, not in one of them"
+    assert reasons["stray/1.png"].startswith("the picture is outside the folders of the splits (Test, train, val)")
+    assert reasons["train/2.png"] == "the picture is outside the folders of the classes"
 
 
 def test_classes_without_splits_and_neither(tmp_path):
@@ -44,7 +44,7 @@ def test_classes_without_splits_and_neither(tmp_path):
 def test_training_images_alone_have_no_split(tmp_path, caplog):
     _pictures(tmp_path, "train/a/1.png", "train/a/2.png")
     assert image_folder(tmp_path).table["split"].isna().all()
-    assert "has train images alone" in caplog.text
+    assert "the data set has only train images" in caplog.text
 
 
 def test_at_most_so_many_of_each_split(tmp_path):

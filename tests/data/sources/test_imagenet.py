@@ -18,7 +18,7 @@ def test_folders_have_published_labels_also_where_classes_are_missing(tmp_path):
     cohort = imagenet(tmp_path)
     rows = cohort.table[["split", "group", "class_label"]].to_numpy().tolist()
     assert rows == [["train", *TENCH], ["train", *TOILET_TISSUE], ["validation", *HEN]]
-    assert [entry.reason for entry in cohort.rejected] == ["its folder other is no class of ImageNet"]
+    assert [entry.reason for entry in cohort.rejected] == ["its folder other is not a class of ImageNet"]
 
 
 def _batch(path, labels):
@@ -35,7 +35,7 @@ def test_downsampled_batches(tmp_path):
     assert cohort.table["class_label"].tolist() == [0, 1, 0, 2, 1]
     reasons = [entry.reason for entry in cohort.rejected]
     assert reasons[:9] == ["the file is missing from ImageNet"] * 9
-    assert "not ImageNet's usual ones" in reasons[9]
+    assert "class labels have the numbers of the batches, minus one, not the usual ones of ImageNet" in reasons[9]
     lines = [f"{synset} {number} a_name" for number, (synset, _) in enumerate((TOILET_TISSUE, TENCH, HEN), start=1)]
     (tmp_path / "map_clsloc.txt").write_text("\n".join(lines))
     table = imagenet(tmp_path).table

@@ -210,9 +210,9 @@ def _with(images: np.ndarray, row: int, value: float) -> np.ndarray:
         (_images(), 9, (0, 255), "9 rows for 10 images"),
         (_images(0), 0, (0, 255), "at least one image"),
         (_images(), 10, (255, 0), "ascending"),
-        (_with(_images(dtype="float32"), 3, np.nan), 10, (0, 1), r"finite, those of row\(s\) 3 "),
-        (_with(_images(dtype="float16"), 7, np.inf), 10, (0, 1), r"finite, those of row\(s\) 7 "),
-        (_with(_images(dtype="float32"), 5, 1.5), 10, (0, 1), r"row\(s\) 5 reach from .* to 1.5"),
+        (_with(_images(dtype="float32"), 3, np.nan), 10, (0, 1), r"finite, but row\(s\) 3 have NaN"),
+        (_with(_images(dtype="float16"), 7, np.inf), 10, (0, 1), r"finite, but row\(s\) 7 have NaN"),
+        (_with(_images(dtype="float32"), 5, 1.5), 10, (0, 1), r"row\(s\) 5 range from .* to 1.5"),
         ([_images(2), _images(2, (1, 4, 4))], 4, (0, 255), "row 2 is uint8"),
     ],
 )
@@ -234,7 +234,7 @@ def test_full_disk_is_named_and_leaves_nothing(tmp_path, monkeypatch):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(module.os, "fsync", full)
-    with pytest.raises(OSError, match="disk is full.*nothing of it was left"):
+    with pytest.raises(OSError, match="disk is full.*no part of it was left"):
         ImageStore.create(tmp_path / "s", _images(), _table(), (0, 255))
     assert list(tmp_path.iterdir()) == []
 

@@ -1,4 +1,4 @@
-"""What one DICOM file says of itself: whose it is, what it shows, and where each of its frames lies."""
+"""The header of one DICOM file: its subject, its content, and the position of each of its frames."""
 
 import io
 import math
@@ -15,7 +15,7 @@ import pydicom
 from pydicom.dataset import Dataset
 from pydicom.uid import UID, MediaStorageDirectoryStorage
 
-# A compressed frame of one grey level is some hundreds of bytes; more than this many times the file is a lie or a bomb.
+# A compressed frame of one grey level takes a few hundred bytes. A larger factor means a damaged or malicious header.
 _MAX_COMPRESSION = 4096
 _MAX_BYTES = 4 << 30
 _NAN = float("nan")
@@ -55,34 +55,34 @@ _TAGS = [
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Without pydicom's warnings: they quote the values they complain of, and those may identify a patient."""
+    """Suppress pydicom's warnings, because they quote header values that may identify a patient."""
     with warnings.catch_warnings(action="ignore"):
         yield
 
 
 @dataclass(frozen=True, slots=True)
 class DicomHeader:
-    """The header of one file, small enough to keep hundreds of thousands of.
+    """The header of one file. It is small, so that hundreds of thousands fit in memory.
 
     Attributes:
-        file: its path.
-        subject: patient ID (with its issuer, where given), or the patient's name, or the study. It identifies.
+        file: path of the file.
+        subject: patient ID (with its issuer, if given), else the patient's name, else the study. It is identifying.
         study: study instance UID.
         series: series instance UID.
-        modality: such as ``MR``; ``""`` where it is not said, as all texts.
-        description: of the series.
-        name: of the patient, to keep it out of descriptions.
-        image_type: such as ``("ORIGINAL", "PRIMARY", "M")``.
+        modality: for example ``MR``. Like all texts it is ``""`` if the header does not state it.
+        description: description of the series.
+        name: name of the patient, needed to remove it from descriptions.
+        image_type: for example ``("ORIGINAL", "PRIMARY", "M")``.
         acquisition: ``"3D"`` or ``"2D"``.
-        matrix: rows and columns.
+        matrix: number of rows and of columns.
         inverted: whether low values are white (MONOCHROME1).
-        expected: number of images the acquisition has, 0 where it is not said.
-        thickness: distance of slices in mm as the header says it, NaN where it does not.
+        expected: number of images of the acquisition, 0 if unknown.
+        thickness: distance of slices in mm according to the header, NaN if unknown.
         geometry: float64 ``[frames, 13]``: position (3) and directions of a row and of a column (6), both in mm in
-            the patient's LPS axes, distance of rows and of columns (2), rescale slope and intercept; NaN where absent.
-        order: float64 ``[frames, 4]``: echo time, temporal position, acquisition and instance number, which tell the
-            frames of one place apart.
-        problem: why the file cannot be part of a volume; ``""``: it can.
+            the patient's LPS axes, distance of rows and of columns (2), rescale slope and intercept; NaN if missing.
+        order: float64 ``[frames, 4]``: echo time, temporal position, acquisition and instance number. They distinguish
+            frames at the same position.
+        problem: the reason why the file cannot be part of a volume; ``""`` if it can.
     """
 
     file: str
@@ -107,8 +107,8 @@ class DicomHeader:
         """Read the header of a file without its pixels.
 
         Raises:
-            ValueError: it is empty, not DICOM, damaged before it names its series, or no image.
-            OSError: it cannot be opened.
+            ValueError: the file is empty, not DICOM, not an image, or damaged so that the series is unknown.
+            OSError: the file cannot be opened.
         """
         dataset, rest = _parsed(path, headers_alone=True)
         return cls.of(dataset, str(path), rest)
@@ -116,17 +116,17 @@ class DicomHeader:
     @classmethod
     @quiet()
     def of(cls, dataset: Dataset, file: str, pixel_bytes: int) -> Self:
-        """The header of a data set that was read already; ``pixel_bytes`` is how many follow it in the file."""
+        """The header of a data set in memory; ``pixel_bytes`` is the number of bytes after it in the file."""
         if dataset.get("SOPClassUID", dataset.file_meta.get("MediaStorageSOPClassUID")) == MediaStorageDirectoryStorage:
-            raise ValueError("a DICOMDIR, no image")
+            raise ValueError("the file is a DICOMDIR, not an image")
         rows, columns = (_integer(dataset, name) for name in ("Rows", "Columns"))
         if not rows or not columns:
             uid = UID(str(dataset.get("SOPClassUID", "")))
-            kind = f", it is a {uid.name}" if uid.name != uid else ""  # unknown ones may identify
-            raise ValueError(f"the DICOM file holds no image of rows and columns{kind}")
+            kind = f", it is a {uid.name}" if uid.name != uid else ""  # an unknown UID may be identifying
+            raise ValueError(f"the DICOM file holds no image with rows and columns{kind}")
         series = _text(dataset, "SeriesInstanceUID")
         if not series:
-            raise ValueError("the DICOM file does not say to which series it belongs (no SeriesInstanceUID)")
+            raise ValueError("the DICOM file does not say which series it belongs to (no SeriesInstanceUID)")
         study, name = _text(dataset, "StudyInstanceUID"), _text(dataset, "PatientName")
         issuer = _text(dataset, "IssuerOfPatientID")
         identity = _text(dataset, "PatientID")
@@ -154,10 +154,10 @@ class DicomHeader:
 
 
 def read_dicom(path: str | os.PathLike[str]) -> tuple[Dataset, DicomHeader]:
-    """A whole data set, its pixels still encoded, and its header, by one read of the file.
+    """Read a whole data set, with encoded pixels, and its header, by one read of the file.
 
     Raises:
-        ValueError: as :meth:`DicomHeader.read`, or the file's ``problem``.
+        ValueError: as :meth:`DicomHeader.read`, or the file has a ``problem``.
     """
     dataset, rest = _parsed(path, headers_alone=False)
     pixels = dataset.get("PixelData")
@@ -168,7 +168,7 @@ def read_dicom(path: str | os.PathLike[str]) -> tuple[Dataset, DicomHeader]:
 
 
 class _BoundedFile(io.BufferedReader):
-    """A file that is never asked for more than it has: a length of 4 GB in a damaged header costs no memory."""
+    """A file that limits each read to its size, so that a length of 4 GB in a damaged header costs no memory."""
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         super().__init__(io.FileIO(path))
@@ -182,7 +182,7 @@ class _BoundedFile(io.BufferedReader):
 
 
 def _parsed(path: str | os.PathLike[str], headers_alone: bool) -> tuple[Dataset, int]:
-    """The data set and the number of bytes behind what was read of it."""
+    """The data set and the number of unread bytes after it."""
     with _BoundedFile(path) as file, quiet():
         if not file.size:
             raise ValueError("the file is empty (0 bytes)")
@@ -193,7 +193,7 @@ def _parsed(path: str | os.PathLike[str], headers_alone: bool) -> tuple[Dataset,
                 file, force=True, stop_before_pixels=headers_alone, specific_tags=_TAGS if headers_alone else None
             )
             known = magic or "SOPClassUID" in dataset or "SeriesInstanceUID" in dataset
-        except Exception as error:  # whatever pydicom stumbles over, the file is damaged
+        except Exception as error:  # any error of pydicom means that the file is damaged
             raise ValueError(
                 f"the DICOM header is damaged ({type(error).__name__})" if magic else "not a DICOM file"
             ) from None
@@ -203,13 +203,13 @@ def _parsed(path: str | os.PathLike[str], headers_alone: bool) -> tuple[Dataset,
 
 
 def _frames(dataset: Dataset, pixel_bytes: int) -> tuple[int, str]:
-    """Number of frames and what is wrong with the pixels, as far as the header and the file's size tell."""
+    """Number of frames, and the problem with the pixels as far as header and file size show it."""
     try:
         frames = max(1, int(dataset.get("NumberOfFrames") or 1))
     except (TypeError, ValueError):
         return 1, "the number of frames is not a number"
     if _integer(dataset, "SamplesPerPixel") > 1 or "COLOR" in _text(dataset, "PhotometricInterpretation"):
-        return 1, "a colour picture, no measured volume"
+        return 1, "it is a colour picture, not a measured volume"
     size = dataset.Rows * dataset.Columns * frames * max(1, _integer(dataset, "BitsAllocated") / 8)
     syntax = dataset.file_meta.get("TransferSyntaxUID")
     compressed = syntax is not None and UID(syntax).is_compressed
@@ -217,11 +217,11 @@ def _frames(dataset: Dataset, pixel_bytes: int) -> tuple[int, str]:
     if not pixel_bytes and not deflated:
         return 1, "the file is truncated: it ends before its pixels"
     if compressed and not deflated and size > _MAX_COMPRESSION * pixel_bytes:
-        return 1, f"the header claims {size:.4g} bytes of pixels, {pixel_bytes} bytes cannot hold them"
+        return 1, f"the header claims {size:.4g} bytes of pixels, but {pixel_bytes} bytes cannot hold them"
     if not compressed and pixel_bytes < size:
         return 1, f"the file is truncated: it has {pixel_bytes} of the {size:.4g} bytes of its pixels"
     if size > _MAX_BYTES:
-        return 1, f"the header claims {size:.4g} bytes of pixels, more than the {_MAX_BYTES} that are read"
+        return 1, f"the header claims {size:.4g} bytes of pixels, more than the {_MAX_BYTES} bytes allowed"
     return frames, ""
 
 
@@ -259,7 +259,7 @@ def _thickness(dataset: Dataset) -> float:
 
 
 def _groups(dataset: Dataset, frames: int) -> tuple[Dataset | None, Sequence[Dataset | None]]:
-    """The shared functional groups and those of each frame; ``None`` where there are none."""
+    """The shared functional groups and those of each frame; ``None`` if missing."""
     shared = dataset.get("SharedFunctionalGroupsSequence")
     own = dataset.get("PerFrameFunctionalGroupsSequence")
     fits = own and (len(own) == frames or frames == 1)
@@ -267,7 +267,7 @@ def _groups(dataset: Dataset, frames: int) -> tuple[Dataset | None, Sequence[Dat
 
 
 class _Finder:
-    """Looks an attribute up in a frame's functional groups, then in the shared ones, then in the data set itself."""
+    """Look up an attribute in the functional groups of a frame, then in the shared ones, then in the data set."""
 
     def __init__(self, places: Sequence[Dataset | None]) -> None:
         self._places = places
@@ -289,7 +289,7 @@ class _Finder:
 def _values(dataset: Dataset, name: str) -> list[Any]:
     try:
         value = dataset.get(name)
-    except Exception:  # pydicom converts values when they are asked for; a damaged one is as good as none
+    except Exception:  # pydicom converts values on access; a damaged value counts as missing
         return []
     if value is None or value == "":
         return []

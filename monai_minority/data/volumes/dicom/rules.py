@@ -1,4 +1,4 @@
-"""Which DICOM series a study is about."""
+"""Rules that select DICOM series."""
 
 import re
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from pydicom.sr.codedict import codes
 
 from monai_minority.data.volumes.dicom.series import PLANES, DicomSeries
 
-# Those that acquire (CID 29), and the commonest of those that do not.
+# Common modalities besides the acquisition modalities (CID 29).
 _OTHERS = [
     "AU",
     "CT",
@@ -31,17 +31,25 @@ _MODALITIES = {getattr(codes.cid29, name).value for name in codes.cid29.dir()}.u
 
 @dataclass(frozen=True)
 class SeriesRules:
-    """Rules that a series must meet to be used; ``None`` accepts all.
+    """Rules that a series must meet to be used. ``None`` accepts all series.
 
     Attributes:
-        modality: such as ``MR`` or ``CT``.
-        description: regular expression, searched in the series description whatever the case.
-        plane: ``axial``, ``coronal`` or ``sagittal``, as which the slices were acquired.
-        minimum_slices: fewer are a localiser or a fragment.
-        three_d_only: whether the scanner must have said that the acquisition is 3-D.
+        modality: for example ``MR`` or ``CT``.
+        description: regular expression that is searched in the series description, ignoring case.
+        plane: plane of acquisition: ``axial``, ``coronal`` or ``sagittal``.
+        minimum_slices: smallest number of slices. Shorter series are localisers or fragments.
+        three_d_only: whether the header must state a 3-D acquisition.
 
     Raises:
-        ValueError: an unknown plane, a pattern that is no regular expression, fewer than one slice.
+        ValueError: the plane is unknown, the description is not a regular expression, or ``minimum_slices`` is below 1.
+
+    Example:
+        >>> from pydicom import examples
+        >>> from monai_minority.data import SeriesRules
+        >>> from monai_minority.data.volumes.dicom.series import group_series
+        >>> (series,), others = group_series([examples.get_path("mr")])
+        >>> SeriesRules(minimum_slices=10).refusal(series)
+        'it must have at least 10 slices, got 1'
     """
 
     modality: str | None = "MR"
@@ -52,15 +60,15 @@ class SeriesRules:
 
     @classmethod
     def of(cls, **rules: Any) -> Self:
-        """The rules of a configuration.
+        """Make rules from the settings of a configuration.
 
         Raises:
-            ValueError: one is unknown, or as the class.
+            ValueError: a rule is unknown or has an invalid value.
         """
         unknown = sorted(set(rules) - set(cls.__dataclass_fields__))
         if unknown:
             known = ", ".join(cls.__dataclass_fields__)
-            raise ValueError(f"rules of DICOM series must be of {known}, got {', '.join(unknown)}")
+            raise ValueError(f"rules of DICOM series must be among {known}, got {', '.join(unknown)}")
         return cls(**rules)
 
     def __post_init__(self) -> None:
@@ -74,22 +82,22 @@ class SeriesRules:
             raise ValueError(f"description must be a regular expression, got {self.description!r}: {error}") from None
 
     def refusal(self, series: DicomSeries) -> str:
-        """Why a series is not used; ``""``: it is. The text holds nothing of the patient."""
+        """The reason why a series is rejected, or ``""`` if it is used. The text has no patient data."""
         if self.modality and series.modality.upper() != self.modality.upper():
-            return f"the modality is {_named(series.modality)}, wanted is {self.modality}"
+            return f"the modality must be {self.modality}, got {_named(series.modality)}"
         if series.problem:
             return series.problem
         if self.description and not re.search(self.description, series.description, re.IGNORECASE):
             return f"the description does not match {self.description!r}"
         if series.slices < self.minimum_slices:
-            return f"it has {series.slices} slice(s), wanted are at least {self.minimum_slices}"
+            return f"it must have at least {self.minimum_slices} slices, got {series.slices}"
         if self.plane and series.plane != self.plane:
-            return f"the plane is {series.plane}, wanted is {self.plane}"
+            return f"the plane must be {self.plane}, got {series.plane}"
         if self.three_d_only and series.acquisition != "3D":
-            return f"the acquisition is {series.acquisition or 'not said to be 3-D'}, wanted is 3D"
+            return f"the acquisition must be 3D, got {series.acquisition or 'no statement in the header'}"
         return ""
 
 
 def _named(modality: str) -> str:
-    """A modality as it may be shown: what is none of DICOM's may be anything, such as a name."""
-    return (modality if modality in _MODALITIES else "none of DICOM's") if modality else "not said"
+    """A modality for display. A text that is not a DICOM modality is hidden, because it may be a name."""
+    return (modality if modality in _MODALITIES else "a text that is not a DICOM modality") if modality else "none"

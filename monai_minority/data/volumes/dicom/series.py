@@ -1,4 +1,4 @@
-"""DICOM files grouped into series, each described and checked by its headers alone."""
+"""Group DICOM files into series, and describe and check each series by its headers."""
 
 import os
 import re
@@ -16,8 +16,8 @@ from monai_minority.data.volumes.dicom.stack import DicomStack, stack_frames
 
 PLANES = ("sagittal", "coronal", "axial")
 _LOCALISER = re.compile(r"locali[sz]er|scout|survey|pilot", re.IGNORECASE)
-_CHUNK = 64  # files a task: headers are small, and what starts a task is not
-_MANY = 2000  # files from which processes are worth starting
+_CHUNK = 64  # files per task: reading a header is cheap compared with starting a task
+_MANY = 2000  # with more files than this, starting processes pays off
 
 
 @dataclass(frozen=True)
@@ -25,22 +25,22 @@ class DicomSeries:
     """One series.
 
     Attributes:
-        files: its paths, sorted.
-        subject: whose it is; it identifies, as ``study`` and ``uid`` may.
+        files: sorted paths of the files.
+        subject: the patient. It is identifying, and ``study`` and ``uid`` may be.
         study: study instance UID.
         uid: series instance UID.
-        modality: such as ``MR``.
-        description: what the scanner calls it, with the patient's name and ID struck out.
+        modality: for example ``MR``.
+        description: series description, with the patient's name and ID struck out.
         acquisition: ``3D``, ``2D`` or ``""``.
-        matrix: rows and columns.
+        matrix: number of rows and of columns.
         slices: number of slices.
-        volumes: how often each slice was imaged.
-        spacing: of columns, rows and slices, in mm.
-        plane: ``axial``, ``coronal`` or ``sagittal``: the nearest to the slices.
-        tilt: degrees between the slices and that plane.
+        volumes: number of images per slice position.
+        spacing: distance of columns, rows and slices in mm.
+        plane: the plane nearest to the slices: ``axial``, ``coronal`` or ``sagittal``.
+        tilt: angle in degrees between the slices and that plane.
         gaps: smallest and largest distance of slices in mm.
         duplicates: files that repeat slices and are left out.
-        problem: why it makes up no volume; ``""``: it does.
+        problem: the reason why the series is not a volume; ``""`` if it is one.
     """
 
     files: tuple[str, ...]
@@ -88,15 +88,15 @@ class DicomSeries:
 
 
 def group_series(files: Iterable[Path], num_workers: int | None = None) -> tuple[list[DicomSeries], list[Rejection]]:
-    """Read the header of each file once and group what is DICOM by series.
+    """Read the header of each file once and group the DICOM files by series.
 
     Args:
-        files: of any kind, order and number.
-        num_workers: processes that read; ``None``: as many as there are processors to spare, for many files.
+        files: files of any kind, in any order.
+        num_workers: number of processes that read. ``None``: for many files, all processors but one, at most 8.
 
     Returns:
-        The series, sorted by subject, study and first file, and the files that belong to none. DICOMDIR files are
-        neither.
+        The series, sorted by subject, study and first file, and the files that belong to no series. DICOMDIR files
+        are in neither list.
     """
     paths = list(map(str, files))
     if num_workers is None:
@@ -117,7 +117,7 @@ def group_series(files: Iterable[Path], num_workers: int | None = None) -> tuple
 
 
 class _Headers(Dataset):
-    """Chunks of files, each file as its header or the reason why it has none."""
+    """Chunks of files: each file with its header, or with the reason why it cannot be read."""
 
     def __init__(self, paths: list[str]) -> None:
         self._chunks = [paths[start : start + _CHUNK] for start in range(0, len(paths), _CHUNK)]
@@ -136,18 +136,18 @@ def _header(path: str) -> DicomHeader | str:
         return f"the file cannot be read: {error.strerror}"
     except ValueError as error:
         return str(error)
-    except Exception as error:  # whatever is wrong with a file, the others are still good
+    except Exception as error:  # one bad file must not stop the others
         return f"the DICOM header is damaged ({type(error).__name__})"
 
 
 def _problem(headers: Sequence[DicomHeader]) -> str:
-    """What is wrong before geometry is looked at."""
+    """The problem of a series that is visible without its geometry, or ``""``."""
     first = headers[0]
     kinds = {kind.upper() for header in headers for kind in header.image_type}
     if "LOCALIZER" in kinds or _LOCALISER.search(first.description):
         return "a localiser"
     if "MOSAIC" in kinds:
-        return "a mosaic, many slices in one image; convert it to NIfTI"
+        return "a mosaic with many slices in one image; convert it to NIfTI"
     if len({header.subject for header in headers}) > 1:
         return "the files of one series name several patients"
     bad = [header.problem for header in headers if header.problem]
@@ -157,7 +157,7 @@ def _problem(headers: Sequence[DicomHeader]) -> str:
         return "mixed matrix sizes in one series"
     frames = sum(len(header.geometry) for header in headers)
     if first.expected > frames and len({header.order[0, 2] for header in headers}) == 1:
-        return f"half-transferred: {frames} of the acquisition's {first.expected} images are there"
+        return f"the transfer is incomplete: {frames} of the acquisition's {first.expected} images are present"
     return ""
 
 
@@ -183,7 +183,7 @@ def _described(series: DicomSeries, headers: Sequence[DicomHeader], stack: Dicom
 
 
 def _struck_out(header: DicomHeader) -> str:
-    """The description without the parts of the patient's name and ID, which operators do type into it."""
+    """The description without parts of the patient's name and ID, which operators sometimes type into it."""
     text = header.description
     parts = [*header.name.replace("^", " ").replace("=", " ").split(), *header.subject.split()]
     for part in sorted(parts, key=len, reverse=True):

@@ -1,4 +1,4 @@
-"""From frames that say where they lie to volumes: which belong together, in what order, and the affine."""
+"""Stack frames into volumes by their positions: grouping, order and affine."""
 
 from dataclasses import dataclass
 
@@ -15,13 +15,13 @@ _LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 @dataclass(frozen=True)
 class DicomStack:
-    """The volumes that the frames of a series make up.
+    """The volumes of a series.
 
     Attributes:
-        frames: int ``[volumes, slices]``: which frame lies where, from the first slice along the normal to the last.
+        frames: int ``[volumes, slices]``: number of the frame at each position, in order along the normal.
         affine: float64 ``[4, 4]``: voxel (column, row, slice) to mm in the patient's RAS axes.
-        places: float64 ``[slices]``: positions along the normal in mm, rising.
-        duplicates: frames that repeat another one and are left out.
+        places: float64 ``[slices]``: ascending positions along the normal in mm.
+        duplicates: frames that repeat another frame and are left out.
     """
 
     frames: np.ndarray
@@ -31,12 +31,12 @@ class DicomStack:
 
     @property
     def gaps(self) -> np.ndarray:
-        """Distances of neighbouring slices in mm."""
+        """Distances between neighbouring slices in mm."""
         return np.diff(self.places)
 
     @property
     def is_even(self) -> bool:
-        """Whether the slices lie at equal distances; if not, the affine has their median distance."""
+        """Whether the slices are equally spaced. If not, the affine has their median distance."""
         return (
             bool((np.abs(self.gaps - np.median(self.gaps)) <= _gap_tolerance(self.gaps)).all())
             if len(self.gaps)
@@ -50,19 +50,19 @@ class DicomStack:
 
 
 def stack_frames(geometry: np.ndarray, order: np.ndarray, thickness: float = float("nan")) -> DicomStack:
-    """Order frames into volumes.
+    """Sort frames into volumes.
 
-    Frames at one place, told apart by ``order``, belong to as many volumes. The affine follows from the positions
-    alone, so a gantry tilt becomes a shear; only a single slice takes its thickness from the header.
+    Several frames at one position belong to different volumes, in the order of ``order``. The affine is computed from
+    the positions, so a gantry tilt becomes a shear. The thickness in the header counts only for a single slice.
 
     Args:
-        geometry: ``[frames, 13]`` as :class:`~monai_minority.data.volumes.dicom.header.DicomHeader` has it.
-        order: ``[frames, 4]``, likewise.
-        thickness: of a single slice, in mm.
+        geometry: ``[frames, 13]``, see :class:`~monai_minority.data.volumes.dicom.header.DicomHeader`.
+        order: ``[frames, 4]``, see there.
+        thickness: thickness of a single slice in mm.
 
     Raises:
-        ValueError: no positions, several orientations or spacings, missing slices, an uneven number of frames at the
-            places, or slices beside each other rather than in one stack.
+        ValueError: positions are missing, orientations or spacings differ, slices are missing, positions have
+            different numbers of frames, or the slices do not form one stack.
     """
     if not np.isfinite(geometry[:, :11]).all():
         lacking = int((~np.isfinite(geometry[:, :11])).any(axis=1).sum())
@@ -78,7 +78,8 @@ def stack_frames(geometry: np.ndarray, order: np.ndarray, thickness: float = flo
     lengths = np.linalg.norm(row), np.linalg.norm(column)
     if min(lengths) < 0.9 or abs(row @ column) > 0.01 or (spacing <= 0).any():
         raise ValueError(
-            "orientation or pixel spacing make no sense: the directions are not perpendicular unit vectors"
+            "orientation or pixel spacing is invalid: directions must be perpendicular unit vectors and spacings "
+            "positive"
         )
     row, column = row / lengths[0], column / lengths[1]
     normal = np.cross(row, column)
@@ -86,7 +87,7 @@ def stack_frames(geometry: np.ndarray, order: np.ndarray, thickness: float = flo
     along = geometry[:, :3] @ normal
     keys = np.lexsort((*order.T[::-1], along))
     places = np.concatenate(([0], np.cumsum(np.diff(along[keys]) > _SAME_PLACE)))
-    keys = keys[np.lexsort((*order[keys].T[::-1], places))]  # positions that differ by rounding must not decide
+    keys = keys[np.lexsort((*order[keys].T[::-1], places))]  # rounding of positions must not affect the order
     repeated = np.zeros(len(keys), dtype=bool)
     repeated[1:] = (np.diff(places) == 0) & (order[keys][1:] == order[keys][:-1]).all(axis=1)
     duplicates, keys, places = keys[repeated], keys[~repeated], places[~repeated]
@@ -94,7 +95,7 @@ def stack_frames(geometry: np.ndarray, order: np.ndarray, thickness: float = flo
     if (counts != counts[0]).any():
         raise ValueError(
             f"its {len(counts)} slice positions hold {counts.min()} to {counts.max()} images each: "
-            "the series is incomplete or a mixture"
+            "the series is incomplete or mixes several volumes"
         )
     frames = keys.reshape(len(counts), -1).T
     first = geometry[frames[0], :3]
@@ -109,7 +110,7 @@ def stack_frames(geometry: np.ndarray, order: np.ndarray, thickness: float = flo
 def _step(
     first: np.ndarray, depths: np.ndarray, spacing: np.ndarray, normal: np.ndarray, thickness: float
 ) -> np.ndarray:
-    """The vector from a slice to the next."""
+    """The vector from one slice to the next."""
     if len(depths) == 1:
         return normal * (thickness if thickness > 0 else 1.0)
     gaps = np.diff(depths)
@@ -118,14 +119,14 @@ def _step(
         wide = gaps[gaps > _MISSING * median]
         lost = int(np.round(wide / median - 1).sum())
         raise ValueError(
-            f"about {lost} slice(s) are missing: {len(wide)} gap(s) of up to {wide.max():.4g} mm where the others "
-            f"are {median:.4g} mm"
+            f"about {lost} slice(s) are missing: {len(wide)} gap(s) of up to {wide.max():.4g} mm, while the median "
+            f"gap is {median:.4g} mm"
         )
     if gaps.min() < median / 2:
-        raise ValueError(f"the gaps between its slices reach from {gaps.min():.4g} to {gaps.max():.4g} mm")
+        raise ValueError(f"the gaps between its slices range from {gaps.min():.4g} to {gaps.max():.4g} mm")
     line = first[0] + np.outer((depths - depths[0]) / (depths[-1] - depths[0]), first[-1] - first[0])
     if np.linalg.norm(first - line, axis=1).max() > 0.25 * spacing.min():
-        raise ValueError("its slices are shifted against each other and make up no stack")
+        raise ValueError("its slices are shifted against each other and do not form a stack")
     whole = (first[-1] - first[0]) / (depths[-1] - depths[0])
     even = (np.abs(gaps - median) <= _gap_tolerance(gaps)).all()
     return whole * (float(gaps.mean()) if even else median)

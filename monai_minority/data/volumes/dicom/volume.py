@@ -1,4 +1,4 @@
-"""The voxels of a DICOM series."""
+"""Read the voxels of a DICOM series."""
 
 import os
 from collections.abc import Sequence
@@ -15,23 +15,30 @@ from monai_minority.data.volumes.dicom.stack import stack_frames
 def read_dicom_volume(
     files: Sequence[str | os.PathLike[str]], volume_index: int | None = None, max_bytes: int = 4 << 30
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Read a series, each file once.
+    """Read the volume of a series. Each file is read once.
 
-    Stored values become measured ones by each frame's own rescale slope and intercept; where low values are white
-    (MONOCHROME1) the range is turned around. Slices at uneven distances are interpolated linearly to even ones.
+    The rescale slope and intercept of each frame convert stored values to measured ones. If low values are white
+    (MONOCHROME1), the range is inverted. Unevenly spaced slices are interpolated linearly to even spacing.
 
     Args:
-        files: of one series, in any order.
-        volume_index: which volume, from 0, where each place was imaged several times.
-        max_bytes: largest volume that is read.
+        files: all files of one series, in any order.
+        volume_index: number of the volume, from 0, if each position was imaged several times.
+        max_bytes: size of the largest volume that is read, as float32.
 
     Returns:
         float32 voxels ``[columns, rows, slices]`` and the float64 affine ``[4, 4]`` to mm in RAS.
 
     Raises:
-        ValueError: a file is damaged, the files make up no volume (see
-            :func:`~monai_minority.data.volumes.dicom.stack.stack_frames`), several ones without ``volume_index``, or
-            one that is too large.
+        ValueError: a file is damaged; the files do not form a volume (see
+            :func:`~monai_minority.data.volumes.dicom.stack.stack_frames`); there are several volumes, without a valid
+            ``volume_index``; or the volume is too large.
+
+    Example:
+        >>> from pydicom import examples
+        >>> from monai_minority.data import read_dicom_volume
+        >>> voxels, affine = read_dicom_volume([examples.get_path("mr")])
+        >>> voxels.shape, affine.diagonal().round(4).tolist()
+        ((64, 64, 1), [-0.3125, -0.3125, 0.8, 1.0])
     """
     read = [read_dicom(file) for file in files]
     headers = [header for _, header in read]
@@ -66,7 +73,7 @@ def read_dicom_volume(
 def _decoded(dataset: Dataset, index: int | None) -> np.ndarray:
     try:
         return pixel_array(dataset, index=index)
-    except Exception as error:  # its text quotes the header's values, and those may identify
+    except Exception as error:  # its message is dropped because it quotes header values, which may be identifying
         syntax = dataset.file_meta.get("TransferSyntaxUID", "")
         kind = UID(syntax).name if syntax and UID(syntax).name != syntax else "an unknown transfer syntax"
         raise ValueError(f"the pixels of a slice cannot be decoded ({kind}, {type(error).__name__})") from None
@@ -78,12 +85,12 @@ def _chosen(count: int, volume_index: int | None) -> int:
     if volume_index is None:
         raise ValueError(f"the image is 4-D, a series of {count} volumes; choose one with volume_index")
     if volume_index >= count:
-        raise ValueError(f"volume_index is {volume_index}, the series has {count} volumes")
+        raise ValueError(f"volume_index is {volume_index}, but the series has {count} volumes")
     return volume_index
 
 
 def _even(voxels: np.ndarray, places: np.ndarray) -> np.ndarray:
-    """Slices at the median distance, from the first place on."""
+    """Interpolate slices at the median distance, starting at the first position."""
     step = float(np.median(np.diff(places)))
     wanted = places[0] + step * np.arange(int((places[-1] - places[0]) / step + 1e-6) + 1)
     below = np.clip(np.searchsorted(places, wanted, side="right") - 1, 0, len(places) - 2)

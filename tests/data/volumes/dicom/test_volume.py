@@ -112,7 +112,7 @@ def test_one_of_several_volumes_is_chosen(tmp_path):
         voxels, affine = read_dicom_volume(files, volume_index=index)
         error = np.abs(voxels - _expected(voxels, affine)).max()
         assert rounding / 2 < error <= rounding + 1e-3
-    with pytest.raises(ValueError, match="volume_index is 2, the series has 2 volumes"):
+    with pytest.raises(ValueError, match="volume_index is 2, but the series has 2 volumes"):
         read_dicom_volume(files, volume_index=2)
 
 
