@@ -53,7 +53,7 @@ class CopyDetector:
         >>> import torch
         >>> from monai_minority.data import ImageStore
         >>> from monai_minority.evaluation.copies import CopyDetector
-        >>> from monai_minority.evaluation.planted_copies import ArrayImages
+        >>> from monai_minority.evaluation.planted_copies import PlantedImages
         >>> images = torch.rand(12, 1, 16, 16, generator=torch.Generator().manual_seed(0)) * 2 - 1
         >>> table = {"source": range(12), "slice": 0, "subject": range(12), "split": ["train"] * 8 + ["test"] * 4}
         >>> class Pixels(torch.nn.Module):
@@ -63,7 +63,7 @@ class CopyDetector:
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     store = ImageStore.create(f"{folder}/store", images.numpy(), table, (-1, 1))
         ...     detector = CopyDetector(store, Pixels(), progress=False)
-        ...     found = detector.table(ArrayImages(torch.stack([images[3].flip(-1), -images[3]])))
+        ...     found = detector.table(PlantedImages(torch.stack([images[3].flip(-1), -images[3]])))
         >>> int(found["pixel_real"][0]), found["suspected_copy"].tolist()
         (3, [True, False])
     """

@@ -91,8 +91,10 @@ class SamplePlan(Dataset):
 def spread_classes(num_classes: int, count: int = 5) -> list[int]:
     """At most ``count`` minority classes, evenly from the most common to the rarest.
 
-    >>> spread_classes(32), spread_classes(3)
-    ([0, 8, 16, 23, 31], [0, 1, 2])
+    Example:
+        >>> from monai_minority.samples import spread_classes
+        >>> spread_classes(32), spread_classes(3)
+        ([0, 8, 16, 23, 31], [0, 1, 2])
     """
     return sorted({int(row) for row in evenly(num_classes, count)})
 
