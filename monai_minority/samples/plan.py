@@ -88,15 +88,19 @@ class SamplePlan(Dataset):
         return {str(name): values for name, values in table.items()}
 
 
-def spread_classes(num_classes: int, count: int = 5) -> list[int]:
-    """At most ``count`` minority classes, evenly from the most common to the rarest.
+def spread_classes(num_classes: int) -> list[int]:
+    """Five minority classes from the most common to the rarest, or all where there are no more.
+
+    They lie closer together towards the rare end, where images change most from class to class.
 
     Example:
         >>> from monai_minority.samples import spread_classes
         >>> spread_classes(32), spread_classes(3)
-        ([0, 8, 16, 23, 31], [0, 1, 2])
+        ([0, 16, 24, 28, 31], [0, 1, 2])
     """
-    return sorted({int(row) for row in evenly(num_classes, count)})
+    if num_classes <= 5:
+        return list(range(num_classes))
+    return [0, num_classes // 2, 3 * num_classes // 4, 7 * num_classes // 8, num_classes - 1]
 
 
 def spread_labels(store: ImageStore, count: int) -> list[int]:
