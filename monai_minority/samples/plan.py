@@ -100,7 +100,8 @@ def spread_classes(num_classes: int) -> list[int]:
     """
     if num_classes <= 5:
         return list(range(num_classes))
-    return [0, num_classes // 2, 3 * num_classes // 4, 7 * num_classes // 8, num_classes - 1]
+    places = (0, num_classes // 2, 3 * num_classes // 4, 7 * num_classes // 8, num_classes - 1)
+    return sorted({min(place, num_classes - 5 + rank) for rank, place in enumerate(places)})
 
 
 def spread_labels(store: ImageStore, count: int) -> list[int]:
