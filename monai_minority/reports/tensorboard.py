@@ -11,6 +11,7 @@ from monai_minority.reports.charts import MEASURES
 from monai_minority.reports.contents import RunContents
 from monai_minority.run import summary_writer
 from monai_minority.tables.provenance import PROVENANCE
+from monai_minority.tables.severity import ABOVE
 
 _LABELS = ("set", "target_class", Column.SCALE.value, "n")
 
@@ -19,7 +20,8 @@ def write_tensorboard(run_dir: str | Path, log_dir: str | Path | None = None, *,
     """Write a run's evaluation for TensorBoard.
 
     The step of a scalar, histogram and grid row is the target class, so that a slider or an axis goes from common to
-    rare; figures of a whole set are at step 0. Generated images lie under ``synthetic/``.
+    rare; figures of a whole set are at step 0. ``severity/share_above_99`` is the share of images as severe as the
+    worst 1 % of normal ones, by judge, set and scale. Generated images lie under ``synthetic/``.
 
     Args:
         run_dir: run folder with ``store/`` and ``evaluation/``.
@@ -47,6 +49,10 @@ def write_tensorboard(run_dir: str | Path, log_dir: str | Path | None = None, *,
         for name, value in row.items():
             if name not in (*_LABELS, *PROVENANCE) and not np.isnan(value):
                 writer.add_scalar(f"{name}/{group}", value, step)
+    for row in run.evaluation.severity.to_dict("records"):
+        if row["target_class"] != "all" and not np.isnan(row[ABOVE]):
+            tag = f"severity/{ABOVE}/{row['judge']}/{row['set']}_by_class_scale_{row[Column.SCALE]:g}"
+            writer.add_scalar(tag.replace(" ", "_"), row[ABOVE], int(row["target_class"]))
     for measure in MEASURES:
         writer.add_histogram(f"real/{measure}", run.evaluation.real[measure].dropna().to_numpy(), 0)
     keys = ["set", Column.SCALE.value, Column.TARGET_CLASS.value]

@@ -116,8 +116,8 @@ def _label_judge(
     people = [len(np.unique(real.subjects[learned][group[learned]])) for group in groups]
     if min(people) < LEAST_SUBJECTS:
         return None, {
-            "refused": f"of {people[1]} subjects of the rare group and {people[0]} others in training, where each must "
-            f"be at least {LEAST_SUBJECTS}"
+            "refused": f"{people[1]} subjects of the rare group and {people[0]} others are in training, and at least "
+            f"{LEAST_SUBJECTS} of each are needed"
         }
     by_name = {space.description["extractor"]: space for space in spaces}
     judge = fit_label_judge(

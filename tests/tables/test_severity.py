@@ -180,7 +180,7 @@ def test_a_label_judge_that_sees_nothing_is_refused():
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"people": 4}, "of 4 subjects of the rare group and 80 others in training"),
+        ({"people": 4}, "4 subjects of the rare group and 80 others are in training"),
         ({"held": "validation"}, "no images of both the rare and a normal group were never trained on"),
     ],
 )
