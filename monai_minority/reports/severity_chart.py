@@ -61,12 +61,12 @@ def _panel(axes: Axes, part: pd.DataFrame, name: str) -> None:
         place = start + step * (number + 1)
         labels[place] = label
         _points(axes, pd.DataFrame([row]).assign(place=place), name, colour, None, "none")
-    axes.set_xticks(list(labels), list(labels.values()), fontsize=7)
-    for tick, place in zip(axes.get_xticklabels(), labels, strict=True):
-        tick.set_rotation(45 if place > start else 0)
-    if len(labels) > 20:
-        kept = {place: text for place, text in labels.items() if place > start or place % 4 == 0 or place == start}
-        axes.set_xticks(list(kept), list(kept.values()), fontsize=7)
+    few = len(labels) <= 20
+    shown = {place: text for place, text in labels.items() if few or place >= start or place % 4 == 0}
+    axes.set_xticks(list(shown), list(shown.values()), fontsize=7)
+    for tick, place in zip(axes.get_xticklabels(), shown, strict=True):
+        if place > start:
+            tick.set(rotation=35, horizontalalignment="right")
     axes.set_xlabel("target class (0: commonest), and images without one", fontsize=8)
     axes.tick_params(axis="y", labelsize=7)
     axes.spines[["top", "right"]].set_visible(False)
