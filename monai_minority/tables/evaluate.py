@@ -125,8 +125,8 @@ def evaluate_run(
         "score_distance": type(score.distance).__name__,
         "severity_measure": measure,
         "label_judge": label_judge,
-        "intervals": f"95 %: shares Wilson's; else bootstrap, {settings.resamples} resamples, of distances "
-        f"{settings.distance_resamples}; all of subjects and seeds",
+        "intervals": "95 %: shares Wilson's, ratios of shares MOVER's of these; else bootstrap, "
+        f"{settings.resamples} resamples, of distances {settings.distance_resamples}; all of subjects and seeds",
         "seed": settings.seed,
         "stores": {"real": store.content_hash, **{name: s.content_hash for name, s in samples.items()}},
         "libraries": library_versions(),
