@@ -104,12 +104,12 @@ def _looks_real(evaluation: RunEvaluation, guided: pd.Series, plain: pd.Series) 
     ours, theirs = estimate_of(guided, REAL_LOOKING), estimate_of(plain, REAL_LOOKING)
     line = (
         f"{share_with_ends(ours)} of the images guided to class {guided['target_class']} look real: they lie in the "
-        f"neighbourhood of a training image; of unguided ones {share_with_ends(theirs)} do, "
+        f"neighbourhood of a training image; {share_with_ends(theirs)} of unguided ones do, which is "
         f"{compared_shares(theirs, ours)}"
     )
     unseen = evaluation.summary[(evaluation.summary["set"] == UNSEEN) & (evaluation.summary["target_class"] == ALL)]
     if len(unseen):
-        line += f", and of real images never trained on {per_cent(unseen.iloc[0][REAL_LOOKING])}"
+        line += f", and {per_cent(unseen.iloc[0][REAL_LOOKING])} of real images never trained on"
     spaces = evaluation.spaces
     for name, part in spaces[spaces["extractor"] != spaces["extractor"].iloc[0]].groupby("extractor", sort=False):
         there, beside = _same_row(part, guided), _same_row(part, plain)

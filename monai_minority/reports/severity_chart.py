@@ -10,8 +10,9 @@ from matplotlib.figure import Figure
 
 from monai_minority.keys import Column
 from monai_minority.reports.charts import BLUE, GREY, ORANGE
+from monai_minority.reports.severity_findings import best_known
 from monai_minority.tables.groups import NORMAL, RARE
-from monai_minority.tables.rows import ALL, REAL, UNSEEN
+from monai_minority.tables.rows import ALL, REAL
 from monai_minority.tables.severity import ABOVE
 
 _PANELS = {ABOVE: "share as severe as the worst 1 %", "mean": "mean severity"}
@@ -21,7 +22,8 @@ def severity_chart(severity: pd.DataFrame) -> Figure | None:
     """Share of severe images and mean severity by target class, with 95 % intervals, a row a judge.
 
     A line a set and scale; beside the classes, on the same axis, the unguided images and the real ones: the training
-    images, and the normal and the rare group where they are known (of those never trained on where there are any).
+    images, and the normal and the rare group where they are known (of those trained on or never trained on, whichever
+    are of more subjects).
 
     Args:
         severity: see :func:`~monai_minority.tables.severity.severity_table`.
@@ -77,13 +79,12 @@ def _beside(part: pd.DataFrame) -> Iterator[tuple[str, pd.Series, str]]:
     whole = part[part["target_class"] == ALL]
     for _, row in whole[whole[Column.SCALE] == 0].iterrows():
         yield str(row["set"]), row, ORANGE
-    for known, label in ((None, "real, training"), (NORMAL, "real, normal"), (RARE, "real, rare")):
-        for name in (UNSEEN, REAL) if known else (REAL,):
-            mine = whole["known"] == known if known else ~whole["known"].isin([NORMAL, RARE])
-            rows = whole[(whole["set"] == name) & mine]
-            if len(rows):
-                yield label, rows.iloc[0], GREY
-                break
+    training = whole[(whole["set"] == REAL) & ~whole["known"].isin([NORMAL, RARE])]
+    if len(training):
+        yield REAL, training.iloc[0], GREY
+    for known in (NORMAL, RARE):
+        if (row := best_known(whole, known)) is not None:
+            yield f"real, {known}", row, GREY
 
 
 def _points(axes: Axes, rows: pd.DataFrame, name: str, colour: object, label: str | None, line: str) -> None:

@@ -50,6 +50,12 @@ def unguided_row(table: pd.DataFrame) -> pd.Series | None:
     return plain.loc[plain["n"].idxmax()] if len(plain) else None
 
 
+def best_known(table: pd.DataFrame, known: str) -> pd.Series | None:
+    """The row of a known group of real images, trained on or never trained on, whichever has more subjects."""
+    rows = table[(table["known"] == known) & table["set"].isin([REAL, UNSEEN])]
+    return rows.loc[rows["clusters"].idxmax()] if len(rows) else None
+
+
 def dispersion_findings(dispersion: pd.DataFrame) -> list[str]:
     """A line where unguided images have measurably fewer than they should beyond a percentile of the real ones."""
     unguided = dispersion[~dispersion["set"].isin([REAL, UNSEEN])]
@@ -91,12 +97,8 @@ def _judged(table: pd.DataFrame, judge: str) -> str:
         f"1 % of {guided['threshold_of']} by {_called(judge)}; {share_with_ends(theirs)} of unguided ones are: "
         f"{verdict}."
     )
-    for name in (UNSEEN, REAL):
-        rare = table[(table["set"] == name) & (table["known"] == RARE)]
-        if len(rare):
-            share = share_with_ends(estimate_of(rare.iloc[0], ABOVE))
-            line += f" Of the rare group ({name}) {share} are."
-            break
+    if (rare := best_known(table, RARE)) is not None:
+        line += f" Of the rare group ({rare['set']}) {share_with_ends(estimate_of(rare, ABOVE))} are."
     return line + _rises(table, guided) + _trust(guided, judge)
 
 
