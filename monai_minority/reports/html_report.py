@@ -17,6 +17,7 @@ from monai_minority.keys import Column, Split
 from monai_minority.reports import charts, trust
 from monai_minority.reports.contents import RunContents
 from monai_minority.reports.findings import findings_of
+from monai_minority.reports.severity_chart import severity_chart
 from monai_minority.reports.unusual import unusual_pictures, unusual_tables
 from monai_minority.samples.pictures import picture_rows
 from monai_minority.tables.comparison import COSTS
@@ -64,6 +65,9 @@ def write_report(run_dir: str | Path, path: str | Path | None = None, *, title: 
         version=version("monai-minority"),
         written=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         findings=findings_of(run.evaluation, run.copies_summary),
+        severity_chart=severity_chart(run.evaluation.severity),
+        severity=_records(run.evaluation.severity),
+        dispersion=_records(run.evaluation.dispersion),
         counts=_counts(run),
         real_pictures=real_pictures(run, columns),
         unusual_pictures=unusual_pictures(run, columns),

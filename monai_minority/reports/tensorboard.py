@@ -11,6 +11,7 @@ from monai_minority.reports.charts import MEASURES
 from monai_minority.reports.contents import RunContents
 from monai_minority.run import summary_writer
 from monai_minority.tables.provenance import PROVENANCE
+from monai_minority.tables.severity import ABOVE
 
 _LABELS = ("set", "target_class", Column.SCALE.value, "n")
 
@@ -20,7 +21,8 @@ def write_tensorboard(run_dir: str | Path, log_dir: str | Path | None = None, *,
 
     The step of scalars and histograms is the target class, so that an axis or a slider goes from common to rare.
     Figures of a whole set have step 0. A grid has a row for each target class. Tags of generated images start with
-    ``synthetic/``.
+    ``synthetic/``. ``severity/share_above_99`` is the share of images as severe as
+    the worst 1 % of normal ones, by judge, set and scale.
 
     Args:
         run_dir: run folder with ``store/`` and ``evaluation/``.
@@ -48,6 +50,10 @@ def write_tensorboard(run_dir: str | Path, log_dir: str | Path | None = None, *,
         for name, value in row.items():
             if name not in (*_LABELS, *PROVENANCE) and not np.isnan(value):
                 writer.add_scalar(f"{name}/{group}", value, step)
+    for row in run.evaluation.severity.to_dict("records"):
+        if row["target_class"] != "all" and not np.isnan(row[ABOVE]):
+            tag = f"severity/{ABOVE}/{row['judge']}/{row['set']}_by_class_scale_{row[Column.SCALE]:g}"
+            writer.add_scalar(tag.replace(" ", "_"), row[ABOVE], int(row["target_class"]))
     for measure in MEASURES:
         writer.add_histogram(f"real/{measure}", run.evaluation.real[measure].dropna().to_numpy(), 0)
     keys = ["set", Column.SCALE.value, Column.TARGET_CLASS.value]

@@ -46,7 +46,7 @@ class Evaluate(Stage):
 
     @property
     def leaves(self) -> Sequence[Path]:
-        tables = ("summary", "unusual_images", "spaces", "fidelity", "groups")
+        tables = ("summary", "unusual_images", "spaces", "fidelity", "groups", "severity", "dispersion")
         return [self.folder.evaluation / f"{name}.csv" for name in tables]
 
     def work(self) -> None:

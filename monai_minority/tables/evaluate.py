@@ -14,12 +14,15 @@ from monai_minority.evaluation.figure import library_versions
 from monai_minority.keys import Column
 from monai_minority.scoring import MinorityScore, QuantileClasses
 from monai_minority.tables.agreement import agreement_table
+from monai_minority.tables.dispersion import dispersion_table
 from monai_minority.tables.evaluation import RunEvaluation
 from monai_minority.tables.fidelity import SeenBy, fidelity_table
 from monai_minority.tables.groups import group_table
 from monai_minority.tables.images import Pictures, generated_table, real_table
+from monai_minority.tables.judges import Space, judges_of
 from monai_minority.tables.provenance import DENSITY, NO_EXTRACTOR, with_provenance
 from monai_minority.tables.settings import MeasureSettings
+from monai_minority.tables.severity import MEASURED_BY, severity_table
 from monai_minority.tables.spaces import space_table
 from monai_minority.tables.summary import summary_table
 from monai_minority.tables.unusual import unusual_images, unusual_subjects
@@ -82,7 +85,7 @@ def evaluate_run(
         return extract(pictures, network, feature_dir, settings.batch_size, settings.device, settings.progress)
 
     def measured(pictures: ImageStore) -> Pictures:
-        return Pictures(pictures, seen_by(extractor, pictures), severity, settings.batch_size)
+        return Pictures(pictures, seen_by(extractor, pictures), severity, settings.batch_size, brightness=True)
 
     real = real_table(measured(store), settings)
     sets = {name: measured(pictures) for name, pictures in samples.items()}
@@ -102,6 +105,12 @@ def evaluate_run(
     fidelity = fidelity_table(seen, np.asarray(compared["reference_rows"]), real.subjects, seeds, settings)
     agreement = agreement_table(real, generated, settings)
     groups = group_table(real, generated, settings)
+    measure = None if severity is None else getattr(severity, "__name__", type(severity).__name__)
+    vectors = [
+        Space(described, real.features, generated.features),
+        *(Space(s.description, s.real, np.concatenate([*s.generated.values()])) for s in seen if s.real.ndim == 2),
+    ]
+    judges, label_judge = judges_of(real, generated, vectors, settings, measure)
     context = {
         **described,
         "dimension": int(real.bank.index.dimension),
@@ -114,9 +123,10 @@ def evaluate_run(
         "score_timestep": score.timestep,
         "score_draws": score.draws,
         "score_distance": type(score.distance).__name__,
-        "severity_measure": None if severity is None else getattr(severity, "__name__", type(severity).__name__),
-        "intervals": f"95 %: shares Wilson's; else bootstrap, {settings.resamples} resamples, of distances "
-        f"{settings.distance_resamples}; all of subjects and seeds",
+        "severity_measure": measure,
+        "label_judge": label_judge,
+        "intervals": "95 %: shares Wilson's, ratios of shares MOVER's of these; else bootstrap, "
+        f"{settings.resamples} resamples, of distances {settings.distance_resamples}; all of subjects and seeds",
         "seed": settings.seed,
         "stores": {"real": store.content_hash, **{name: s.content_hash for name, s in samples.items()}},
         "libraries": library_versions(),
@@ -131,6 +141,10 @@ def evaluate_run(
         with_provenance(unusual_subjects(real, store), context | NO_EXTRACTOR, (*NO_EXTRACTOR, "seed", "libraries")),
         with_provenance(spaces, context),
         with_provenance(groups, context),
+        with_provenance(severity_table(real, generated, judges, settings), context, MEASURED_BY),
+        with_provenance(
+            dispersion_table(real, generated, judges, settings), context, ("intervals", "seed", "libraries")
+        ),
         context,
     )
     evaluation.save(output_dir)

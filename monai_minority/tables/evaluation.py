@@ -17,7 +17,11 @@ _TABLES = (
     "unusual_subjects",
     "spaces",
     "groups",
+    "severity",
+    "dispersion",
 )
+
+_TEXT = {name: {"target_class": str} for name in ("summary", "spaces", "groups", "severity")}
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,10 @@ class RunEvaluation:
             :func:`~monai_minority.tables.spaces.space_table`.
         groups: how many images the groups of their neighbours take for rare; see
             :func:`~monai_minority.tables.groups.group_table`.
+        severity: how many images of each set, class and group are as severe as the worst normal ones; see
+            :func:`~monai_minority.tables.severity.severity_table`. Empty where nothing judges severity.
+        dispersion: whether unguided images are as various as real ones; see
+            :func:`~monai_minority.tables.dispersion.dispersion_table`. Empty without unguided images.
         context: how all of it was measured.
     """
 
@@ -53,6 +61,8 @@ class RunEvaluation:
     unusual_subjects: pd.DataFrame
     spaces: pd.DataFrame
     groups: pd.DataFrame
+    severity: pd.DataFrame
+    dispersion: pd.DataFrame
     context: dict[str, Any]
 
     def save(self, folder: str | Path) -> None:
@@ -76,7 +86,6 @@ class RunEvaluation:
         missing = [name for name in _TABLES if not (folder / f"{name}.csv").is_file()]
         if missing:
             raise FileNotFoundError(f"{folder} has no {missing[0]}.csv; run the evaluate stage again, which writes it")
-        text = {"summary": {"target_class": str}, "spaces": {"target_class": str}, "groups": {"target_class": str}}
-        tables = {name: pd.read_csv(folder / f"{name}.csv", dtype=text.get(name)) for name in _TABLES}
+        tables = {name: pd.read_csv(folder / f"{name}.csv", dtype=_TEXT.get(name)) for name in _TABLES}
         context = json.loads((folder / "context.json").read_text(encoding="utf-8"))
         return cls(**tables, context=context)

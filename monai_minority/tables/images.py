@@ -17,7 +17,7 @@ from monai_minority.evaluation.other_subjects import neighbours_to_keep
 from monai_minority.keys import Column, Split
 from monai_minority.networks.wrappers import takes_class_labels
 from monai_minority.scoring import MinorityScore, QuantileClasses
-from monai_minority.tables.measures import SEVERITY_MEASURE, Bank, in_features
+from monai_minority.tables.measures import BRIGHTNESS, SEVERITY_MEASURE, Bank, in_features
 from monai_minority.tables.settings import MeasureSettings
 
 DUPLICATE_QUANTILE = 0.01
@@ -28,19 +28,29 @@ _KNOWN = (Column.SPLIT, Column.GROUP, Column.SEVERITY, Column.SCORE, Column.MINO
 
 @dataclass(frozen=True)
 class Pictures:
-    """A store, its features ``[N, D]`` and how to measure severity in its images."""
+    """A store, its features ``[N, D]``, how to measure severity in its images, and whether to measure brightness."""
 
     store: ImageStore
     features: np.ndarray
     severity: Callable[[torch.Tensor], Any] | None = None
     batch_size: int = 64
+    brightness: bool = False
 
-    def measured_severity(self) -> dict[str, np.ndarray]:
-        """The column of measured severity, or no column where nothing measures it."""
-        if self.severity is None:
+    def measured_pixels(self) -> dict[str, np.ndarray]:
+        """The columns that are measured in the pixels, those that are asked for."""
+        found: dict[str, Callable[[torch.Tensor], Any]] = {}
+        if self.severity is not None:
+            found[SEVERITY_MEASURE] = self.severity
+        if self.brightness:
+            found[BRIGHTNESS] = lambda images: images.flatten(1).mean(dim=1)
+        if not found:
             return {}
-        parts = [np.asarray(self.severity(self.store.batch(rows)), dtype=np.float64) for rows in self.batches()]
-        return {SEVERITY_MEASURE: np.concatenate(parts)}
+        parts: dict[str, list[np.ndarray]] = {name: [] for name in found}
+        for rows in self.batches():
+            images = self.store.batch(rows)
+            for name, measure in found.items():
+                parts[name].append(np.asarray(measure(images), dtype=np.float64))
+        return {name: np.concatenate(values) for name, values in parts.items()}
 
     def batches(self) -> list[np.ndarray]:
         """Rows of the store, a batch at a time."""
@@ -92,8 +102,8 @@ def real_table(real: Pictures, settings: MeasureSettings) -> RealImages:
 
     The table has ``row`` (in the store), those of ``split``, ``group``, ``severity``, ``minority_score`` and
     ``minority_class`` that the store has, ``average_knn``, ``local_outlier_factor``, ``rarity`` (NaN outside every
-    ball), a column a detector under its name, and where it is measured ``severity_measure``. Names of subjects and
-    sources stay behind.
+    ball), a column a detector under its name, where they are measured ``severity_measure`` and ``brightness``. Names of
+    subjects and sources stay behind.
 
     Args:
         real: the images and their features.
@@ -119,7 +129,7 @@ def real_table(real: Pictures, settings: MeasureSettings) -> RealImages:
         columns[measure.name][training] = measure.training(bank)
         if len(rest):
             columns[measure.name][rest] = measure.others(bank, query)
-    table = pd.DataFrame({"row": np.arange(len(known))}).assign(**columns, **real.measured_severity())
+    table = pd.DataFrame({"row": np.arange(len(known))}).assign(**columns, **real.measured_pixels())
     return RealImages(table, real.features, subjects, training, bank)
 
 
@@ -136,8 +146,8 @@ def generated_table(
 
     The table has ``set``, ``row`` (in its store), ``seed``, ``target_class``, ``guidance_scale``,
     ``class_label`` where they have it, ``minority_score`` with ``minority_score_error``, ``minority_class`` of that
-    score where ``classes`` are given (and the images have the ``group_column`` these were fitted within), where it is
-    measured ``severity_measure``, and the columns of :func:`place_generated`.
+    score where ``classes`` are given (and the images have the ``group_column`` these were fitted within), where
+    they are measured ``severity_measure`` and ``brightness``, and the columns of :func:`place_generated`.
 
     Raises:
         ValueError: a store lacks a column.
@@ -156,7 +166,7 @@ def generated_table(
         if classes is not None and (group_column is None or group_column in known):
             groups = None if group_column is None else known[group_column].to_numpy()
             part[Column.MINORITY_CLASS.value] = classes.transform(scores[Column.SCORE.value], groups)
-        parts.append(part.assign(**scores, **pictures.measured_severity()))
+        parts.append(part.assign(**scores, **pictures.measured_pixels()))
     table = pd.concat(parts, ignore_index=True)
     return place_generated(table, real, np.concatenate([pictures.features for pictures in sets.values()]))
 

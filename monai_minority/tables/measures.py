@@ -19,6 +19,9 @@ from monai_minority.keys import Column
 SEVERITY_MEASURE = "severity_measure"
 """Column of a severity measured in the pixels, as against the one that came with the data."""
 
+BRIGHTNESS = "brightness"
+"""Column of the mean of an image's values, which are in [-1, 1]."""
+
 
 @dataclass(frozen=True)
 class Bank:
@@ -106,6 +109,7 @@ MEASURES = (
         higher_is_rarer=False,
     ),
     Measure(SEVERITY_MEASURE, "measured severity", "pixels", compared=True),
+    Measure(BRIGHTNESS, "mean brightness", "pixels", higher_is_rarer=False),
 )
 """The registry. Its order is that of the columns."""
 

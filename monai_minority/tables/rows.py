@@ -59,6 +59,16 @@ def real_rows(real: RealImages, chosen: np.ndarray, held_out: Sequence[str]) -> 
     yield _real(real, UNIQUE, ALL, chosen)
 
 
+def unguided_rows(generated: GeneratedImages) -> tuple[str, np.ndarray] | None:
+    """The set of unguided images alone that has the most of them, and its rows in the table ``[n]``; ``None`` where
+    there is none. Of equal ones the first."""
+    plain = (generated.table[Column.TARGET_CLASS] < 0) & (generated.table[Column.SCALE] == 0)
+    whole = {
+        name: rows for name, rows in generated.table.groupby("set", sort=False).indices.items() if plain[rows].all()
+    }
+    return max(whole.items(), key=lambda item: len(item[1])) if whole else None
+
+
 def labels(name: str, target: str, scale: float, count: int) -> dict[str, Any]:
     """The first columns of a row."""
     return {"set": name, "target_class": target, Column.SCALE.value: scale, "n": count}

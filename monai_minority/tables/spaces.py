@@ -13,7 +13,7 @@ from monai_minority.tables.measures import DENSITIES
 from monai_minority.tables.settings import MeasureSettings
 from monai_minority.tables.summary import summary_table
 
-_FIGURES = ("above_p90", "frechet", "kernel", "precision", "recall")
+_FIGURES = ("above_p90", "frechet", "kernel", "precision", "recall", "rarity_valid")
 
 
 def space_table(

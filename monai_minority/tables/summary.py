@@ -8,10 +8,11 @@ import pandas as pd
 from monai_minority.evaluation.density import NeighbourIndex
 from monai_minority.evaluation.fidelity import UNKNOWN, DistanceFigures, distance_figures
 from monai_minority.tables.equal_shares import equal_shares
+from monai_minority.tables.frechet_floor import UNKNOWN_RELATIVE, frechet_floor, relative_distances
 from monai_minority.tables.images import GeneratedImages, RealImages
 from monai_minority.tables.measures import summarised
 from monai_minority.tables.reference import choose_reference
-from monai_minority.tables.rows import REAL, Row, generated_rows, mean, real_rows, share
+from monai_minority.tables.rows import REAL, Row, generated_rows, mean, real_rows, share, unguided_rows
 from monai_minority.tables.settings import MeasureSettings
 
 PERCENTILE = 90
@@ -29,7 +30,9 @@ def summary_table(
     ``_high`` and the quantiles ``_q10``, ``_q50``, ``_q90``. Then, where they mean something:
 
     - ``above_p90``: share above the 90th percentile of the training images' AvgkNN, with its Wilson interval;
-    - ``rarity_valid``: share inside some ball of training images, hence with a rarity;
+    - ``rarity_valid``: share inside some ball of training images, hence with a rarity, and its Wilson interval: the
+      precision among all training images, or how many look real;
+    - ``frechet_above_floor``: see :mod:`~monai_minority.tables.frechet_floor`;
     - ``frechet_distance`` to the most unique real images, from all ``n``, with its interval;
       ``frechet_distance_equal_n`` from ``equal_n`` images of each row (the fewest that a row of generated images has),
       with its interval, for rows of different ``n`` have distances of different bias. They are drawn so that classes
@@ -65,11 +68,12 @@ def summary_table(
     for row in real_rows(real, chosen, settings.held_out):
         fidelity = compare.fidelity(row) if unseen and row.labels["set"] == REAL else {}
         records.append({**row.labels, **compare.measures(row), **compare.above(row), **fidelity})
+    floor = frechet_floor(real.features[chosen], real.subjects[chosen], settings)
+    above_floor, first = relative_distances(floor, made, unguided_rows(generated), settings), len(records)
     for row in made:
         duplicates = {"duplicates": float(row.table["duplicate"].mean())}
-        records.append(
-            {**row.labels, **compare.measures(row), **compare.above(row), **compare.fidelity(row), **duplicates}
-        )
+        figures = compare.measures(row) | compare.above(row) | compare.fidelity(row) | duplicates
+        records.append(row.labels | figures | above_floor.get(len(records) - first, UNKNOWN_RELATIVE))
     context = {
         "reference": reference.description,
         "reference_measure": settings.reference_measure,
@@ -79,6 +83,7 @@ def summary_table(
         "reference_rows": chosen.tolist(),
         "p90_average_knn": threshold,
         "equal_n": equal_n,
+        "frechet_floor": None if floor is None else floor.distance,
     }
     return pd.DataFrame(records), context
 
@@ -109,7 +114,7 @@ class _Comparison:
             quantiles = np.quantile(values, [0.1, 0.5, 0.9]) if len(values) else [np.nan] * 3
             figures |= {f"{measure}_q{q}": float(v) for q, v in zip((10, 50, 90), quantiles, strict=True)}
             if measure == "rarity":
-                figures["rarity_valid"] = len(values) / len(row.table)
+                figures |= share("rarity_valid", known, row.clusters)
         return figures
 
     def above(self, row: Row) -> dict[str, float]:

@@ -249,6 +249,11 @@ def test_every_row_says_how_it_was_measured(evaluation):
     for table in (evaluation.real, evaluation.generated, evaluation.unusual_images):
         assert (table["k"] == 5).all()
         assert (table["weights_sha256"] == evaluation.context["weights_sha256"]).all()
+    severity = evaluation.severity
+    assert severity["judge"].eq("<lambda>").all() and severity["extractor"].eq("none").all()
+    for table in (severity, evaluation.dispersion):
+        assert table["intervals"].str.contains("Wilson").all() and table["seed"].eq(0).all()
+        assert table["libraries"].str.contains(f"numpy {np.__version__}").all() and table["n_measured"].gt(0).all()
     subjects = evaluation.unusual_subjects
     assert subjects.columns[-4:].tolist() == ["extractor", "resizing", "seed", "libraries"]
     assert subjects["extractor"].eq("none").all(), "scores are the network's"

@@ -8,6 +8,7 @@ from monai_minority.data import ImageStore
 from monai_minority.evaluation.features import Thumbnail
 from monai_minority.evaluation.fidelity import frechet_distance
 from monai_minority.reports.findings import findings_of
+from monai_minority.reports.wording import per_cent
 from monai_minority.samples.write import open_samples
 from monai_minority.scoring import QuantileClasses
 from monai_minority.tables.evaluate import evaluate_run
@@ -60,6 +61,8 @@ def test_another_space_gives_what_direct_calls_give(run, evaluation):
 def test_findings_tell_each_further_space(run, evaluation):
     loaded = RunEvaluation.load(run / "evaluation")
     pd.testing.assert_frame_equal(loaded.spaces, evaluation.spaces, check_dtype=False)
-    line = findings_of(loaded)[2]
-    assert "seen by thumbnail of 2 x 2 pixels" in line
-    assert line.count("nearer)") + line.count("farther)") == 3
+    line = next(line for line in findings_of(loaded) if "look real" in line)
+    for space in ("thumbnail of 4 x 4 pixels", "thumbnail of 2 x 2 pixels"):
+        rows = evaluation.spaces[evaluation.spaces["extractor"] == space].set_index(["set", "target_class"])
+        guided, plain = (rows.loc[key, "rarity_valid"] for key in (("guided", "2"), ("plain", "all")))
+        assert f"seen by {space} {per_cent(guided)} and {per_cent(plain)}" in line

@@ -1,0 +1,173 @@
+"""How many images are as severe as the worst normal ones: of every set, class and group, by every judge."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from monai_minority.evaluation.intervals import bootstrap
+from monai_minority.evaluation.mover import Estimate, cluster_correlation, estimated_share, ratio_of
+from monai_minority.evaluation.weighted_statistics import weighted_rank_correlation
+from monai_minority.keys import Column
+from monai_minority.tables.groups import NORMAL, RARE
+from monai_minority.tables.images import GeneratedImages, RealImages
+from monai_minority.tables.judges import Judge, known_groups
+from monai_minority.tables.rows import ALL, REAL, UNSEEN, generated_rows, labels, mean, unguided_rows
+from monai_minority.tables.settings import MeasureSettings
+
+NORMAL_IMAGES = "normal real images"
+EVERY_REAL_IMAGE = "all real images"
+PERCENTILES = (99, 95)
+ABOVE = "share_above_99"
+RATIO = "ratio_to_unguided"
+RISES = "rank_correlation_with_class"
+MEASURED_BY = ("extractor", "resizing", "normalisation", "weights_sha256", "intervals", "seed", "libraries")
+"""Columns of provenance that the table has."""
+
+
+def _with_ends(*names: str) -> list[str]:
+    return [f"{name}{end}" for name in names for end in ("", "_low", "_high")]
+
+
+COLUMNS = [
+    *("set", "target_class", Column.SCALE.value, "known", "judge", "n", "n_measured", "clusters"),
+    *_with_ends("mean"),
+    "median",
+    *(column for p in PERCENTILES for column in (f"threshold_{p}", *_with_ends(f"share_above_{p}"))),
+    *_with_ends(RATIO),
+    "ratio_to_cohort",
+    *_with_ends(RISES),
+    "threshold_of",
+    *_with_ends("judge_auc"),
+    *MEASURED_BY[:4],
+]
+
+
+class _Part(NamedTuple):
+    """A row of the table before it has figures."""
+
+    made: bool
+    """Whether it is of generated images."""
+    head: dict[str, Any]
+    rows: np.ndarray
+    clusters: np.ndarray
+    classes: np.ndarray | None
+    """Target class of each image of a whole set ``[n]``, -1 for none."""
+
+
+def severity_table(
+    real: RealImages, generated: GeneratedImages, judges: Sequence[Judge], settings: MeasureSettings
+) -> pd.DataFrame:
+    """Severity of real and of generated images by each judge.
+
+    The thresholds are the 99th and the 95th percentile of the judge over the normal real images, or over all real
+    images where no groups are known. They are taken as given, for all rows are held against the same ones. Images that
+    a judge cannot measure are counted out: a share is of ``n_measured`` images.
+
+    Args:
+        real: real images measured.
+        generated: generated images measured.
+        judges: see :func:`~monai_minority.tables.judges.judges_of`.
+        settings: ``held_out``, ``normal_group``, the bootstrap and the seed.
+
+    Returns:
+        Of each judge a row of the training images, of those never trained on, of the normal and the rare ones of both
+        (``known``), of each set and of each target class and scale. ``mean`` with its bootstrap interval, ``median``,
+        ``threshold_99`` and ``share_above_99`` with Wilson's interval, the same of 95; ``ratio_to_unguided`` of the
+        share above the 99th percentile, with the interval of :func:`~monai_minority.evaluation.mover.ratio_of`, which
+        pairs images of a seed; where no unguided image lies above, a lower end alone. ``ratio_to_cohort``: of the same
+        share to that of all real images. ``rank_correlation_with_class`` of guided images, in the row of their set,
+        with an interval that draws seeds. ``threshold_of``, what the percentiles are of; ``judge_auc``, how well the
+        judge tells rare from normal images never trained on. Intervals know subjects and seeds. Without judges there
+        are no rows.
+
+    Raises:
+        ValueError: ``normal_group`` is no group of the table.
+    """
+    groups = known_groups(real, settings)
+    usual = np.ones(len(real.table), bool) if groups is None else groups.normal
+    threshold_of = EVERY_REAL_IMAGE if groups is None else NORMAL_IMAGES
+    plain_set, plain = unguided_rows(generated) or ("", None)
+    seeds = generated.table[Column.SEED].to_numpy()
+    rows: list[dict[str, Any]] = []
+    for judge in judges:
+        normal = judge.real[usual & ~np.isnan(judge.real)]
+        if not len(normal):
+            continue
+        thresholds = {p: float(np.percentile(normal, p)) for p in PERCENTILES}
+        cohort = float(np.mean(judge.real[~np.isnan(judge.real)] > thresholds[99]))
+        unguided = None if plain is None else _measured(judge.generated, plain, seeds[plain])
+        auc = judge.auc
+        said = {
+            "judge": judge.name,
+            "threshold_of": threshold_of,
+            **_ends("judge_auc", Estimate(*[np.nan] * 3) if auc is None else Estimate(auc.value, auc.low, auc.high)),
+            **judge.space,
+        }
+        for part in (*_real_parts(real, settings), *_generated_parts(generated)):
+            values, clusters = _measured(judge.generated if part.made else judge.real, part.rows, part.clusters)
+            figures = _figures(values, clusters, thresholds, settings)
+            above = values > thresholds[99]
+            figures["ratio_to_cohort"] = figures[ABOVE] / cohort if cohort > 0 else np.nan
+            if unguided is not None and len(unguided[0]) and part.head["set"] != plain_set:
+                theirs = unguided[0] > thresholds[99]
+                together = cluster_correlation(above, clusters, theirs, unguided[1]) if part.made else 0.0
+                ours, beside = estimated_share(above, clusters), estimated_share(theirs, unguided[1])
+                figures |= _ends(RATIO, ratio_of(ours, beside, together))
+            if part.classes is not None:
+                figures |= _ends(RISES, _rises(judge.generated[part.rows], part.classes, part.clusters, settings))
+            rows.append({**part.head, **said, **figures})
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def _figures(
+    values: np.ndarray, clusters: np.ndarray, thresholds: dict[int, float], settings: MeasureSettings
+) -> dict[str, Any]:
+    figures: dict[str, Any] = {"n_measured": len(values), "clusters": len(np.unique(clusters))}
+    figures |= mean("mean", values, clusters, settings)
+    figures["median"] = float(np.median(values)) if len(values) else np.nan
+    for p, threshold in thresholds.items():
+        share = estimated_share(values > threshold, clusters)
+        figures |= {f"threshold_{p}": threshold, **_ends(f"share_above_{p}", share)}
+    return figures
+
+
+def _rises(values: np.ndarray, classes: np.ndarray, seeds: np.ndarray, settings: MeasureSettings) -> Estimate:
+    """Rank correlation of the target class of guided images and their severity."""
+    known = (classes >= 0) & ~np.isnan(values)
+    if known.sum() < 3 or len(np.unique(classes[known])) < 2:
+        return Estimate(*[np.nan] * 3)
+    statistic = weighted_rank_correlation(classes[known].astype(float), values[known])
+    value = float(statistic(np.ones((1, int(known.sum()))))[0])
+    return Estimate(value, *bootstrap(statistic, seeds[known], settings.resamples, seed=settings.seed))
+
+
+def _real_parts(real: RealImages, settings: MeasureSettings) -> Iterator[_Part]:
+    groups = known_groups(real, settings)
+    apart = np.flatnonzero(real.table[Column.SPLIT].isin(settings.held_out))
+    for name, rows in ((REAL, real.training), (UNSEEN, apart)):
+        parts = {"": rows}
+        if groups is not None:
+            parts |= {NORMAL: rows[groups.normal[rows]], RARE: rows[groups.rare[rows]]}
+        for known, chosen in parts.items():
+            if len(chosen):
+                head = {**labels(name, ALL, float("nan"), len(chosen)), "known": known}
+                yield _Part(False, head, chosen, real.subjects[chosen], None)
+
+
+def _generated_parts(generated: GeneratedImages) -> Iterator[_Part]:
+    targets = generated.table[Column.TARGET_CLASS].to_numpy()
+    for made in generated_rows(generated):
+        classes = targets[made.rows] if made.labels["target_class"] == ALL else None
+        yield _Part(True, {**made.labels, "known": ""}, made.rows, made.clusters, classes)
+
+
+def _measured(values: np.ndarray, rows: np.ndarray, clusters: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The values of rows that have one, and their clusters."""
+    known = ~np.isnan(values[rows])
+    return values[rows][known], clusters[known]
+
+
+def _ends(name: str, estimate: Estimate) -> dict[str, float]:
+    return dict(zip(_with_ends(name), estimate, strict=True))
