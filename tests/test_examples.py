@@ -18,6 +18,7 @@ ROOMS = (
     "guidance",
     "inferers",
     "networks",
+    "run",
     "samples",
     "scoring",
     "training",

@@ -41,6 +41,14 @@ class Configuration:
     Args:
         parser: a parser that has resolved the stage.
         root: id of the stage in it.
+
+    Example:
+        >>> from monai.bundle import ConfigParser
+        >>> from monai_minority.run import Configuration
+        >>> parser = ConfigParser({"stage": {"steps": "$2 * @epochs"}, "epochs": 3, "unused": 1, "device": "cpu"})
+        >>> _ = parser.get_parsed_content("stage")
+        >>> Configuration(parser).settings
+        {'stage::steps': 6}
     """
 
     def __init__(self, parser: ConfigParser, root: str = "stage") -> None:

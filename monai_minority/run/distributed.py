@@ -16,6 +16,15 @@ def start(seed: int) -> None:
 
     Args:
         seed: of the run.
+
+    Example:
+        >>> import torch
+        >>> from monai_minority.run import start
+        >>> start(0)
+        >>> first = torch.rand(1)
+        >>> start(0)
+        >>> torch.equal(torch.rand(1), first)
+        True
     """
     set_determinism(seed)
     # MONAI's determinism forbids cuDNN's autotuner; that is kept, exact repetition is promised.
@@ -32,18 +41,35 @@ def start(seed: int) -> None:
 
 
 def is_main() -> bool:
-    """Whether this process is the first, which alone writes what is not shared."""
+    """Whether this process is the first, which alone writes what is not shared.
+
+    Example:
+        >>> from monai_minority.run import is_main
+        >>> is_main()
+        True
+    """
     return int(os.environ.get("RANK", 0)) == 0
 
 
 def barrier() -> None:
-    """Wait for all processes of a distributed run."""
+    """Wait for all processes of a distributed run.
+
+    Example:
+        >>> from monai_minority.run import barrier
+        >>> barrier()  # returns at once in a single process
+    """
     if torch.distributed.is_available() and torch.distributed.is_initialized():
         torch.distributed.barrier()
 
 
 def by_first_process(decide: Callable[[], Result]) -> Result:
-    """Call in the first process of a distributed run alone, and give every process what it returned there."""
+    """Call in the first process of a distributed run alone, and give every process what it returned there.
+
+    Example:
+        >>> from monai_minority.run import by_first_process
+        >>> by_first_process(lambda: 600)
+        600
+    """
     if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
         return decide()
     decided: list[Any] = [decide() if torch.distributed.get_rank() == 0 else None]
@@ -52,7 +78,15 @@ def by_first_process(decide: Callable[[], Result]) -> Result:
 
 
 def parallel(network: torch.nn.Module) -> torch.nn.Module:
-    """The network, wrapped for distributed training where ``torchrun`` started several processes."""
+    """The network, wrapped for distributed training where ``torchrun`` started several processes.
+
+    Example:
+        >>> import torch
+        >>> from monai_minority.run import parallel
+        >>> network = torch.nn.Linear(1, 1)
+        >>> parallel(network) is network  # in a single process
+        True
+    """
     if torch.distributed.is_available() and torch.distributed.is_initialized():
         return torch.nn.parallel.DistributedDataParallel(network)
     return network

@@ -11,6 +11,7 @@ class RunFolder:
         path: the folder.
 
     Example:
+        >>> from monai_minority.run import RunFolder
         >>> folder = RunFolder("runs/first")
         >>> folder.scores.as_posix(), folder.samples("guided").as_posix()
         ('runs/first/scores.csv', 'runs/first/samples/guided')

@@ -14,6 +14,12 @@ def fast_dtype(device: torch.device | str) -> torch.dtype | None:
 
     Returns:
         A dtype for autocast, or ``None`` for none.
+
+    Example:
+        >>> import torch
+        >>> from monai_minority.run import fast_dtype
+        >>> fast_dtype("cpu") in (torch.bfloat16, None)
+        True
     """
     device = torch.device(device)
     if device.type == "cuda":

@@ -12,6 +12,12 @@ class ProgressBar:
         name: of the stage, in front of the bar.
         total: number of steps; ``None`` counts the batches of the engine's loader.
         enabled: off in all but one process of a distributed run.
+
+    Example:
+        >>> from ignite.engine import Engine
+        >>> from monai_minority.run import ProgressBar
+        >>> engine = Engine(lambda engine, batch: {"loss": batch})
+        >>> ProgressBar("train", total=2, enabled=False).attach(engine)
     """
 
     def __init__(self, name: str, total: int | None = None, enabled: bool = True) -> None:

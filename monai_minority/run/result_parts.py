@@ -25,6 +25,13 @@ class ResultParts:
         fingerprint: of the settings; parts of other settings in the folder are deleted, never mixed in.
         batch_size: of the batches. It need not be among the settings, since results do not depend on it, but the
             numbers of the batches do.
+
+    Example:
+        >>> import tempfile
+        >>> from monai_minority.run import ResultParts
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     ResultParts(folder, "0123456789abcdef", batch_size=4).done
+        []
     """
 
     def __init__(self, folder: str | os.PathLike[str], fingerprint: str, batch_size: int) -> None:

@@ -22,6 +22,13 @@ class SamplingCost:
     Args:
         folder: where the files are kept, a ``.json`` a batch.
         networks: the networks by the name to count them under; ``None`` entries are passed over.
+
+    Example:
+        >>> import torch
+        >>> from monai_minority.run import SamplingCost
+        >>> cost = SamplingCost("absent", {"backbone": [torch.nn.Identity()], "classifier": [None]})
+        >>> cost.summary()  # nothing was measured
+        {}
     """
 
     def __init__(self, folder: str | os.PathLike[str], networks: Mapping[str, Sequence[nn.Module | None]]) -> None:

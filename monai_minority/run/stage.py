@@ -44,6 +44,24 @@ class Stage(ABC):
         run_dir: the run folder.
         configuration: what it was configured with; found by itself where MONAI makes the stage. Without one, as in
             Python, the stage runs whenever it is called.
+
+    Example:
+        >>> import tempfile
+        >>> from dataclasses import dataclass
+        >>> from monai_minority.run import Stage
+        >>> @dataclass(kw_only=True)
+        ... class Greet(Stage):
+        ...     name = "greet"
+        ...     word: str
+        ...     @property
+        ...     def leaves(self):
+        ...         return [self.folder.path / "greeting.txt"]
+        ...     def work(self):
+        ...         self.leaves[0].write_text(self.word)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     Greet(run_dir=folder, word="hello")()
+        ...     (Greet(run_dir=folder, word="").leaves[0]).read_text()
+        'hello'
     """
 
     run_dir: str | os.PathLike[str]

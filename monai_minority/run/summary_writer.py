@@ -34,5 +34,17 @@ def summary_writer(log_dir: str | os.PathLike[str], enabled: bool = True) -> Any
     """A ``SummaryWriter`` for ``log_dir``, or where ``enabled`` is off one that writes nothing.
 
     Only one process of a distributed run may write. The file is opened when something is written.
+
+    Example:
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> from monai_minority.run import summary_writer
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     writer = summary_writer(folder)
+        ...     before = len(list(Path(folder).iterdir()))
+        ...     writer.add_scalar("loss", 0.5, 1)
+        ...     writer.close()
+        ...     before, len(list(Path(folder).iterdir()))
+        (0, 1)
     """
     return _Lazy(str(log_dir)) if enabled else _Silent()

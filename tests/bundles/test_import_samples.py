@@ -30,6 +30,9 @@ def test_imported_samples_are_a_set_and_mistakes_are_named(run_dir, tmp_path):
     np.savez(tmp_path / "large.npz", np.zeros((2, 32, 32), np.uint8))
     wrong = run_pipeline(run_dir, "pipeline=[import_samples]", f"external_path={tmp_path / 'large.npz'}")
     assert wrong.exit_code == 1
-    assert "large.npz, image 0 must have 16 x 16 pixels like the real images, got 32 x 32; set external_resize" in wrong.output
+    assert (
+        "large.npz, image 0 must have 16 x 16 pixels like the real images, got 32 x 32; set external_resize"
+        in wrong.output
+    )
     assert "Traceback" not in wrong.output
     assert not (run_dir / "samples" / "external").exists()
