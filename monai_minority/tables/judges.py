@@ -1,5 +1,6 @@
 """What judges severity in a run: a measure in the pixels, and where groups are known a judge trained on them."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -139,6 +140,12 @@ def _label_judge(
     }
     if auc is None:
         return None, said | {"refused": "no images of both the rare and a normal group were never trained on"}
+    if math.isnan(auc.low) and min(_held_out_subjects(real, groups, settings)) < LEAST_SUBJECTS:
+        rare, normal = _held_out_subjects(real, groups, settings)
+        return None, said | {
+            "refused": f"{rare} subjects of the rare group and {normal} others were never trained on, and at least "
+            f"{LEAST_SUBJECTS} of each are needed to know its AUC"
+        }
     worst = min((auc, crossed), key=_bound)
     if not _bound(worst) >= LEAST_AUC:
         where = "images never trained on" if worst is auc else "cross-fitted training images"
@@ -161,6 +168,13 @@ def _held_out_auc(
     return _auc(values, rows, real, groups, settings)
 
 
+def _held_out_subjects(real: RealImages, groups: KnownGroups, settings: MeasureSettings) -> tuple[int, int]:
+    """How many subjects of the rare group and of the others were never trained on."""
+    apart = real.table[Column.SPLIT].isin(settings.held_out).to_numpy()
+    rare, normal = (len(np.unique(real.subjects[apart & group])) for group in (groups.rare, groups.normal))
+    return rare, normal
+
+
 def _auc(
     values: np.ndarray, rows: np.ndarray, real: RealImages, groups: KnownGroups, settings: MeasureSettings
 ) -> Figure:
@@ -174,6 +188,7 @@ def _auc(
 
 
 def _bound(auc: Figure) -> float:
+    """The lower end; of enough subjects an AUC has none where every resample agrees with it."""
     return auc.value if np.isnan(auc.low) else auc.low
 
 

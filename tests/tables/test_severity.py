@@ -19,11 +19,11 @@ from monai_minority.tables.settings import MeasureSettings
 from monai_minority.tables.severity import COLUMNS, EVERY_REAL_IMAGE, NORMAL_IMAGES, severity_table
 
 SETTINGS = MeasureSettings(resamples=100)
-NORMALS, RARES, SEEDS = 200, 40, 50
+NORMALS, RARES, SEEDS = 200, 50, 50
 
 
 def real_images(groups: bool = True) -> RealImages:
-    """200 normal images of severity 0 … 199, two a subject, and 40 rare ones of 300 …; every fifth subject held out."""
+    """200 normal images of severity 0 … 199, two a subject, and 50 rare ones of 300 …; every fifth subject held out."""
     severity = np.r_[np.arange(NORMALS), 300 + np.arange(RARES)].astype(float)
     subjects = np.arange(NORMALS + RARES) // 2
     table = pd.DataFrame(
@@ -157,7 +157,7 @@ def test_nothing_to_judge_by_gives_the_columns_alone():
 
 def test_a_label_judge_that_separates_says_what_the_truth_does():
     real, generated = real_images(), generated_images()
-    judges, said = judges_of(real, generated, [space(real, generated, 4.0)], SETTINGS, "size")
+    judges, said = judges_of(real, generated, [space(real, generated, 6.0)], SETTINGS, "size")
     assert [judge.name for judge in judges] == ["size", LABEL_JUDGE]
     assert said["space"] == "drawn" and said["auc"][0] == 1
     table = severity_table(real, generated, judges, SETTINGS)
@@ -166,7 +166,7 @@ def test_a_label_judge_that_separates_says_what_the_truth_does():
     assert shares == pytest.approx([0, 0.2, 0.8], abs=0.05)
     assert judged["judge_auc"].eq(1).all() and judged["extractor"].eq("drawn").all()
     assert table.loc[table["judge"] == "size", "extractor"].eq("none").all()
-    again, _ = judges_of(real, generated, [space(real, generated, 4.0)], SETTINGS, "size")
+    again, _ = judges_of(real, generated, [space(real, generated, 6.0)], SETTINGS, "size")
     np.testing.assert_array_equal(again[1].generated, judges[1].generated)
 
 
@@ -212,3 +212,16 @@ def test_dispersion_tells_a_backbone_that_keeps_to_the_middle():
     guided = generated.table["set"] == "guided"
     without = GeneratedImages(generated.table[guided].reset_index(drop=True), generated.features[guided], 0.0)
     assert not len(dispersion_table(real, without, judges, SETTINGS))
+
+
+def test_too_few_held_out_subjects_refuse_the_label_judge():
+    """Three rare subjects say nothing of an AUC, however well they are told."""
+    real, generated = real_images(), generated_images()
+    ill = np.arange(len(real.table)) >= NORMALS
+    held = ill & (real.table["split"] == "test").to_numpy()
+    real = replace(real, subjects=np.where(held, 1000 + np.arange(len(ill)) % 3, real.subjects))
+    judges, said = judges_of(real, generated, [space(real, generated, 4.0)], SETTINGS, None)
+    assert judges == []
+    assert said["refused"].startswith(
+        "3 subjects of the rare group and 20 others were never trained on, and at least 5"
+    )
