@@ -4,4 +4,4 @@ Implements "Don't Play Favorites: Minority Guidance for Diffusion Models" (Um, L
 volumes and natural images. Each room of the package is imported by itself; this module imports nothing.
 """
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
