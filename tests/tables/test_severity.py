@@ -23,8 +23,10 @@ NORMALS, RARES, SEEDS = 200, 40, 50
 
 
 def real_images(groups: bool = True) -> RealImages:
-    """200 normal images of severity 0 … 199, two a subject, and 40 rare ones of 300 …; of the normal subjects every fifth
-    is held out, of the rare ones every fourth, five."""
+    """200 normal images of severity 0 … 199, two a subject, and 40 rare ones of 300 …
+
+    Of the normal subjects every fifth is held out, of the rare ones every fourth: five.
+    """
     severity = np.r_[np.arange(NORMALS), 300 + np.arange(RARES)].astype(float)
     subjects = np.arange(NORMALS + RARES) // 2
     held = np.where(np.arange(NORMALS + RARES) < NORMALS, subjects % 5 == 4, subjects % 4 == 3)
