@@ -21,8 +21,7 @@ class LatentAutoencoder(nn.Module):
     """A variational autoencoder with scaled latents, for latent diffusion (Rombach et al., CVPR 2022, Section G).
 
     The factor ``scale`` gives the latents a standard deviation of 1. It is a buffer and is saved with the weights. It
-    is NaN, and so are all latents, until :func:`~monai_minority.stages.train_autoencoder.measure_scale` has measured it on the training
-    images.
+    is NaN, and so are all latents, until the stage ``train_autoencoder`` has measured it on the training images.
 
     Args:
         network: MONAI's ``AutoencoderKL``, or a module with ``encode(images) -> (mean, sigma)`` and
