@@ -91,6 +91,17 @@ def count_classes(
 
     Raises:
         ValueError: it is neither a number nor ``auto``, or there are too few training images for two classes.
+
+    Example:
+        >>> import tempfile
+        >>> import numpy as np
+        >>> from monai_minority.data import ImageStore
+        >>> from monai_minority.stages import count_classes
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     pixels, table = np.zeros((300, 1, 2, 2), np.uint8), {"split": ["train"] * 240 + ["test"] * 60}
+        ...     store = ImageStore.create(f"{folder}/store", pixels, table, (0, 255))
+        ...     count_classes("auto", f"{folder}/store"), count_classes("auto", f"{folder}/store", spacing="tail")
+        (10, 4)
     """
     if not isinstance(num_classes, str):
         return num_classes

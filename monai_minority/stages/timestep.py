@@ -83,6 +83,15 @@ def read_timestep(run_dir: str | os.PathLike[str]) -> int:
 
     Raises:
         FileNotFoundError: the score stage has not run in this folder.
+
+    Example:
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> from monai_minority.stages import read_timestep
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     _ = Path(folder, "timestep.json").write_text('{"timestep": 600, "criterion": null}')
+        ...     read_timestep(folder)
+        600
     """
     path = Path(run_dir) / "timestep.json"
     if not path.is_file():

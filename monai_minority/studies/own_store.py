@@ -31,6 +31,21 @@ def own_store(source: ImageStore, path: str | Path, images: int | None = None, s
 
     Raises:
         ValueError: ``share`` is not in (0, 1].
+
+    Example:
+        Half of the training subjects keep their scores:
+
+        >>> import tempfile
+        >>> import numpy as np
+        >>> from monai_minority.data import ImageStore
+        >>> from monai_minority.studies import own_store
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     table = {"source": list("abcde"), "slice": 0, "subject": list("abcde")}
+        ...     table |= {"split": ["train"] * 4 + ["test"], "minority_score": range(5), "minority_score_error": 0.1}
+        ...     store = ImageStore.create(f"{folder}/store", np.zeros((5, 1, 2, 2), np.uint8), table, (0, 255))
+        ...     own = own_store(store, f"{folder}/half", share=0.5)
+        ...     own.table["split"].tolist()
+        ['train', 'unlabelled', 'unlabelled', 'train', 'test']
     """
     if not 0 < share <= 1:
         raise ValueError(f"share must be in (0, 1], got {share}")

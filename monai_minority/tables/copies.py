@@ -97,6 +97,21 @@ def drop_copies(samples: ImageStore, copies: str | Path, name: str, path: str | 
 
     Raises:
         ValueError: the set was not measured, or nothing is left of it.
+
+    Example:
+        >>> import tempfile
+        >>> import numpy as np
+        >>> import pandas as pd
+        >>> from monai_minority.data import ImageStore
+        >>> from monai_minority.tables import drop_copies
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     pixels = np.zeros((3, 1, 2, 2), np.uint8)
+        ...     samples = ImageStore.create(f"{folder}/rare", pixels, {"seed": [4, 5, 6]}, (0, 255), synthetic=True)
+        ...     judged = pd.DataFrame({"set": "rare", "row": [0, 1, 2], "suspected_copy": [False, True, False]})
+        ...     judged.to_csv(f"{folder}/copies.csv", index=False)
+        ...     kept = drop_copies(samples, f"{folder}/copies.csv", "rare", f"{folder}/rare_new")
+        ...     kept.table["seed"].tolist(), kept.meta["dropped_suspected_copies"]
+        ([4, 6], 1)
     """
     table = pd.read_csv(copies)
     part = table[table["set"] == name].set_index("row")["suspected_copy"]

@@ -56,6 +56,22 @@ class Measure:
         reference: whether the most unique real images can be chosen by it.
         ranks: whether it is asked to rank the rare group and severity.
         compared: whether samplers are compared by it.
+
+    Example:
+        The distance to the mean of the training images:
+
+        >>> import numpy as np
+        >>> from monai_minority.evaluation.density import NeighbourIndex
+        >>> from monai_minority.tables import Measure
+        >>> from monai_minority.tables.measures import Bank
+        >>> def from_mean(bank, query):
+        ...     return np.linalg.norm(query - bank.index.vectors.mean(0), axis=1)
+        >>> def of_training(bank):
+        ...     return from_mean(bank, bank.index.vectors)
+        >>> measure = Measure("from_mean", "distance to the mean", "features", of_training, from_mean)
+        >>> bank = Bank(NeighbourIndex(np.array([[0.0, 0.0], [2.0, 0.0]]), k=1, ball=1), subjects=np.array(["a", "b"]))
+        >>> measure.training(bank).tolist(), measure.others(bank, np.array([[1.0, 5.0]])).tolist()
+        ([1.0, 1.0], [5.0])
     """
 
     name: str

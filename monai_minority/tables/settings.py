@@ -41,8 +41,10 @@ class MeasureSettings:
     Raises:
         ValueError: a number is too small, or there is no such measure, split or detector.
 
-    >>> MeasureSettings(reference_size=100).neighbours
-    5
+    Example:
+        >>> from monai_minority.tables import MeasureSettings
+        >>> MeasureSettings(reference_size=100).neighbours
+        5
     """
 
     neighbours: int = 5
