@@ -10,10 +10,10 @@ from tests.bundles.test_segmentation import ball
 from tests.small_cohort import write_volume
 
 
-def make_store(folder: Path) -> None:
-    """Sixty pictures, a quarter of them ill, with a bright middle."""
+def make_store(folder: Path, ill_every: int = 4) -> None:
+    """Sixty pictures, one in ``ill_every`` of them ill, with a bright middle."""
     pixels = np.random.default_rng(0).integers(0, 100, (60, 1, 16, 16)).astype(np.uint8)
-    groups = np.where(np.arange(60) % 4 == 0, "ill", "well")
+    groups = np.where(np.arange(60) % ill_every == 0, "ill", "well")
     pixels[groups == "ill", :, 6:10, 6:10] += 120
     table = {
         "source": [f"i{i}" for i in range(60)],

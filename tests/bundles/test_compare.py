@@ -10,6 +10,7 @@ import pytest
 from monai_minority.data import ImageStore
 from tests.bundles.test_pipeline import execute, workflow
 from tests.small_cohort import BUNDLE, invoke
+from tests.small_store import make_store
 
 METHODS = [
     "ancestral",
@@ -33,17 +34,7 @@ def compare(run_dir, *arguments):
 def trained(tmp_path_factory):
     """A run folder up to the classifier: sixty pictures, a fifth of them ill, with a bright middle."""
     run_dir = tmp_path_factory.mktemp("run")
-    pixels = np.random.default_rng(0).integers(0, 100, (60, 1, 16, 16)).astype(np.uint8)
-    groups = np.where(np.arange(60) % 5 == 0, "ill", "well")
-    pixels[groups == "ill", :, 6:10, 6:10] += 120
-    table = {
-        "source": [f"i{i}" for i in range(60)],
-        "slice": 0,
-        "subject": [f"s{i}" for i in range(60)],
-        "group": groups,
-        "split": np.repeat(["train", "validation", "test"], [30, 10, 20]),
-    }
-    ImageStore.create(run_dir / "store", pixels, pd.DataFrame(table), (0, 255))
+    make_store(run_dir, ill_every=5)
     for stage in ("train", "score", "cut", "train_classifier"):
         execute(workflow(stage, run_dir))
     (run_dir / "mine.yaml").write_text(
