@@ -65,7 +65,7 @@ def agreement_table(
     subjects = np.unique(real_images.subjects, return_inverse=True)[1]  # numbers are soon compared, names are not
     scopes = {
         EVERY: np.ones(len(real), bool),
-        NOT_TRAINED_ON: real[Column.SPLIT].isin(settings.held_out).to_numpy(),
+        NOT_TRAINED_ON: settings.is_held_out(real),
     }
     contrasts = list(_contrasts(real, settings.normal_group))
     rows: list[dict[str, Any]] = []

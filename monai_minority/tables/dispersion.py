@@ -48,7 +48,7 @@ def dispersion_table(
     plain = unguided_rows(generated)
     if plain is None:
         return pd.DataFrame(columns=list(COLUMNS))
-    apart = np.flatnonzero(real.table[Column.SPLIT].isin(settings.held_out))
+    apart = np.flatnonzero(settings.is_held_out(real.table))
     seeds = generated.table[Column.SEED].to_numpy()
     for measure, ours, theirs in _measures(real, generated, judges):
         training = ours[real.training]

@@ -67,7 +67,7 @@ def group_table(real: RealImages, generated: GeneratedImages, settings: MeasureS
         return {**head, "known": known, "rare_votes": float(part.mean()), **share(TAKEN, part > 0.5, clusters)}
 
     rows = []
-    apart = np.flatnonzero(real.table[Column.SPLIT].isin(settings.held_out) & group.notna())
+    apart = np.flatnonzero(settings.is_held_out(real.table) & group.notna())
     usual = group.iloc[apart].isin(names).to_numpy()
     for known, chosen in ((RARE, apart[~usual]), (NORMAL, apart[usual])):
         if len(chosen):

@@ -161,7 +161,7 @@ def _held_out_auc(
 ) -> Figure | None:
     if groups is None:
         return None
-    apart = real.table[Column.SPLIT].isin(settings.held_out).to_numpy() & (groups.normal | groups.rare)
+    apart = settings.is_held_out(real.table) & (groups.normal | groups.rare)
     rows = np.flatnonzero(apart & ~np.isnan(values))
     if len(rows) < 3 or not groups.rare[rows].any() or groups.rare[rows].all():
         return None
@@ -170,7 +170,7 @@ def _held_out_auc(
 
 def _held_out_subjects(real: RealImages, groups: KnownGroups, settings: MeasureSettings) -> tuple[int, int]:
     """How many subjects of the rare group and of the others were never trained on."""
-    apart = real.table[Column.SPLIT].isin(settings.held_out).to_numpy()
+    apart = settings.is_held_out(real.table)
     rare, normal = (len(np.unique(real.subjects[apart & group])) for group in (groups.rare, groups.normal))
     return rare, normal
 

@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 import torch
 
-from monai_minority.keys import Column
 from monai_minority.tables.measures import REFERENCES
 from monai_minority.tables.settings import MeasureSettings
 
@@ -62,7 +61,7 @@ def choose_reference(real: pd.DataFrame, settings: MeasureSettings) -> Reference
     size, measure = settings.reference_size, settings.reference_measure
     values = real[measure].to_numpy(dtype=np.float64)
     valued = np.flatnonzero(~np.isnan(values))
-    apart = np.intersect1d(valued, np.flatnonzero(real[Column.SPLIT.value].isin(settings.held_out)))
+    apart = np.intersect1d(valued, np.flatnonzero(settings.is_held_out(real)))
     unseen = len(apart) >= 2 * size
     candidates = apart if unseen else valued
     if len(candidates) < 2:

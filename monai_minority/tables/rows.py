@@ -1,6 +1,6 @@
 """What tables of figures have a row for: sets and classes of generated images, and groups of real ones."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -46,14 +46,14 @@ def generated_rows(generated: GeneratedImages) -> Iterator[Row]:
             yield _generated(generated, name, str(target), float(scale), rows.to_numpy())
 
 
-def real_rows(real: RealImages, chosen: np.ndarray, held_out: Sequence[str]) -> Iterator[Row]:
+def real_rows(real: RealImages, chosen: np.ndarray, settings: MeasureSettings) -> Iterator[Row]:
     """Training images, all and by minority class, those of the ``held_out`` splits, and the most unique ones."""
     yield _real(real, REAL, ALL, real.training)
     if Column.MINORITY_CLASS in real.table:
         classes = real.table[Column.MINORITY_CLASS].to_numpy()[real.training]
         for target in np.unique(classes[~np.isnan(classes.astype(float))]):
             yield _real(real, REAL, str(int(target)), real.training[classes == target])
-    apart = np.flatnonzero(real.table[Column.SPLIT].isin(held_out))
+    apart = np.flatnonzero(settings.is_held_out(real.table))
     if len(apart):
         yield _real(real, UNSEEN, ALL, apart)
     yield _real(real, UNIQUE, ALL, chosen)

@@ -4,10 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import torch
 
 from monai_minority.evaluation.density import PyODDetector
-from monai_minority.keys import Split
+from monai_minority.keys import Column, Split
 from monai_minority.tables.measures import REFERENCES
 
 HELD_OUT = (Split.VALIDATION.value, Split.TEST.value, Split.REFERENCE.value)
@@ -92,6 +94,10 @@ class MeasureSettings:
             raise ValueError(
                 f"device must be one of torch's, such as 'cpu' or 'cuda:0', got {self.device!r}"
             ) from error
+
+    def is_held_out(self, table: pd.DataFrame) -> np.ndarray:
+        """Whether each real image of a table is of a held-out split ``[N]``, bool."""
+        return table[Column.SPLIT].isin(self.held_out).to_numpy()
 
     def fresh_detectors(self) -> dict[str, PyODDetector]:
         """PyOD's detectors, not fitted, by their names.

@@ -12,7 +12,7 @@ from monai_minority.evaluation.weighted_statistics import weighted_rank_correlat
 from monai_minority.keys import Column
 from monai_minority.tables.groups import NORMAL, RARE
 from monai_minority.tables.images import GeneratedImages, RealImages
-from monai_minority.tables.judges import Judge, known_groups
+from monai_minority.tables.judges import Judge, KnownGroups, known_groups
 from monai_minority.tables.rows import ALL, REAL, UNSEEN, generated_rows, labels, mean, unguided_rows
 from monai_minority.tables.settings import MeasureSettings
 
@@ -88,7 +88,8 @@ def severity_table(
     groups = known_groups(real, settings)
     usual = np.ones(len(real.table), bool) if groups is None else groups.normal
     threshold_of = EVERY_REAL_IMAGE if groups is None else NORMAL_IMAGES
-    plain_set, plain = unguided_rows(generated) or ("", None)
+    parts = [*_real_parts(real, groups, settings), *_generated_parts(generated)]
+    plain_set, plain = unguided_rows(generated) or ("", np.zeros(0, np.int64))
     seeds = generated.table[Column.SEED].to_numpy()
     rows: list[dict[str, Any]] = []
     for judge in judges:
@@ -97,7 +98,9 @@ def severity_table(
             continue
         thresholds = {p: float(np.percentile(normal, p)) for p in PERCENTILES}
         cohort = float(np.mean(judge.real[~np.isnan(judge.real)] > thresholds[99]))
-        unguided = None if plain is None else _measured(judge.generated, plain, seeds[plain])
+        plain_values, plain_seeds = _measured(judge.generated, plain, seeds[plain])
+        plain_above = plain_values > thresholds[99]
+        plain_share = estimated_share(plain_above, plain_seeds)
         auc = judge.auc
         said = {
             "judge": judge.name,
@@ -105,16 +108,14 @@ def severity_table(
             **_ends("judge_auc", Estimate(*[np.nan] * 3) if auc is None else Estimate(auc.value, auc.low, auc.high)),
             **judge.space,
         }
-        for part in (*_real_parts(real, settings), *_generated_parts(generated)):
+        for part in parts:
             values, clusters = _measured(judge.generated if part.made else judge.real, part.rows, part.clusters)
             figures = _figures(values, clusters, thresholds, settings)
             above = values > thresholds[99]
             figures["ratio_to_cohort"] = figures[ABOVE] / cohort if cohort > 0 else np.nan
-            if unguided is not None and len(unguided[0]) and part.head["set"] != plain_set:
-                theirs = unguided[0] > thresholds[99]
-                together = cluster_correlation(above, clusters, theirs, unguided[1]) if part.made else 0.0
-                ours, beside = estimated_share(above, clusters), estimated_share(theirs, unguided[1])
-                figures |= _ends(RATIO, ratio_of(ours, beside, together))
+            if len(plain_above) and part.head["set"] != plain_set:
+                together = cluster_correlation(above, clusters, plain_above, plain_seeds) if part.made else 0.0
+                figures |= _ends(RATIO, ratio_of(estimated_share(above, clusters), plain_share, together))
             if part.classes is not None:
                 figures |= _ends(RISES, _rises(judge.generated[part.rows], part.classes, part.clusters, settings))
             rows.append({**part.head, **said, **figures})
@@ -143,9 +144,8 @@ def _rises(values: np.ndarray, classes: np.ndarray, seeds: np.ndarray, settings:
     return Estimate(value, *bootstrap(statistic, seeds[known], settings.resamples, seed=settings.seed))
 
 
-def _real_parts(real: RealImages, settings: MeasureSettings) -> Iterator[_Part]:
-    groups = known_groups(real, settings)
-    apart = np.flatnonzero(real.table[Column.SPLIT].isin(settings.held_out))
+def _real_parts(real: RealImages, groups: KnownGroups | None, settings: MeasureSettings) -> Iterator[_Part]:
+    apart = np.flatnonzero(settings.is_held_out(real.table))
     for name, rows in ((REAL, real.training), (UNSEEN, apart)):
         parts = {"": rows}
         if groups is not None:

@@ -65,7 +65,7 @@ def summary_table(
     equal_n = min(len(row.rows) for row in made)
     compare = _Comparison(real, chosen, threshold, equal_n, settings)
     records = []
-    for row in real_rows(real, chosen, settings.held_out):
+    for row in real_rows(real, chosen, settings):
         fidelity = compare.fidelity(row) if unseen and row.labels["set"] == REAL else {}
         records.append({**row.labels, **compare.measures(row), **compare.above(row), **fidelity})
     floor = frechet_floor(real.features[chosen], real.subjects[chosen], settings)
