@@ -234,12 +234,7 @@ def check_overlay(bundle: Bundle, path: Path, layers: Sequence[Path] = ()) -> No
     names = {key.lstrip("+").split("::")[0] for config in known for key in config}
     mine = load(path)
     everywhere = {key.lstrip("+") for file in (*bundle.common(), *bundle.layers([]), *layers) for key in load(file)}
-    referred = {
-        reference.split("::")[0]
-        for config in (mine, *known)
-        for text in over.texts(config)
-        for reference in _references(text)
-    }
+    referred = {name for config in (mine, *known) for name in over.references(config)}
     for key in mine:
         root = key.lstrip("+").split("::")[0]
         if root not in names and root not in referred and path != bundle.configs / "common.yaml":
@@ -322,12 +317,6 @@ def _check_data(parser: Any, files: Sequence[Path], bundle: Bundle) -> None:
         if path is None or not Path(path).exists():
             remedy = "--dataset-dir /data/mine" if name == "dataset_dir" else f"{name}=/data/mine"
             raise FileNotFoundError(f"{name} must be an existing folder or file, got {path}; give {remedy}")
-
-
-def _references(text: str) -> list[str]:
-    from monai.bundle.reference_resolver import ReferenceResolver
-
-    return list(ReferenceResolver.match_refs_pattern(text))
 
 
 def _is_no_warning_of_folders(record: logging.LogRecord) -> bool:

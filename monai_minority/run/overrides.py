@@ -97,8 +97,6 @@ def check_used(overrides: Iterable[str], parsers: Iterable[Any]) -> None:
 
 def reached(parser: Any, roots: Iterable[str] = ROOTS) -> set[str]:
     """The settings, by their first names, that a configuration refers to from its roots."""
-    from monai.bundle.reference_resolver import ReferenceResolver
-
     found: set[str] = set()
     waiting = [root for root in roots if root in parser.config]
     while waiting:
@@ -106,18 +104,23 @@ def reached(parser: Any, roots: Iterable[str] = ROOTS) -> set[str]:
         if name in found or name not in parser.config:
             continue
         found.add(name)
-        for text in texts(parser.config[name]):
-            waiting += [reference.split("::")[0] for reference in ReferenceResolver.match_refs_pattern(text)]
+        waiting += references(parser.config[name])
     return found
 
 
-def texts(value: Any) -> Iterable[str]:
-    """Every text in a nested configuration."""
+def references(value: Any) -> Iterable[str]:
+    """The settings, by their first names, that the texts of a nested configuration refer to.
+
+    >>> list(references({"steps": "$2 * @epochs", "parts": ["@sizes::0", 3]}))
+    ['epochs', 'sizes']
+    """
+    from monai.bundle.reference_resolver import ReferenceResolver
+
     if isinstance(value, str):
-        yield value
+        yield from (found.split("::")[0] for found in ReferenceResolver.match_refs_pattern(value))
     elif isinstance(value, Mapping | list):
         for item in value.values() if isinstance(value, Mapping) else value:
-            yield from texts(item)
+            yield from references(item)
 
 
 def stray(config: Any, path: str) -> tuple[str, str, list[str]] | None:
