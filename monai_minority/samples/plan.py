@@ -89,19 +89,19 @@ class SamplePlan(Dataset):
 
 
 def spread_classes(num_classes: int) -> list[int]:
-    """Five minority classes from the most common to the rarest, or all where there are no more.
+    """Minority classes from the most common to the rarest, each half as far from the rarest as the one before.
 
-    They lie closer together towards the rare end, where images change most from class to class.
+    Images change most from class to class at the rare end.
 
     Example:
         >>> from monai_minority.samples import spread_classes
-        >>> spread_classes(32), spread_classes(3)
-        ([0, 16, 24, 28, 31], [0, 1, 2])
+        >>> spread_classes(32), spread_classes(5)
+        ([0, 16, 24, 28, 30, 31], [0, 2, 3, 4])
     """
-    if num_classes <= 5:
-        return list(range(num_classes))
-    places = (0, num_classes // 2, 3 * num_classes // 4, 7 * num_classes // 8, num_classes - 1)
-    return sorted({min(place, num_classes - 5 + rank) for rank, place in enumerate(places)})
+    distances = [num_classes - 1]
+    while distances[-1] > 0:
+        distances.append(distances[-1] // 2)
+    return [num_classes - 1 - distance for distance in distances]
 
 
 def spread_labels(store: ImageStore, count: int) -> list[int]:

@@ -7,7 +7,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from monai_minority.data import Cohort
+from monai_minority.data import Cohort, ImageStore
+from monai_minority.data.store.copy import append_store
+from monai_minority.keys import Split
 from monai_minority.run import Stage, content
 
 
@@ -23,13 +25,15 @@ class Prepare(Stage):
         options: of ``find``.
         split: gives every subject its split.
         extract: writes the images of a cohort into the store.
+        held_out: images of other subjects that join the split ``test``, to judge on.
     """
 
     dataset_dir: str | os.PathLike[str]
     find: Callable[..., Cohort]
     options: Mapping[str, Any]
     split: Callable[[Cohort], Cohort]
-    extract: Callable[[Cohort], object]
+    extract: Callable[[Cohort], ImageStore]
+    held_out: ImageStore | None = None
 
     name = "prepare"
 
@@ -42,4 +46,6 @@ class Prepare(Stage):
         return [self.folder.store, self.folder.cohort]
 
     def work(self) -> None:
-        self.extract(self.split(self.find(**self.options)))
+        store = self.extract(self.split(self.find(**self.options)))
+        if self.held_out is not None:
+            append_store(store, self.held_out, Split.TEST.value)

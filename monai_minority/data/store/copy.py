@@ -2,14 +2,17 @@
 
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from monai_minority.data.store.image_store import ImageStore
 from monai_minority.data.store.writer import write_table
+from monai_minority.keys import Column
 
 _BLOCK = 256
 
@@ -33,18 +36,61 @@ def copy_store(
         FileExistsError: ``path`` exists and is not a store.
         ValueError: a column has the wrong length.
     """
-    pixels = np.load(source.path / "images.npy", mmap_mode="r")
-    blocks = np.split(source.rows, range(_BLOCK, len(source), _BLOCK))
     table = source.table.assign(**dict(columns or {}))
     return ImageStore.create(
         path,
-        (pixels[block] for block in blocks),
+        _pixels(source),
         table,
         source.value_range,
         overwrite=True,
         geometry=source.geometry,
         **(source.meta | meta),
     )
+
+
+def append_store(store: ImageStore, further: ImageStore, split: str) -> ImageStore:
+    """Append the images of another store, as images of one split.
+
+    Args:
+        store: a whole store. It is replaced, and keeps its columns; a column that ``further`` lacks is empty there.
+        further: images of other subjects, extracted in the same way.
+        split: their split.
+
+    Returns:
+        The new store at the same path.
+
+    Raises:
+        ValueError: the images differ in shape, type, value range or geometry, or a subject is in both stores.
+    """
+    for name in ("image_shape", "dtype", "value_range", "geometry"):
+        ours, theirs = getattr(store, name), getattr(further, name)
+        if ours != theirs:
+            raise ValueError(
+                f"{further.path} must have the {name} of {store.path}, {ours}, got {theirs}; extract its images with "
+                "the same settings"
+            )
+    both = set(store.table[Column.SUBJECT]) & set(further.table[Column.SUBJECT])
+    if both:
+        raise ValueError(
+            f"{further.path} must hold other subjects than {store.path}, got {len(both)} of the same, such as "
+            f"{min(both)}; leave them out of one of the two"
+        )
+    added = further.table.reindex(columns=store.table.columns).assign(**{Column.SPLIT: split})
+    return ImageStore.create(
+        store.path,
+        chain(_pixels(store), _pixels(further)),
+        pd.concat([store.table, added], ignore_index=True),
+        store.value_range,
+        overwrite=True,
+        geometry=store.geometry,
+        **(store.meta | {"appended": {"images": len(further), "split": split, "content_hash": further.content_hash}}),
+    )
+
+
+def _pixels(store: ImageStore) -> Iterator[np.ndarray]:
+    pixels = np.load(store.path / "images.npy", mmap_mode="r")
+    for block in np.split(store.rows, range(_BLOCK, len(store), _BLOCK)):
+        yield pixels[block]
 
 
 def link_store(

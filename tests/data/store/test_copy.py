@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from monai_minority.data import ImageStore
-from monai_minority.data.store.copy import copy_store, link_store
+from monai_minority.data.store.copy import append_store, copy_store, link_store
 from tests.sample_sets import make_samples
 
 
@@ -32,3 +32,30 @@ def test_a_link_has_the_same_pixels_and_hash_and_columns_of_its_own(tmp_path):
     assert "score" not in ImageStore.open(tmp_path / "b").table
     with pytest.raises(ValueError, match="whole store"):
         link_store(source.subset(target_class=4), tmp_path / "c")
+
+
+def test_appended_images_are_of_their_split_and_have_the_columns_of_the_store(tmp_path):
+    first = make_store(tmp_path / "a", subject=["a", "b"], split=["train", "test"], group=["n", "r"])
+    further = make_store(tmp_path / "b", subject=["c", "d"], split=["train", "train"], other=[1, 2], value=9)
+    joined = append_store(first, further, "test")
+    assert joined.path == first.path
+    assert joined.table["subject"].tolist() == ["a", "b", "c", "d"]
+    assert joined.table["split"].tolist() == ["train", "test", "test", "test"]
+    assert joined.table["group"].isna().tolist() == [False, False, True, True]
+    assert "other" not in joined.table
+    assert np.load(joined.path / "images.npy")[:, 0, 0, 0].tolist() == [0, 0, 9, 9]
+    assert joined.meta["appended"] == {"images": 2, "split": "test", "content_hash": further.content_hash}
+
+
+def test_images_of_the_same_subjects_or_of_other_settings_are_not_appended(tmp_path):
+    first = make_store(tmp_path / "a", subject=["a", "b"])
+    with pytest.raises(ValueError, match="must hold other subjects .* 1 of the same, such as b"):
+        append_store(first, make_store(tmp_path / "b", subject=["b", "c"]), "test")
+    larger = ImageStore.create(tmp_path / "c", np.zeros((1, 1, 4, 4), np.uint8), {"subject": ["c"]}, (0, 255))
+    with pytest.raises(ValueError, match=r"must have the image_shape .*\(1, 2, 2\), got \(1, 4, 4\); extract"):
+        append_store(first, larger, "test")
+
+
+def make_store(path, value=0, **columns):
+    pixels = np.full((2, 1, 2, 2), value, np.uint8)
+    return ImageStore.create(path, pixels, {"source": ["x", "y"], **columns}, (0, 255))
