@@ -15,7 +15,7 @@ import pandas as pd
 
 from monai_minority.data.cohort.cohort import Cohort
 from monai_minority.data.cohort.dicom_folder import cohort_from_dicom, looks_like_dicom
-from monai_minority.data.cohort.tables import named, read_table, some, with_labels
+from monai_minority.data.cohort.tables import named, read_table, some, with_labels, without_rows
 from monai_minority.data.paths import PathLike, Rejection, existing, stem, walk
 from monai_minority.keys import Column, Key, Split
 
@@ -176,6 +176,7 @@ def cohort_from_csv(
     group: str | None = None,
     severity: str | None = None,
     split: str | None = None,
+    leave_out: Mapping[str, str | Sequence[str]] | None = None,
 ) -> Cohort:
     """The images of a CSV or TSV file with one row per image. All other columns are kept.
 
@@ -187,10 +188,12 @@ def cohort_from_csv(
         severity: column of a number that rises with severity. A leading minus negates a number that falls with it
             (``"-hippocampus_mm3"``). ``None``: the column ``severity`` if it exists.
         split: column of the splits. ``None``: the column ``split`` if it exists.
+        leave_out: rows that are no part of the study: column of the file to the value, or values, of such rows. They
+            are not rejected but as if the file did not have them, and their number is logged.
 
     Raises:
         FileNotFoundError: the file does not exist.
-        ValueError: a named column is missing, or no row is usable.
+        ValueError: a named column is missing, ``leave_out`` has a value that does not occur, or no row is usable.
 
     Example:
         >>> import tempfile
@@ -204,7 +207,7 @@ def cohort_from_csv(
         (['007'], [-2950.0])
     """
     path = existing(path)
-    table = read_table(path)
+    table = without_rows(read_table(path), path, leave_out or {})
     own = named(
         table,
         path,

@@ -1,7 +1,7 @@
 """Read user-written tables and join them with a cohort."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -29,6 +29,26 @@ def read_table(path: Path) -> pd.DataFrame:
     )
     table.columns = table.columns.str.strip()
     return table
+
+
+def without_rows(table: pd.DataFrame, path: Path, values: Mapping[str, str | Sequence[str]]) -> pd.DataFrame:
+    """Leave out the rows that have one of the ``values`` in its column. A value that does not occur raises."""
+    left_out = pd.Series(False, table.index)
+    for column, given in values.items():
+        if column not in table:
+            raise ValueError(f"leave_out must name columns of {path}, got {column!r}; it has {', '.join(table.columns)}")
+        unwanted = [str(value) for value in (given if isinstance(given, list | tuple) else [given])]
+        absent = sorted(set(unwanted) - set(table[column]))
+        if absent:
+            found = ", ".join(sorted(table[column].dropna().unique())[:10])
+            raise ValueError(
+                f"leave_out must name values that occur in the column {column} of {path}, got {', '.join(absent)}; "
+                f"it has {found}"
+            )
+        left_out |= table[column].isin(unwanted)
+    if left_out.any():
+        logger.info("%d rows of %s are left out, as leave_out asks", left_out.sum(), path.name)
+    return table[~left_out].reset_index(drop=True)
 
 
 def named(table: pd.DataFrame, path: Path, columns: Mapping[str, str | None]) -> pd.DataFrame:

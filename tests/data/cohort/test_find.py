@@ -113,6 +113,20 @@ def test_csv_resolves_paths_and_names_columns(tmp_path):
         cohort_from_csv(tmp_path / "list.csv")
 
 
+def test_csv_leaves_out_rows(tmp_path):
+    _touch(tmp_path, "a.nii", "b.nii", "c.nii")
+    path = tmp_path / "list.csv"
+    path.write_text("image,subject,role,site\na.nii,p1,train,1\nb.nii,p1,extra,1\nc.nii,p2,test,2\n")
+    kept = cohort_from_csv(path, split="role", leave_out={"role": "extra"})
+    assert _rows(kept, "subject", "split") == [("p1", "train"), ("p2", "test")] and not kept.rejected
+    assert _rows(cohort_from_csv(path, leave_out={"role": ["extra", "test"]}), "subject") == [("p1",)]
+    assert _rows(cohort_from_csv(path, leave_out={"site": 1}), "subject") == [("p2",)]
+    with pytest.raises(ValueError, match="values that occur in the column role .* got extras; it has extra, test, train"):
+        cohort_from_csv(path, leave_out={"role": ["extras"]})
+    with pytest.raises(ValueError, match="leave_out must name columns of .*, got 'rolle'; it has image"):
+        cohort_from_csv(path, leave_out={"rolle": "extra"})
+
+
 def test_csv_rejects_missing_subjects(tmp_path):
     _touch(tmp_path, "a.nii")
     (tmp_path / "list.csv").write_text("image,subject,group\na.nii,p1,x\nb.nii,p2,y\n")
