@@ -5,6 +5,7 @@ from monai_minority.diffusion.hybrid_loss import HybridLoss, LossTerms
 from monai_minority.diffusion.respaced import RespacedScheduler
 from monai_minority.diffusion.respaced_ddim import RespacedDDIMScheduler
 from monai_minority.diffusion.respaced_ddpm import RespacedDDPMScheduler
+from monai_minority.diffusion.respaced_dpm_solver import RespacedDPMSolverScheduler
 from monai_minority.diffusion.schedules import improved_cosine, improved_linear, improved_scaled_linear, space_timesteps
 from monai_minority.diffusion.seeded_noise import SeededNoise
 from monai_minority.diffusion.timestep_samplers import (
@@ -21,6 +22,7 @@ __all__ = [
     "LossTerms",
     "RespacedDDIMScheduler",
     "RespacedDDPMScheduler",
+    "RespacedDPMSolverScheduler",
     "RespacedScheduler",
     "TimestepSampler",
     "UniformTimestepSampler",

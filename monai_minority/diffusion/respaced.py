@@ -1,4 +1,4 @@
-"""The common base of the respaced DDPM and DDIM schedulers: schedule, kept timesteps, denoising and guidance."""
+"""The common base of the respaced schedulers: schedule, kept timesteps, denoising and guidance."""
 
 import warnings
 from collections.abc import Sequence
@@ -102,6 +102,9 @@ class RespacedScheduler(Scheduler):
         self.chain = DiffusionChain(self.alphas_cumprod, kept)
         self.num_inference_steps = len(kept)
         self.timesteps = self.chain.timesteps.flip(0).to(device)
+
+    def restart(self) -> None:
+        """Forget what a solver with a memory keeps of the last step. A sampler calls it before each trajectory."""
 
     def network_timesteps(self, timesteps: int | torch.Tensor) -> torch.Tensor:
         """Timesteps in the form that the network was trained with.

@@ -34,7 +34,7 @@ class GuidedDiffusionInferer(Inferer):
             ``g``, as the paper does; ``"score"`` shifts the noise estimate, which keeps its strength when
             steps are few; ``"fixed"`` adds ``g`` itself to the result of the step (the option of that name
             in self-guidance).
-        eta: noise share of DDIM, 0 to 1; ancestral sampling does not use it.
+        eta: noise share of DDIM and of the DPM solver, 0 to 1; ancestral sampling does not use it.
         steps: if given, ``scheduler.set_timesteps(steps)`` is called with it.
         interval: guide only at training indices ``low <= t <= high`` (Kynkäänniemi et al., NeurIPS 2024);
             ``None``: everywhere.
@@ -241,6 +241,7 @@ class GuidedDiffusionInferer(Inferer):
             if self.channels_last:
                 for module in modules:
                     module.to(memory_format=torch.channels_last)
+            self.scheduler.restart()
             x_t = draw() * self.boost
             for t in self.scheduler.timesteps[self.skip :].tolist():
                 x_t = x_t.contiguous(memory_format=layout)

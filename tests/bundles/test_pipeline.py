@@ -225,6 +225,18 @@ class TestRepetition:
         assert result.exit_code == 3, result.output
         assert np.abs(pixels(run_dir, "other") - pixels(run_dir, "guided")).max() <= 1
 
+    def test_a_sample_set_has_a_solver_of_its_own(self, run_dir):
+        solver = "monai_minority.diffusion.RespacedDPMSolverScheduler"
+        fast = f"sample_sets={{fast: {{solver: {solver}, sampling_steps: 3, target_classes: [1]}}}}"
+        result = run_pipeline(run_dir, "--stage", "inference", fast, "sampling_batch_size=5")
+        assert result.exit_code == 3, result.output
+        meta = ImageStore.open(run_dir / "samples" / "fast").meta
+        assert (meta["solver"], meta["mode"], meta["steps"]) == (solver, "score", 3)
+        assert (meta["backbone_evaluations"], meta["classifier_evaluations"]) == (3, 3)
+        before = pixels(run_dir, "fast")
+        run_pipeline(run_dir, "--stage", "inference", fast, "sampling_batch_size=3")
+        assert np.abs(pixels(run_dir, "fast") - before).max() <= 1
+
     def test_a_stronger_guidance_samples_the_guided_set_alone_again(self, run_dir):
         before = {name: pixels(run_dir, name) for name in ("guided", "unguided")}
         result = run_pipeline(run_dir, "--stage", "inference", "guidance_scale=1.0e+8")
