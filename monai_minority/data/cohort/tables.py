@@ -36,7 +36,8 @@ def without_rows(table: pd.DataFrame, path: Path, values: Mapping[str, str | Seq
     left_out = pd.Series(False, table.index)
     for column, given in values.items():
         if column not in table:
-            raise ValueError(f"leave_out must name columns of {path}, got {column!r}; it has {', '.join(table.columns)}")
+            found = ", ".join(table.columns)
+            raise ValueError(f"leave_out must name columns of {path}, got {column!r}; it has {found}")
         unwanted = [str(value) for value in (given if isinstance(given, list | tuple) else [given])]
         absent = sorted(set(unwanted) - set(table[column]))
         if absent:
