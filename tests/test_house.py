@@ -9,7 +9,7 @@ import monai_minority
 
 PACKAGE = Path(monai_minority.__file__).parent
 FLOORS = [
-    ["keys", "files"],
+    ["keys", "files", "progress"],
     ["data.paths", "data.store", "diffusion"],
     ["networks", "data.volumes"],
     ["data.cohort", "data.phantom"],
@@ -23,6 +23,7 @@ FLOORS = [
     ["reports", "studies"],
     ["stages"],
     ["cli"],
+    ["__main__"],
 ]
 """Rooms from the ground up; one knows those below it, and none beside or above it."""
 

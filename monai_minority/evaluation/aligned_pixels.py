@@ -6,10 +6,10 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-from tqdm.auto import tqdm
 
 from monai_minority.evaluation.features import Images
 from monai_minority.evaluation.nearest import NearestReal
+from monai_minority.progress import progress_bar
 
 COARSE_SIDE = 16
 """Approximate side of the images in the first search, which costs little and hardly depends on a move by a pixel."""
@@ -76,7 +76,7 @@ class AlignedPixels:
             Root mean square differences ``[Q, candidates]`` of pixels in [-1, 1], and rows of the images.
         """
         batches = np.split(np.asarray(rows), range(self.batch_size, len(rows), self.batch_size))
-        bar = tqdm(batches, desc="pixels", unit="batch", disable=not progress)
+        bar = progress_bar(batches, "pixels", unit="batch", enabled=progress)
         found = [self._batch(queries.batch(part)) for part in bar]
         distances, indices = (torch.cat(part).numpy() for part in zip(*found, strict=True))
         order = np.argsort(distances, axis=1, kind="stable")

@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
-from tqdm.auto import tqdm
 
 from monai_minority.evaluation.intervals import Interval, Statistic, bootstrap
 from monai_minority.evaluation.rare_classifier import Predict, RareClassifier
@@ -16,6 +15,7 @@ from monai_minority.evaluation.weighted_statistics import (
     weighted_balanced_accuracy,
     weighted_sensitivity,
 )
+from monai_minority.progress import progress_bar
 
 Fit = Callable[[Tensor, Tensor, Tensor, int, Callable[[Tensor], Tensor] | None], Predict]
 """Function that trains a classifier, called as :class:`~monai_minority.evaluation.rare_classifier.RareClassifier`."""
@@ -118,7 +118,7 @@ def augmentation_gain(
             yield f"real and {name}", _Arm(both, torch.cat([real, targets]), torch.ones(len(both)))
 
     predictions: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {}
-    with tqdm(total=len(seeds) * (3 + len(synthetic)), desc="utility", unit="training", disable=not progress) as bar:
+    with progress_bar(None, "utility", len(seeds) * (3 + len(synthetic)), unit="training", enabled=progress) as bar:
 
         def judge(name: str, predict: Predict) -> Predict:
             predictions.setdefault(name, []).append((predict(test.images), predict(train.images)))

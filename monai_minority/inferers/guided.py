@@ -8,12 +8,12 @@ import torch
 from monai.inferers import Inferer
 from monai.networks.utils import eval_mode
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from monai_minority.diffusion import SeededNoise
 from monai_minority.guidance import Draw, GuidanceTerm, SamplingState
 from monai_minority.guidance.term import plain
 from monai_minority.networks.wrappers import takes_class_labels
+from monai_minority.progress import progress_bar
 
 Labels: TypeAlias = Tensor | Sequence[int] | int | None
 
@@ -45,6 +45,9 @@ class GuidedDiffusionInferer(Inferer):
             is float32 always.
         channels_last: convert the network and its input to the channels-last memory format.
         shape: ``(C, H, W)`` of the images, needed only where an engine calls the inferer with seeds.
+
+    Attributes:
+        on_step: called after each step with the number of images that it advanced, in place of the progress bar.
 
     Raises:
         ValueError: if an argument is outside its range.
@@ -98,6 +101,7 @@ class GuidedDiffusionInferer(Inferer):
         self.skip = skip
         self.autocast = autocast
         self.channels_last = channels_last
+        self.on_step: Callable[[int], object] | None = None
         self.shape = shape
 
     def __call__(  # type: ignore[override]
@@ -211,12 +215,12 @@ class GuidedDiffusionInferer(Inferer):
         labels = _per_image(class_labels, len(seeds), "class_labels")
         targets = _per_image(target_class if minority_classes is None else minority_classes, len(seeds), "target_class")
         device = torch.device(device) if device is not None else _device_of(network)
-        with tqdm(
-            total=len(seeds) * (steps - self.skip), unit="image-step", desc="sampling", disable=not progress
-        ) as bar:
+        total = len(seeds) * (steps - self.skip)
+        with progress_bar(None, "sampling", total, unit="image-step", enabled=progress) as bar:
+            advance = self.on_step or bar.update
             for rows in torch.arange(len(seeds)).split(batch_size):
                 source = noise or SeededNoise(seeds[rows], shape, device)
-                yield rows, self._sample_batch(network, source, device, labels, targets, rows, bar).cpu()
+                yield rows, self._sample_batch(network, source, device, labels, targets, rows, advance).cpu()
 
     def _sample_batch(
         self,
@@ -226,7 +230,7 @@ class GuidedDiffusionInferer(Inferer):
         labels: Tensor | None,
         targets: Tensor | None,
         rows: Tensor,
-        bar: tqdm,
+        advance: Callable[[int], object],
     ) -> Tensor:
         """One batch from noise to images, ``[B, C, H, W]`` on ``device``."""
         layout = torch.channels_last if self.channels_last else torch.contiguous_format
@@ -246,7 +250,7 @@ class GuidedDiffusionInferer(Inferer):
             for t in self.scheduler.timesteps[self.skip :].tolist():
                 x_t = x_t.contiguous(memory_format=layout)
                 x_t = self._step(network, t, x_t, class_labels, target_class, draw)
-                bar.update(len(x_t))
+                advance(len(x_t))
         return x_t
 
     def _step(

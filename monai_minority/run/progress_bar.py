@@ -2,7 +2,9 @@
 
 from ignite.engine import Engine, Events
 from monai.utils import CommonKeys
-from tqdm import tqdm
+from tqdm.auto import tqdm
+
+from monai_minority.progress import progress_bar
 
 
 class ProgressBar:
@@ -36,8 +38,8 @@ class ProgressBar:
     def _advance(self, engine: Engine) -> None:
         if self._bar is None:
             total = self.total if self.total is not None else engine.state.epoch_length
-            self._bar = tqdm(
-                total=total, initial=engine.state.iteration - 1, desc=self.name, disable=not self.enabled, unit="step"
+            self._bar = progress_bar(
+                None, self.name, total, initial=engine.state.iteration - 1, unit="step", enabled=self.enabled
             )
         output = engine.state.output
         if isinstance(output, dict) and CommonKeys.LOSS in output:

@@ -14,7 +14,8 @@ from scipy.stats import skew, spearmanr
 from sklearn.metrics import roc_auc_score
 from torch import Tensor
 from torch.nn import functional
-from tqdm import tqdm
+
+from monai_minority.progress import progress_bar
 
 from .distances import Distance
 
@@ -198,7 +199,7 @@ def choose_timestep(
     probe = copy(score)
     probe.draws = draws
     vectors, scored = [], []
-    for start in tqdm(range(0, len(sample), score.max_batch), desc="timesteps", disable=not progress):
+    for start in progress_bar(range(0, len(sample), score.max_batch), "timesteps", unit="batch", enabled=progress):
         rows = slice(start, start + score.max_batch)
         part_labels = None if labels is None else labels[rows]
         scored.append(probe.distances(sample[rows], timesteps, part_labels, seeds=chosen[rows] + seed).cpu())

@@ -9,7 +9,8 @@ from monai.engines import Evaluator
 from torch import nn
 
 from monai_minority.data import ImageStore
-from monai_minority.run import ProgressBar, ResultParts, SamplingCost, Stage, content, is_main
+from monai_minority.progress import progress_bar
+from monai_minority.run import ResultParts, SamplingCost, Stage, content, is_main
 from monai_minority.samples import SamplePlan, write_samples
 
 
@@ -60,13 +61,23 @@ class Sample(Stage):
     def leaves(self) -> Sequence[Path]:
         return [self.folder.samples(self.sample_set, self.sample_folder)]
 
+    @property
+    def made(self) -> str:
+        return f"{len(self.plan):,} synthetic images, shown in {self.leaves[0]}.png"
+
     def work(self) -> None:
         path = self.folder.samples(self.sample_set, self.sample_folder)
         parts = ResultParts(path.with_name(f".{path.name}.partial"), self.fingerprint, self.batch_size)
         cost = SamplingCost(parts.folder, {"backbone": [self.backbone], "classifier": list(self.classifiers)})
         cost.attach(self.evaluator)
-        ProgressBar(f"sample {self.sample_set}", enabled=is_main()).attach(self.evaluator)
-        parts.run(self.evaluator)
+        evaluator: Any = self.evaluator
+        inferer = getattr(evaluator.inferer, "inferer", evaluator.inferer)  # a latent one has another
+        batches = evaluator.data_loader.sampler
+        batches.skip(parts.done)
+        total = sum(len(batch.indices) for batch in batches) * (len(inferer.scheduler.timesteps) - inferer.skip)
+        with progress_bar(None, f"sample {self.sample_set}", total, unit="image-step", enabled=is_main()) as bar:
+            inferer.on_step = bar.update
+            parts.run(self.evaluator)
         if is_main():
             settings = {**self.details, **self._made_by(), **cost.summary()}
             write_samples(parts, self.plan, path, settings["scale"], settings, self.store.geometry)

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import torch
 from monai.networks.utils import eval_mode
-from tqdm import tqdm
 
 from monai_minority.data import ImageStore
 from monai_minority.networks import LatentAutoencoder, save_weights
+from monai_minority.progress import progress_bar
 from monai_minority.run import is_main
 from monai_minority.stages.training import Training
 from monai_minority.training import AutoencoderLoss, DiscriminatorStep, ReconstructionGrid
@@ -89,7 +89,8 @@ def measure_scale(
     count, total, squares = 0, 0.0, 0.0
     device = autoencoder.scale.device
     with eval_mode(autoencoder):
-        for rows in tqdm(np.array_split(np.arange(len(images)), -(-len(images) // batch_size)), disable=not progress):
+        batches = np.array_split(np.arange(len(images)), -(-len(images) // batch_size))
+        for rows in progress_bar(batches, "latents", unit="batch", enabled=progress):
             latents = autoencoder.network.encode(images.batch(rows).to(device))[0].double()
             count += latents.numel()
             total += latents.sum().item()

@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 import torch
 from torch import nn
-from tqdm import tqdm
 
 from monai_minority.data.store.image_store import ImageStore
 from monai_minority.evaluation.density import NeighbourIndex
@@ -16,6 +15,7 @@ from monai_minority.evaluation.nearest import NearestReal, nearest_other, neares
 from monai_minority.evaluation.other_subjects import neighbours_to_keep
 from monai_minority.keys import Column, Split
 from monai_minority.networks.wrappers import takes_class_labels
+from monai_minority.progress import progress_bar
 from monai_minority.scoring import MinorityScore, QuantileClasses
 from monai_minority.tables.measures import BRIGHTNESS, SEVERITY_MEASURE, Bank, in_features
 from monai_minority.tables.settings import MeasureSettings
@@ -234,7 +234,7 @@ def _scores(name: str, pictures: Pictures, score: MinorityScore, settings: Measu
             pictures.store.batch(rows).to(device or "cpu"),
             **{key: values[rows].to(device or "cpu") for key, values in call.items()},
         )
-        for rows in tqdm(pictures.batches(), desc=f"scores: {name}", unit="batch", disable=not settings.progress)
+        for rows in progress_bar(pictures.batches(), f"scores: {name}", unit="batch", enabled=settings.progress)
     ]
     return {
         Column.SCORE.value: torch.cat([result.mean for result in results]).double().cpu().numpy(),

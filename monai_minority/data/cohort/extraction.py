@@ -11,7 +11,6 @@ import numpy as np
 import pandas as pd
 import torch
 from torch.utils.data import DataLoader, Dataset
-from tqdm.auto import tqdm
 
 from monai_minority import __version__
 from monai_minority.data.cohort.cohort import Cohort
@@ -21,6 +20,7 @@ from monai_minority.data.cohort.slice_spool import SliceSpool
 from monai_minority.data.store.image_store import ImageStore
 from monai_minority.data.volumes.intensity_scale import IntensityScale
 from monai_minority.keys import Column, Key, Split
+from monai_minority.progress import progress_bar
 
 VALUE_RANGES = {"uint8": (0.0, 255.0), "float16": (-1.0, 1.0), "float32": (-1.0, 1.0)}
 # Smooth resampling may overshoot the range slightly and is clamped. A larger overshoot means that a transform is
@@ -141,7 +141,7 @@ def extract_images(
         origin: list[int] = []
         slices: list[int] = []
         positions: list[float] = []
-        for file, result in enumerate(tqdm(loader, "extract", disable=not progress, unit="file")):
+        for file, result in enumerate(progress_bar(loader, "extract", unit="file", enabled=progress)):
             reason = result.reason
             if not reason and shape not in (None, result.pixels.shape[1:]):
                 own, before = list(result.pixels.shape[1:]), list(shape or ())

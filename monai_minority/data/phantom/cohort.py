@@ -13,11 +13,11 @@ import nibabel
 import numpy as np
 import pandas as pd
 import torch
-from tqdm import tqdm
 
 from monai_minority.data.phantom.anatomy import grid_affine, load_anatomy
 from monai_minority.data.phantom.subject import PhantomSubject, simulate_subject
 from monai_minority.keys import Column
+from monai_minority.progress import progress_bar
 
 GENERATOR = 1
 """Version of the generator. It is raised when the same settings give other images, so old cohorts are recognised."""
@@ -174,7 +174,9 @@ def _make_subjects(folder: Path, severities, spacing: float, seed: int, num_work
     try:
         done = pool.map(make, missing)
         finished = len(severities) - len(missing)
-        for _ in tqdm(done, "phantom cohort", len(severities), initial=finished, unit="subject", disable=not progress):
+        for _ in progress_bar(
+            done, "phantom cohort", len(severities), initial=finished, unit="subject", enabled=progress
+        ):
             pass
     finally:
         pool.shutdown(cancel_futures=True)

@@ -8,10 +8,10 @@ from typing import Protocol
 import numpy as np
 import torch
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from monai_minority.evaluation.features.extractor import describe_extractor, fingerprint
 from monai_minority.files import whole_file
+from monai_minority.progress import progress_bar
 
 
 class Images(Protocol):
@@ -118,7 +118,7 @@ def _compute(
     extractor = extractor.to(device).eval()
     features: np.ndarray | None = None
     name = getattr(extractor, "name", type(extractor).__name__)
-    with tqdm(total=len(store), desc=f"features: {name}", unit="image", disable=not progress) as bar:
+    with progress_bar(None, f"features: {name}", len(store), unit="image", enabled=progress) as bar:
         for start in range(0, len(store), batch_size):
             rows = np.arange(start, min(start + batch_size, len(store)))
             images = store.batch(rows).to(device).contiguous(memory_format=torch.channels_last)
