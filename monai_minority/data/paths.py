@@ -22,6 +22,8 @@ class Rejection:
     file: str
     subject: str
     reason: str
+    by_rule: bool = False
+    """Whether it is sound, and left out by a rule of the user alone."""
 
 
 def existing(path: PathLike) -> Path:

@@ -66,12 +66,14 @@ def cohort_from_dicom(
     records = []
     for one in series:
         reason, subject = chosen.refusal(one), one.subject
+        by_rule = bool(reason) and reason != one.problem
         if pattern and not reason:
             found = pattern.search(Path(one.files[0]).relative_to(folder).as_posix())
             reason = "" if found else f"the path does not match subject_pattern {subject_pattern!r}"
             subject = found[1] if found else subject
         if reason:
-            rejected.append(Rejection(one.files[0], subject, f"series of {len(one.files)} file(s): {reason}"))
+            text = f"series of {len(one.files)} file(s): {reason}"
+            rejected.append(Rejection(one.files[0], subject, text, by_rule=by_rule))
             continue
         rejected += [
             Rejection(file, subject, "the file repeats a slice of its series and is left out")

@@ -14,6 +14,9 @@ from monai_minority.keys import Column, Key
 REJECTED = "rejected"
 """Column of ``cohort.csv``: the reason for rejection; empty if the file is used."""
 
+BY_RULE = "by_rule"
+"""Column of both tables: whether the series is sound, and left out by a rule of the user alone."""
+
 
 def write_private_tables(
     table: pd.DataFrame,
@@ -31,8 +34,9 @@ def write_private_tables(
         rejected: entries that are not in the table.
         pseudonyms: pseudonyms of the cohort.
         cohort_path: file with one row per image and per rejected entry. Its column ``rejected`` has the reason.
-        rejected_path: file with ``source`` (as in ``cohort.csv``), ``subject`` (a pseudonym, empty if unknown) and
-            ``reason``, without the names of file and subject. Without rejected entries it has only a header.
+        rejected_path: file with ``source`` (as in ``cohort.csv``), ``subject`` (a pseudonym, empty if unknown)
+            ``reason`` without the names of file and subject, and ``by_rule``. Without rejected entries it has only a
+            header.
 
     Example:
         >>> import tempfile
@@ -50,7 +54,7 @@ def write_private_tables(
     """
     source, image, subject = str(Column.SOURCE), str(Key.IMAGE), str(Column.SUBJECT)
     own = table.drop(columns=str(Key.FILES), errors="ignore").assign(
-        **{REJECTED: [unread.get(row, "") for row in range(len(table))]}
+        **{REJECTED: [unread.get(row, "") for row in range(len(table))], BY_RULE: False}
     )
     others = pd.DataFrame(
         {
@@ -59,6 +63,7 @@ def write_private_tables(
             image: [entry.file for entry in rejected],
             subject: [entry.subject for entry in rejected],
             REJECTED: [entry.reason for entry in rejected],
+            BY_RULE: [entry.by_rule for entry in rejected],
         }
     )
     cohort = pd.concat([own, others.astype(object)], ignore_index=True) if rejected else own
@@ -71,6 +76,7 @@ def write_private_tables(
             source: left_out[source],
             subject: left_out["pseudonym"],
             "reason": [without_names(str(r), str(f), str(s)) for r, f, s in zip(*columns, strict=True)],
+            BY_RULE: left_out[BY_RULE],
         }
     )
     with whole_file(rejected_path) as partial:

@@ -55,7 +55,7 @@ def test_unfit_records_are_rejected_one_by_one(files, tmp_path):
     assert named["rejected"].tolist() == ["", unread[1], *(r.reason for r in cohort.rejected)]
     assert named["image"][4] == str(tmp_path / "gone.nii") and named["subject"][4] == "p3"
     public = pd.read_csv(run / "rejected.csv", keep_default_na=False)
-    assert list(public) == ["source", "subject", "reason"]
+    assert list(public) == ["source", "subject", "reason", "by_rule"]
     assert public["source"].tolist() == named["source"].tolist()[1:] and named["source"].is_unique
     assert public["subject"].tolist() == [key(s) if s else "" for s in named["subject"][1:]]
     assert public["reason"][0] == "OSError: [name] of p1 is damaged"  # two letters could be any word

@@ -65,6 +65,7 @@ def test_rules_choose_series_and_say_why_not(tmp_path):
         "flat": "the acquisition must be 3D, got 2D",
         "few": "it must have at least 10 slices, got 3",
     }
+    assert all(entry.by_rule for entry in cohort.rejected), "each is sound, and left out by a rule of the user"
     assert len(cohort_from_dicom(tmp_path, minimum_slices=3, modality=None)) == 6
 
 

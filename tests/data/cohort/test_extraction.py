@@ -294,7 +294,7 @@ def test_a_bad_image_of_many_in_a_file_is_rejected_by_its_number(tmp_path):
     rejected = pd.read_csv(tmp_path / "run/rejected.csv")
     named = pd.read_csv(tmp_path / "run/cohort.csv", dtype=str).set_index("subject").loc["b"]
     assert named[["image", "rejected"]].tolist() == ["1", "OSError: unreadable"]
-    assert rejected.to_numpy().tolist() == [[named["source"], named["pseudonym"], "OSError: unreadable"]]
+    assert rejected.to_numpy().tolist() == [[named["source"], named["pseudonym"], "OSError: unreadable", False]]
 
 
 def test_the_whole_of_it_is_a_bundle_config(volumes, tmp_path):

@@ -1,0 +1,78 @@
+"""Checks of ``python -m monai.bundle run``: settings have a place, and errors take one line."""
+
+import inspect
+import os
+import sys
+from pathlib import Path
+from types import TracebackType
+
+from monai.bundle import ConfigParser, ConfigWorkflow
+
+from monai_minority.run import overrides
+from monai_minority.run.bundle import Bundle, load, name_hint
+
+DEBUG = "MONAI_MINORITY_DEBUG"
+"""Environment variable that asks for tracebacks and MONAI's own log lines."""
+
+
+def check_settings() -> None:
+    """Refuse settings that have no place in the bundle whose configuration is calling, for instance mistyped ones.
+
+    A setting has a place if a configuration of the bundle has it at its top, or another setting refers to it. Where
+    ``python -m monai.bundle`` is the program, an error of this or of a later step is then told in one line.
+
+    Raises:
+        ValueError: a setting has no place; the nearest name is given.
+
+    Example:
+        >>> from monai_minority.run import check_settings
+        >>> check_settings()  # nothing to check outside a configuration
+    """
+    _tell_errors_in_a_line()
+    workflow = next((one for one in _callers() if isinstance(one, ConfigWorkflow)), None)
+    if workflow is None:
+        return
+    config = workflow.parser.config
+    roots = {Path(str(config.get("bundle_root", "."))), Path(workflow.config_root_path).parent}
+    bundles = [Bundle(root) for root in sorted(roots) if (root / "configs" / "common.yaml").is_file()]
+    if not bundles:
+        return
+    files = [file for one in bundles for file in (*one.common(), *one.layers([]), *one.stages.values())]
+    files += [file for one in bundles for file in one.overlays.values()]
+    known = {key.lstrip("+").split("::")[0] for file in files for key in load(file)}
+    known |= {ConfigParser.meta_key, *overrides.references(config)}
+    for key in config:
+        if key not in known:
+            hint = name_hint(key, known, "see the bundle's configs")
+            raise ValueError(f"setting {key} is in no configuration of the bundle; {hint}")
+
+
+def cause(error: BaseException) -> str:
+    """The message of the first cause; MONAI wraps what a configuration raises."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
+    return text or type(error).__name__
+
+
+def _callers() -> list[object]:
+    """What the functions on the stack are methods of. MONAI gives an expression nothing of where it came from."""
+    found = []
+    frame = inspect.currentframe()
+    while frame is not None:
+        found.append(frame.f_locals.get("self"))
+        frame = frame.f_back
+    return found
+
+
+def _tell_errors_in_a_line() -> None:
+    main = getattr(sys.modules.get("__main__"), "__spec__", None)
+    if main is not None and main.name == "monai.bundle.__main__" and not os.environ.get(DEBUG):
+        sys.excepthook = _tell
+
+
+def _tell(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    if issubclass(kind, KeyboardInterrupt):
+        print("\nStopped. The same command goes on where it was.", file=sys.stderr)
+    else:
+        print(f"\nError: {cause(error)}\n({DEBUG}=1 shows where)", file=sys.stderr)

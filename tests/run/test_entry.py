@@ -1,0 +1,80 @@
+"""``python -m monai.bundle run`` refuses settings without a place, in one line; a short training has a schedule."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from monai.bundle import ConfigParser, run
+
+from monai_minority.run.entry import DEBUG, cause
+
+CONFIGS = Path(__file__).parents[2] / "bundles" / "brain_mri" / "configs"
+
+
+def arguments(tmp_path, **options):
+    """Of the stage cut, which fails in an empty run folder."""
+    overlay = tmp_path / "mine.yaml"
+    overlay.write_text(options.pop("overlay", ""))
+    files = [CONFIGS / "common.yaml", CONFIGS / "cut.yaml", *([overlay] if overlay.stat().st_size else [])]
+    return {
+        "config_file": list(map(str, files)),
+        "bundle_root": str(CONFIGS.parent),
+        "run_dir": str(tmp_path),
+        **options,
+    }
+
+
+def test_the_program_tells_a_mistyped_option_in_a_line(tmp_path):
+    options = [part for key, value in arguments(tmp_path, numclasses=3).items() for part in (f"--{key}", str(value))]
+    command = [sys.executable, "-m", "monai.bundle", "run", *options]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.returncode == 1
+    message = "\nError: setting numclasses is in no configuration of the bundle; did you mean num_classes"
+    assert message in result.stderr and "Traceback" not in result.stderr
+    assert f"({DEBUG}=1 shows where)" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"overlay": "my_shift: 2\nimage_size: $16 + @my_shift\nimage_sise: 3\n"}, "setting image_sise is in no"),
+        ({"overlay": "my_shift: 2\nimage_size: $16 + @my_shift\n"}, "is not an image store"),
+        ({"num_classes": 3}, "is not an image store"),
+    ],
+)
+def test_a_setting_needs_a_place(tmp_path, given, message):
+    with pytest.raises(Exception, match="") as raised:
+        run(**arguments(tmp_path, **given))
+    assert message in cause(raised.value)
+
+
+def test_the_cause_is_the_first_error():
+    try:
+        try:
+            raise KeyError("the reason")
+        except KeyError as error:
+            raise RuntimeError("Failed to evaluate") from error
+    except RuntimeError as error:
+        assert cause(error) == "the reason"
+
+
+@pytest.mark.parametrize("name", ["train", "train_classifier", "train_autoencoder"])
+@pytest.mark.parametrize("steps", [1, 2, 3, 19, 20, 21, 40, 20_000])
+def test_a_training_of_any_length_has_a_schedule(name, steps):
+    """Twenty steps were an error of a division by zero, their warm-up being one step long."""
+    given = ConfigParser.load_config_file(CONFIGS / f"{name}.yaml")["lr_scheduler"]
+    weight = torch.nn.Parameter(torch.zeros(1))
+    trainer = {"max_epochs": 1, "epoch_length": steps}
+    config = {"lr_scheduler": {**given, "optimizer": torch.optim.SGD([weight], 0.1), "max_lr": 0.1}}
+    schedule = ConfigParser({**config, "train": {"trainer": trainer}}).get_parsed_content("lr_scheduler")
+    rates = []
+    for _ in range(steps):
+        rates += schedule.get_last_lr()
+        schedule.optimizer.step()
+        schedule.step() if len(rates) < steps else None
+    assert all(0 < rate <= 0.1 for rate in rates)
+    if steps > 20:
+        warm = round(0.05 * steps)
+        assert rates[-1] < 1e-4 and max(rates) == pytest.approx(0.1, rel=0.6 if warm < 2 else 0.05)
