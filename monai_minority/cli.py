@@ -6,6 +6,7 @@ import os
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 import contextlib
+import logging
 import shlex
 import sys
 from collections.abc import Iterator
@@ -17,14 +18,40 @@ import typer
 if TYPE_CHECKING:
     from monai_minority.run.jobs import Planner
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
+EPILOG = (
+    "Exit status: 0 all went well; 1 an error, told in one line; 2 a wrong option; 3 the run is complete, but files "
+    "were rejected (cohort.csv in the run folder says which and why); 130 stopped by Ctrl-C."
+)
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help=__doc__,
+    epilog=EPILOG,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+BundleOption = Annotated[str, typer.Option(help="Name or folder of the bundle.")]
+DebugOption = Annotated[bool, typer.Option(help="Show the traceback of an error, and MONAI's own log lines.")]
 
 REJECTED_STATUS = 3
 """Exit status of a run that is complete but left bad files out."""
 
 
+def _show_version(asked: bool) -> None:
+    if asked:
+        from monai_minority import __version__
+
+        say(f"monai-minority {__version__}")
+        raise typer.Exit
+
+
 @app.callback()
-def _commands() -> None:
+def _commands(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and leave.")
+    ] = False,
+) -> None:
     """Find, score and generate the rare images of a data set."""
 
 
@@ -33,14 +60,14 @@ def run(
     values: Annotated[
         list[str] | None, typer.Argument(help="KEY=VALUE overrides of any value, such as image_size=128.")
     ] = None,
-    bundle: Annotated[str, typer.Option(help="Name or folder of the bundle.")] = "brain_mri",
+    bundle: BundleOption = "brain_mri",
     overlay: Annotated[
         list[str] | None, typer.Option(help="Overlay of the bundle (a name) or a YAML file, merged in this order.")
     ] = None,
     run_dir: Annotated[Path | None, typer.Option(help="Folder for everything the run leaves.")] = None,
     dataset_dir: Annotated[Path | None, typer.Option(help="Folder, CSV or MONAI data list of volumes.")] = None,
     stage: Annotated[list[str] | None, typer.Option(help="Run this stage alone; can be given several times.")] = None,
-    debug: Annotated[bool, typer.Option(help="Show the traceback of an error.")] = False,
+    debug: DebugOption = False,
 ) -> None:
     """Run the stages of a bundle in order. What has not changed since the last run is not run again."""
     with _clear_errors(debug):
@@ -56,13 +83,28 @@ def run(
 
 
 @app.command()
+def demo(
+    values: Annotated[list[str] | None, typer.Argument(help="KEY=VALUE overrides, such as guidance_scale=8.")] = None,
+    run_dir: Annotated[
+        Path | None, typer.Option(help="Folder for everything it leaves; runs/demo if not given.")
+    ] = None,
+    debug: DebugOption = False,
+) -> None:
+    """See it at once: guide the backbone that ships from common to rare, in a minute or two, and open the report.
+
+    The images are synthetic, of a cohort made from a public template. It is `run --overlay phantom --overlay demo`.
+    """
+    run(values, overlay=["phantom", "demo"], run_dir=run_dir, debug=debug)
+
+
+@app.command()
 def study(
     names: Annotated[list[str], typer.Argument(help="Names of studies, or all; and KEY=VALUE overrides.")],
-    bundle: Annotated[str, typer.Option(help="Name or folder of the bundle.")] = "brain_mri",
+    bundle: BundleOption = "brain_mri",
     overlay: Annotated[list[str] | None, typer.Option(help="Overlay of the bundle, as for run.")] = None,
     run_dir: Annotated[Path | None, typer.Option(help="Folder of a run with its scores and classifier.")] = None,
     plan: Annotated[bool, typer.Option(help="Only say which stages would run, and what they cost.")] = False,
-    debug: Annotated[bool, typer.Option(help="Show the traceback of an error.")] = False,
+    debug: DebugOption = False,
 ) -> None:
     """Repeat studies of the paper on a run: stages with their overrides, then tables, a figure and a paragraph each."""
     with _clear_errors(debug):
@@ -92,12 +134,12 @@ def compare(
     method: Annotated[
         list[str] | None, typer.Option(help="Compare this method of configs/compare.yaml; can be given several times.")
     ] = None,
-    bundle: Annotated[str, typer.Option(help="Name or folder of the bundle.")] = "brain_mri",
+    bundle: BundleOption = "brain_mri",
     overlay: Annotated[
         list[str] | None, typer.Option(help="Overlay of the bundle (a name) or a YAML file, merged in this order.")
     ] = None,
     run_dir: Annotated[Path | None, typer.Option(help="Run folder, after `run` up to the classifier.")] = None,
-    debug: Annotated[bool, typer.Option(help="Show the traceback of an error.")] = False,
+    debug: DebugOption = False,
 ) -> None:
     """Sample by several methods with one backbone, equal seeds and steps, and write them into one table.
 
@@ -125,7 +167,7 @@ def inspect(
         list[str] | None, typer.Argument(help="KEY=VALUE rules as in dataset_options, such as plane=axial.")
     ] = None,
     names: Annotated[bool, typer.Option(help="Also show patient IDs and paths. They identify.")] = False,
-    debug: Annotated[bool, typer.Option(help="Show the traceback of an error.")] = False,
+    debug: DebugOption = False,
 ) -> None:
     """Show the DICOM series of a folder, and which of them would be used and why not the others."""
     with _clear_errors(debug):
@@ -147,7 +189,7 @@ def weights(
     ] = None,
     source: Annotated[Path | None, typer.Option(help="Copy files from this folder.")] = None,
     destination: Annotated[Path | None, typer.Option(help="Copy files to this folder.")] = None,
-    debug: Annotated[bool, typer.Option(help="Show the traceback of an error.")] = False,
+    debug: DebugOption = False,
 ) -> None:
     """List the published weights that feature spaces and distances need, check them, and copy them where told.
 
@@ -178,6 +220,62 @@ def _list_weights(names: list[str], source: Path | None, destination: Path | Non
         say("TunedDINO reads what the stage train_dino leaves, TorchScriptFeatures any file of yours.")
     bad = {State.DAMAGED} | ({State.MISSING} if names else set())
     return int(any(one.state in bad for one in found))
+
+
+@app.command()
+def settings(
+    name: Annotated[str | None, typer.Argument(help="One setting, or a part of its name.")] = None,
+    bundle: BundleOption = "brain_mri",
+    debug: DebugOption = False,
+) -> None:
+    """List the settings of a bundle with their values and meaning."""
+    with _clear_errors(debug):
+        from monai_minority.run.bundle import Bundle, name_hint
+        from monai_minority.run.settings import find_settings
+
+        known = find_settings(Bundle(bundle))
+        shown = [one for one in known if name is None or name == one.name]
+        shown = shown or [one for one in known if name is not None and name in one.name]
+        if not shown:
+            hint = name_hint(str(name), [one.name for one in known], "`monai-minority settings` lists them")
+            raise ValueError(f"no setting is called {name}; {hint}")
+        file = ""
+        for one in shown:
+            if one.file != file:
+                file = one.file
+                say(f"\n{'every stage' if file == 'common' else file}")
+            say(f"  {one.name}={one.value}\n      {one.meaning}")
+
+
+@app.command()
+def stages(bundle: BundleOption = "brain_mri", debug: DebugOption = False) -> None:
+    """List the stages of a bundle."""
+    _list(bundle, "stages", debug)
+
+
+@app.command()
+def overlays(bundle: BundleOption = "brain_mri", debug: DebugOption = False) -> None:
+    """List the overlays of a bundle: settings for cohorts, methods and sizes."""
+    _list(bundle, "overlays", debug)
+
+
+@app.command()
+def methods(bundle: BundleOption = "brain_mri", debug: DebugOption = False) -> None:
+    """List the methods that `compare` knows, with the settings that each changes."""
+    with _clear_errors(debug):
+        from monai_minority.run.bundle import Bundle, load
+
+        for name, given in load(Bundle(bundle).common()[0])["methods"].items():
+            say(f"{name}\n    {', '.join(f'{key}: {value}' for key, value in given.items())}")
+
+
+def _list(bundle: str, what: str, debug: bool) -> None:
+    with _clear_errors(debug):
+        from monai_minority.run.bundle import Bundle
+        from monai_minority.run.settings import heads
+
+        for name, head in heads(getattr(Bundle(bundle), what)).items():
+            say(f"{name}\n    {head}")
 
 
 def _given(values: list[str] | None) -> dict[str, Any]:
@@ -222,7 +320,11 @@ def _closing(folder: Path) -> int:
     if rejected.is_file():
         import pandas as pd
 
-        count = len(pd.read_csv(rejected))
+        table = pd.read_csv(rejected)
+        by_rule = table["by_rule"].fillna(False).astype(bool) if "by_rule" in table else pd.Series(False, table.index)
+        if by_rule.any():
+            say(f"{by_rule.sum()} series were left out by the rules of dataset_options; {rejected} gives the reasons")
+        count = int((~by_rule).sum())
         if count:
             say(f"{count} file(s) or entries were rejected; the reasons are in {rejected}")
             say("cohort.csv beside it says which files they are.")
@@ -233,6 +335,9 @@ def _closing(folder: Path) -> int:
 @contextlib.contextmanager
 def _clear_errors(debug: bool) -> Iterator[None]:
     """A user's mistake is one line, not a traceback."""
+    if not debug:
+        for name in ("monai.bundle.scripts", "monai.bundle.workflows"):  # their summaries repeat the printed command
+            logging.getLogger(name).addFilter(_is_warning)
     try:
         yield
     except typer.Exit:
@@ -243,16 +348,14 @@ def _clear_errors(debug: bool) -> Iterator[None]:
     except Exception as error:
         if debug:
             raise
-        say(f"\nError: {_root(error)}\n(--debug shows where)", error=True)
+        from monai_minority.run.entry import cause
+
+        say(f"\nError: {cause(error)}\n(--debug shows where)", error=True)
         raise typer.Exit(1) from None
 
 
-def _root(error: BaseException) -> str:
-    """The message of the first cause; MONAI wraps what a configuration raises."""
-    while error.__cause__ is not None:
-        error = error.__cause__
-    text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
-    return text or type(error).__name__
+def _is_warning(record: logging.LogRecord) -> bool:
+    return record.levelno >= logging.WARNING
 
 
 def say(text: str, error: bool = False) -> None:

@@ -1,6 +1,8 @@
 """The command: a mistake is told in a line, and the exit status says how it went."""
 
 import logging
+import subprocess
+import sys
 
 import pytest
 import yaml
@@ -8,8 +10,8 @@ from monai.bundle import ConfigParser
 from monai.utils import set_determinism
 from typer.testing import CliRunner
 
-from monai_minority import cli
-from monai_minority.run import jobs
+from monai_minority import __version__, cli
+from monai_minority.run import Bundle, find_settings, jobs
 
 COMMON = """
 bundle_root: "."
@@ -320,3 +322,56 @@ def test_the_bundle_of_the_test_is_like_the_real_one(bundle):
     real = cli.Path(__file__).parents[1] / "bundles" / "brain_mri" / "configs" / "common.yaml"
     known = ConfigParser.load_config_file(real)
     assert {"bundle_root", "run_dir", "pipeline", "sample_sets"} <= set(known) & set(yaml.safe_load(COMMON))
+
+
+def test_series_that_a_rule_leaves_out_are_not_rejected(bundle, tmp_path):
+    (tmp_path / "run").mkdir()
+    rejected = tmp_path / "run" / "rejected.csv"
+    rejected.write_text("source,subject,reason,by_rule\na,a,the plane must be axial,True\n")
+    result = run("--bundle", bundle, "--run-dir", tmp_path / "run")
+    assert result.exit_code == 0
+    assert f"1 series were left out by the rules of dataset_options; {rejected} gives the reasons" in result.stdout
+    rejected.write_text(rejected.read_text() + "b,b,empty file,False\n")
+    assert run("--bundle", bundle, "--run-dir", tmp_path / "run").exit_code == 3
+
+
+def invoke(*arguments):
+    result = CliRunner().invoke(cli.app, arguments)
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def test_version_and_help():
+    assert invoke("--version") == f"monai-minority {__version__}\n"
+    text = " ".join(invoke("-h").replace("│", "").split())
+    assert "Exit status: 0 all went well; 1 an error" in text and "3 the run is complete" in text
+    for name in ("run", "compare", "study", "settings", "stages", "overlays", "methods", "inspect", "weights"):
+        assert name in text
+
+
+def test_python_m_is_the_command():
+    command = [sys.executable, "-m", "monai_minority", "--version"]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == invoke("--version")
+
+
+def test_lists_tell_what_the_configurations_say():
+    assert "score\n    Stage 3: score every stored image (Eq. 7).\n" in invoke("stages")
+    assert "self_guidance\n    Overlay of inference: self-guidance (Um and Ye, ECCV 2024)." in invoke("overlays")
+    assert "boost_and_skip\n    overlays: ['boost_and_skip']\n" in invoke("methods")
+    assert invoke("settings", "sampling_steps") == (
+        "\ninference\n  sampling_steps=250\n      of the respaced chain, at most num_train_timesteps\n"
+    )
+    assert "guidance_scale" in invoke("settings", "scale") and "seed" not in invoke("settings", "scale")
+    assert "did you mean image_size" in refused(CliRunner().invoke(cli.app, ["settings", "image_sise"]))
+
+
+@pytest.mark.parametrize("name", ["brain_mri", "natural_images"])
+def test_every_setting_has_a_meaning(name):
+    """The list, the documentation and the configurations have one source: the comments."""
+    found = find_settings(Bundle(name))
+    assert len(found) > 100
+    assert [f"{one.file}: {one.name}" for one in found if not one.meaning] == []
+
+
+def test_monai_log_lines_come_with_debug_alone(bundle):
+    assert "input summary" not in run("--bundle", bundle).output

@@ -94,6 +94,11 @@ class Stage(ABC):
         """Files and folders that are there when it is done."""
 
     @property
+    def made(self) -> str:
+        """What it made, in some words, for the line that it ends with."""
+        return ""
+
+    @property
     def is_complete(self) -> bool:
         """What else must hold of its results, such as that the store has the column it writes, which another extraction
         of the same pixels takes away."""
@@ -145,6 +150,8 @@ class Stage(ABC):
             self.work()
             if is_main():
                 self._record(time.perf_counter() - started)
+                where = ", ".join(str(path) for path in self.leaves)
+                print(f"{self.name}: {self.made or 'done'}; see {where}")
         barrier()
 
     def _is_input(self, value: str) -> bool:

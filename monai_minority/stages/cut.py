@@ -47,6 +47,11 @@ class Cut(Stage):
     def is_complete(self) -> bool:
         return Column.MINORITY_CLASS in self.store.table
 
+    @property
+    def made(self) -> str:
+        count = self.num_classes
+        return "classes of each group" if isinstance(count, Mapping) else f"{count} classes, {count - 1} the rarest"
+
     def work(self) -> None:
         table = self.store.table
         if Column.SCORE not in table:

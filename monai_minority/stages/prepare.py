@@ -9,7 +9,7 @@ from typing import Any
 
 from monai_minority.data import Cohort, ImageStore
 from monai_minority.data.store.copy import append_store
-from monai_minority.keys import Split
+from monai_minority.keys import Column, Split
 from monai_minority.run import Stage, content
 
 
@@ -44,6 +44,13 @@ class Prepare(Stage):
     @property
     def leaves(self) -> Sequence[Path]:
         return [self.folder.store, self.folder.cohort]
+
+    @property
+    def made(self) -> str:
+        table = ImageStore.open(self.folder.store).table
+        splits = table[Column.SPLIT].value_counts()
+        shares = ", ".join(f"{name} {count:,}" for name, count in splits.items())
+        return f"{len(table):,} images of {table[Column.SUBJECT].nunique():,} subjects ({shares})"
 
     def work(self) -> None:
         store = self.extract(self.split(self.find(**self.options)))

@@ -57,6 +57,10 @@ class Score(Stage):
     def is_complete(self) -> bool:
         return Column.SCORE in self.store.table
 
+    @property
+    def made(self) -> str:
+        return f"scores of {len(self.images):,} images at timestep {self.score.timestep}"
+
     def work(self) -> None:
         settle_timestep(
             self.score,

@@ -51,6 +51,11 @@ class Training(Stage):
     def leaves(self) -> Sequence[Path]:
         return [self.folder.network(self.name) / "model.pt"]
 
+    @property
+    def made(self) -> str:
+        state = self.trainer.state
+        return f"a network after {state.max_epochs * state.epoch_length:,} steps"
+
     @abstractmethod
     def save(self, path: Path) -> None:
         """Write the trained weights."""

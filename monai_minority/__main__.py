@@ -1,0 +1,5 @@
+"""``python -m monai_minority`` is the command ``monai-minority``."""
+
+from monai_minority.cli import main
+
+main()
