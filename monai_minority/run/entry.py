@@ -5,6 +5,7 @@ import os
 import sys
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from monai.bundle import ConfigParser, ConfigWorkflow
 
@@ -32,7 +33,7 @@ def check_settings() -> None:
     workflow = next((one for one in _callers() if isinstance(one, ConfigWorkflow)), None)
     if workflow is None:
         return
-    config = workflow.parser.config
+    config: dict[str, Any] = workflow.parser.config  # type: ignore[assignment]
     roots = {Path(str(config.get("bundle_root", "."))), Path(workflow.config_root_path).parent}
     bundles = [Bundle(root) for root in sorted(roots) if (root / "configs" / "common.yaml").is_file()]
     if not bundles:
