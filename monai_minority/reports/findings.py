@@ -7,6 +7,7 @@ import pandas as pd
 
 from monai_minority.evaluation.mover import difference_of
 from monai_minority.keys import Column
+from monai_minority.reports.answers import REAL_LOOKING
 from monai_minority.reports.severity_findings import (
     dispersion_findings,
     highest_guided,
@@ -28,9 +29,6 @@ from monai_minority.tables.frechet_floor import NAME as ABOVE_FLOOR
 from monai_minority.tables.groups import NORMAL, RARE, TAKEN
 from monai_minority.tables.measures import LABELS
 from monai_minority.tables.rows import ALL, UNSEEN
-
-REAL_LOOKING = "rarity_valid"
-"""Share inside the neighbourhood of some training image: the precision among all training images."""
 
 
 def findings(run_dir: str | Path) -> list[str]:

@@ -14,12 +14,12 @@ from matplotlib.figure import Figure
 
 from monai_minority.files import whole_file
 from monai_minority.keys import Column, Split
-from monai_minority.reports import charts, trust
+from monai_minority.reports import charts, pictures, trust
+from monai_minority.reports.answers import answers_of
 from monai_minority.reports.contents import RunContents
 from monai_minority.reports.findings import findings_of
 from monai_minority.reports.severity_chart import severity_chart
 from monai_minority.reports.unusual import unusual_pictures, unusual_tables
-from monai_minority.samples.pictures import picture_rows
 from monai_minority.tables.comparison import COSTS
 from monai_minority.tables.measures import DENSITIES, LABELS
 from monai_minority.tables.provenance import PROVENANCE
@@ -64,15 +64,17 @@ def write_report(run_dir: str | Path, path: str | Path | None = None, *, title: 
         title=title or "Rare images of this data set: scores, samples and figures",
         version=version("monai-minority"),
         written=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        answers=answers_of(run.evaluation, run.copies_summary, run.utility),
+        first_picture=pictures.common_to_rare(run, columns),
         findings=findings_of(run.evaluation, run.copies_summary),
         severity_chart=severity_chart(run.evaluation.severity),
         severity=_records(run.evaluation.severity),
         dispersion=_records(run.evaluation.dispersion),
         counts=_counts(run),
-        real_pictures=real_pictures(run, columns),
+        real_pictures=pictures.real_pictures(run, columns),
         unusual_pictures=unusual_pictures(run, columns),
         unusual_tables=unusual_tables(run),
-        sample_pictures=[sample_pictures(run, name, columns) for name in run.samples],
+        sample_pictures=[pictures.sample_pictures(run, name, columns) for name in run.samples],
         neighbour_pictures=trust.neighbour_pictures(run, columns) if run.samples else None,
         copies=trust.copy_rows(run),
         planted=trust.planted_rows(run),
@@ -124,44 +126,6 @@ def as_png(figure: Figure) -> str:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=DPI, bbox_inches="tight", metadata={"Software": None})
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
-
-
-def real_pictures(run: RunContents, columns: int) -> Figure:
-    """The most common and the rarest real images by score."""
-    scores = run.evaluation.real[Column.SCORE.value].dropna().sort_values(kind="stable")
-    ends = {"most common": scores.index[:columns], "rarest": scores.index[::-1][:columns]}
-    return picture_rows(
-        [run.store.batch(rows.to_numpy()) for rows in ends.values()],
-        list(ends),
-        "Real images by minority score (below each its score)",
-        captions=[[f"{scores[row]:.3g}" for row in rows] for rows in ends.values()],
-    )
-
-
-def sample_pictures(run: RunContents, name: str, columns: int) -> Figure:
-    """The first images of a set in the order of their seeds, with a row for each scale and target class."""
-    generated = run.evaluation.generated
-    part = generated[generated["set"] == name].sort_values(Column.SEED.value, kind="stable")
-    groups = list(part.groupby([Column.SCALE.value, Column.TARGET_CLASS.value], sort=True))
-    several = part[Column.SCALE].nunique() > 1
-    labels = [
-        "unguided" if target < 0 else f"class {target}" + (f", scale {scale:g}" if several else "")
-        for (scale, target), _ in groups
-    ]
-    chosen = [group.head(columns) for _, group in groups]
-    if len(groups) == 1:  # nothing to put side by side, so two rows of it
-        chosen = [
-            group for group in (groups[0][1].iloc[:columns], groups[0][1].iloc[columns : 2 * columns]) if len(group)
-        ]
-        labels = (labels + [""])[: len(chosen)]
-    scale = "" if several else f", scale {part[Column.SCALE].iloc[0]:g}"
-    return picture_rows(
-        [run.samples[name].batch(group["row"].to_numpy()) for group in chosen],
-        labels,
-        f"Synthetic images, set {name}{scale} (below each its minority score)",
-        captions=[[f"{score:.3g}" for score in group[Column.SCORE]] for group in chosen],
-        synthetic=[[True] * len(group) for group in chosen],
-    )
 
 
 def data_uri(path: str) -> str:

@@ -60,7 +60,7 @@ def dispersion_findings(dispersion: pd.DataFrame) -> list[str]:
     """A line where unguided images have measurably fewer than they should beyond a percentile of the real ones."""
     unguided = dispersion[~dispersion["set"].isin([REAL, UNSEEN])]
     short = [
-        f"{share_with_ends(estimate_of(row, name))} {side} percentile of {_called(row['measure'])}"
+        f"{share_with_ends(estimate_of(row, name))} {side} percentile of {called(row['measure'])}"
         for _, row in unguided.iterrows()
         for name, side in ((BEYOND_LOW, "below the real 5th"), (BEYOND_HIGH, "above the real 95th"))
         if row[f"{name}_high"] < TAIL
@@ -71,6 +71,11 @@ def dispersion_findings(dispersion: pd.DataFrame) -> list[str]:
         f"Unguided images keep to the middle: {'; '.join(short)}, where {per_cent(TAIL)} would be right. Train the "
         "backbone further before guiding it harder."
     ]
+
+
+def called(measure: str) -> str:
+    """What a judge or a measure is called in a sentence."""
+    return "the label judge" if measure == LABEL_JUDGE else LABELS.get(measure, str(measure).replace("_", " "))
 
 
 def _not_known(evaluation: RunEvaluation) -> str:
@@ -87,14 +92,14 @@ def _not_known(evaluation: RunEvaluation) -> str:
 def _judged(table: pd.DataFrame, judge: str) -> str:
     guided, plain = highest_guided(table), unguided_row(table)
     if guided is None or plain is None:
-        return f"Severity by {_called(judge)} was not compared: the run has only one of guided and unguided samples."
+        return f"Severity by {called(judge)} was not compared: the run has only one of guided and unguided samples."
     ours, theirs, ratio = estimate_of(guided, ABOVE), estimate_of(plain, ABOVE), estimate_of(guided, RATIO)
     if math.isnan(ours.value) or math.isnan(theirs.value):
-        return f"Severity by {_called(judge)} could not be measured in guided or in unguided images."
+        return f"Severity by {called(judge)} could not be measured in guided or in unguided images."
     verdict = times(ratio) if ratio.low > 1 or ratio.high < 1 else nothing_seen(difference_of(ours, theirs))
     line = (
         f"{share_with_ends(ours)} of the images guided to class {guided['target_class']} are as severe as the worst "
-        f"1 % of {guided['threshold_of']} by {_called(judge)}; {share_with_ends(theirs)} of unguided ones are: "
+        f"1 % of {guided['threshold_of']} by {called(judge)}; {share_with_ends(theirs)} of unguided ones are: "
         f"{verdict}."
     )
     if (rare := best_known(table, RARE)) is not None:
@@ -119,7 +124,3 @@ def _trust(guided: pd.Series, judge: str) -> str:
         return ""
     what = "This judge, trained on real images alone," if judge == LABEL_JUDGE else "This measure"
     return f" {what} tells rare from normal images never trained on with AUC {number_with_ends(auc)}."
-
-
-def _called(measure: str) -> str:
-    return "the label judge" if measure == LABEL_JUDGE else LABELS.get(measure, str(measure).replace("_", " "))

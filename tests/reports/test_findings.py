@@ -177,11 +177,12 @@ def test_without_a_judge_the_truth_is_not_known_and_what_to_give_is_said(evaluat
     assert "3 subjects of the rare group" in line and "(the setting severity)" in line and "(the column group)" in line
 
 
-def test_the_report_opens_with_the_sentences_and_the_chart_of_severity(run, evaluation):
+def test_the_report_opens_with_three_sentences_pictures_the_chart_and_one_table(run, evaluation):
     html = write_report(run).read_text(encoding="utf-8")
-    opening = html[html.index("<h2>What was found</h2>") : html.index("Not for diagnosis")]
+    opening = html[: html.index("<details>")]
     assert "as severe as the worst 1 % of normal real images by corner" in opening
-    assert opening.count("data:image/png") == 1 and "<table" not in opening
+    assert opening.count("data:image/png") == 2 and opening.count("<table") == 1 and opening.count('class="lead"') == 3
+    assert all(line.replace("'", "&#39;") in html[html.index("<details>") :] for line in findings(run))
     cells = set(re.findall(r"<td[^>]*>([^<]*)</td>", html))
     for table in (evaluation.severity, evaluation.dispersion):
         for column in table.columns[table.columns.str.contains("share|ratio|rank|mean|n_measured")]:

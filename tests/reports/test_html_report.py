@@ -1,8 +1,11 @@
 """The report of a run whose figures are known: whole, self-contained, and silent about people and machines."""
 
 import dataclasses
+import html as markup
+import json
 import re
 import shutil
+import subprocess
 
 import pandas as pd
 import pytest
@@ -22,6 +25,19 @@ from monai_minority.tables.evaluation import RunEvaluation
 from tests.run_folder import SUBJECT, Pooled, exact_score, make_run
 
 QUIET = MeasureSettings(progress=False)
+
+BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+_PAGE = """<iframe id="report" src="report.html" style="width: {width}px; height: 800px; border: 0"></iframe>
+<pre id="found"></pre>
+<script>
+window.addEventListener("load", () => {{
+  const page = document.getElementById("report").contentDocument;
+  page.querySelectorAll("details").forEach((section) => section.open = true);
+  const broken = [...page.images].filter((image) => !image.naturalWidth).length;
+  const found = {{wide: page.documentElement.scrollWidth, broken, images: page.images.length}};
+  document.getElementById("found").textContent = JSON.stringify(found);
+}});
+</script>"""
 
 
 @pytest.fixture(scope="module")
@@ -70,9 +86,8 @@ def test_the_file_needs_nothing_else(run, html):
     assert not re.findall(r"(?:src|href)=\"(?!data:image/png;base64,)", html)
     assert "http" not in re.sub(r"base64,[^\"]*", "", html)
     assert (run / "report.html").stat().st_size < 5e6
-    assert (
-        html.count("data:image/png") == 10
-    )  # real, unusual, two sets, shift, distributions, nearest, utility, timestep, classifier
+    # first, real, unusual, two sets, shift, distributions, nearest, utility, timestep, classifier
+    assert html.count("data:image/png") == 11
 
 
 def test_compared_methods_have_a_section_with_their_table_and_picture(run, html, tmp_path):
@@ -89,7 +104,7 @@ def test_compared_methods_have_a_section_with_their_table_and_picture(run, html,
         measures=MeasureSettings(reference_size=20, resamples=0, distance_resamples=0, progress=False),
     )
     text = write_report(tmp_path / "run").read_text(encoding="utf-8")
-    section = text[text.index("<h2>Methods compared</h2>") : text.index("<h2>How the score")]
+    section = text[text.index("<summary>Methods compared") : text.index("<summary>How the score")]
     cells = re.findall(r"<td[^>]*>([^<]*)</td>", section)
     headings = re.findall(r"<th[^>]*>([^<]*)</th>", section)
     assert "spatial frechet distance high" in headings
@@ -184,7 +199,7 @@ def test_missing_parts_are_left_out_and_named(run, tmp_path):
     for name in ("timestep.csv", "run.json", "rejected.csv", "classes.json", "classifier/validation.csv"):
         (tmp_path / "run" / name).unlink()
     html = write_report(tmp_path / "run").read_text(encoding="utf-8")
-    assert html.count("data:image/png") == 8
+    assert html.count("data:image/png") == 9
     for name in ("timestep.csv", "run.json", "rejected.csv", "classes.json", "classifier/validation.csv"):
         assert name in html
     assert len(RunContents.open(run).missing) == 0
@@ -234,3 +249,26 @@ def test_synthetic_images_carry_their_mark_and_real_ones_do_not():
     images = torch.zeros(2, 1, 8, 8)
     figure = picture_rows([images, images], ["a", "b"], "t", synthetic=[[True, True], [False, False]])
     assert [text.get_text() for text in figure.axes[0].texts] == ["synthetic", "synthetic"]
+
+
+@pytest.mark.skipif(BROWSER is None, reason="no Chromium or Chrome is installed")
+@pytest.mark.parametrize("width", [390, 1280])
+def test_in_a_browser_nothing_overflows_and_every_picture_loads(run, tmp_path, width):
+    write_report(run, tmp_path / "report.html")
+    (tmp_path / "frame.html").write_text(_PAGE.format(width=width), encoding="utf-8")
+    shown = subprocess.run(
+        [
+            *(BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-sync"),
+            *("--disable-background-networking", "--disable-component-update", "--allow-file-access-from-files"),
+            *(f"--user-data-dir={tmp_path / 'profile'}", "--virtual-time-budget=10000", "--dump-dom"),
+            (tmp_path / "frame.html").as_uri(),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    ).stdout
+    found = json.loads(markup.unescape(re.search(r'<pre id="found">(.*?)</pre>', shown)[1]))
+    assert found["images"] == 11
+    assert found["broken"] == 0
+    assert found["wide"] <= width

@@ -1,0 +1,170 @@
+"""The first screen of the report: five questions with what was measured of each, and a sentence for the first three."""
+
+import math
+from typing import NamedTuple
+
+import pandas as pd
+
+from monai_minority.evaluation.mover import Estimate
+from monai_minority.reports.severity_findings import best_known, called, highest_guided, unguided_row
+from monai_minority.reports.wording import compared_shares, estimate_of, per_cent, share_with_ends, times
+from monai_minority.tables.evaluation import RunEvaluation
+from monai_minority.tables.groups import RARE
+from monai_minority.tables.rows import ALL, UNSEEN
+from monai_minority.tables.severity import ABOVE, RATIO
+
+REAL_LOOKING = "rarity_valid"
+"""Share inside the neighbourhood of some training image: the precision among all training images."""
+COPY = "suspected_copy"
+_GAIN = "gain"
+NOTHING = "–"
+
+
+class Answer(NamedTuple):
+    """A row of the table of the first screen.
+
+    Attributes:
+        question: what is asked.
+        guided: the figure of the images guided to the rarest class.
+        unguided: that of unguided images.
+        real: that of the real images that it is held against.
+        reading: what the figures say of each other.
+        sentence: the same as a sentence; empty for the last rows, which the table alone has.
+    """
+
+    question: str
+    guided: str
+    unguided: str
+    real: str
+    reading: str
+    sentence: str = ""
+
+
+def answers_of(
+    evaluation: RunEvaluation, copies: pd.DataFrame | None = None, utility: pd.DataFrame | None = None
+) -> list[Answer]:
+    """Does guidance reach the rare, do its images look real, are they copies, do they cover the rare, do they help?
+
+    Args:
+        evaluation: tables of the evaluate stage.
+        copies: summary of the memorization stage; ``None`` where it has not run.
+        utility: table of the utility stage; ``None`` where it has not run.
+
+    Returns:
+        Five rows; none where the run has only one of guided and unguided images.
+    """
+    generated = evaluation.summary[evaluation.summary["duplicates"].notna()]
+    guided, plain = highest_guided(generated), unguided_row(generated)
+    if guided is None or plain is None:
+        return []
+    unseen = evaluation.summary[(evaluation.summary["set"] == UNSEEN) & (evaluation.summary["target_class"] == ALL)]
+    return [
+        _reaches(evaluation),
+        _looks_real(guided, plain, unseen),
+        _copies(copies, guided, plain),
+        _covers(guided, plain),
+        _helps(utility, guided, plain),
+    ]
+
+
+def _reaches(evaluation: RunEvaluation) -> Answer:
+    question = "Reaches the rare: as severe as the worst 1 %"
+    table = evaluation.severity
+    table = table[table["judge"] == table["judge"].iloc[0]] if len(table) else table
+    guided, plain = highest_guided(table), unguided_row(table)
+    if guided is None or plain is None:
+        return Answer(question, NOTHING, NOTHING, NOTHING, "not known: nothing judges severity here")
+    ours, theirs, ratio = estimate_of(guided, ABOVE), estimate_of(plain, ABOVE), estimate_of(guided, RATIO)
+    rare = best_known(table, RARE)
+    many = times(ratio) if ratio.low > 1 or ratio.high < 1 else compared_shares(ours, theirs)
+    if ratio.low > 1:
+        verdict = "Guidance reaches the rare"
+    elif ratio.high < 1:
+        verdict = "Guidance leads away from the rare"
+    else:
+        verdict = "It is not shown that guidance reaches the rare"
+    return Answer(
+        f"{question} of {guided['threshold_of']}, by {called(guided['judge'])}",
+        share_with_ends(ours),
+        share_with_ends(theirs),
+        NOTHING if rare is None else f"{share_with_ends(estimate_of(rare, ABOVE))} of the rare group",
+        many,
+        f"{verdict}: {share_with_ends(ours)} of the images guided to the rarest class, {guided['target_class']}, are "
+        f"as severe as the worst 1 % of {guided['threshold_of']} by {called(guided['judge'])}, and "
+        f"{share_with_ends(theirs)} of unguided ones ({many}).",
+    )
+
+
+def _looks_real(guided: pd.Series, plain: pd.Series, unseen: pd.DataFrame) -> Answer:
+    ours, theirs = estimate_of(guided, REAL_LOOKING), estimate_of(plain, REAL_LOOKING)
+    control = estimate_of(unseen.iloc[0], REAL_LOOKING) if len(unseen) else None
+    reading = compared_shares(ours, theirs)
+    beside = "" if control is None else f", and {per_cent(control.value)} of real images never trained on"
+    return Answer(
+        f"Looks real: lies near a training image, by {guided['extractor']}",
+        share_with_ends(ours),
+        share_with_ends(theirs),
+        NOTHING if control is None else f"{share_with_ends(control)} of those never trained on",
+        reading,
+        f"{share_with_ends(ours)} of them look real to {guided['extractor']}: they lie near a training image. So do "
+        f"{share_with_ends(theirs)} of unguided images{beside}.",
+    )
+
+
+def _copies(copies: pd.DataFrame | None, guided: pd.Series, plain: pd.Series) -> Answer:
+    question = "Copies: suspected to repeat a training image"
+    rows = {} if copies is None else {row["set"]: estimate_of(row, COPY) for _, row in copies.iterrows()}
+    if guided["set"] not in rows:
+        return Answer(question, NOTHING, NOTHING, NOTHING, "not measured: run the stage memorization")
+    ours, theirs, control = (rows.get(name) for name in (guided["set"], plain["set"], UNSEEN))
+    against = "" if control is None else f"; of real images never trained on {share_with_ends(control)}"
+    return Answer(
+        f"{question} (whole set)",
+        share_with_ends(ours),
+        NOTHING if theirs is None else share_with_ends(theirs),
+        NOTHING if control is None else f"{share_with_ends(control)} of those never trained on",
+        "no control" if control is None else f"against real images: {compared_shares(ours, control)}",
+        f"{share_with_ends(ours)} of the set {guided['set']} are suspected copies of training images{against}.",
+    )
+
+
+def _covers(guided: pd.Series, plain: pd.Series) -> Answer:
+    ours, theirs = estimate_of(guided, "recall"), estimate_of(plain, "recall")
+    question = "Covers the rare: recall of the most unique real images"
+    if math.isnan(ours.value) or math.isnan(theirs.value):
+        return Answer(question, NOTHING, NOTHING, NOTHING, "not measured: too few images")
+    reading = compared_shares(ours, theirs)
+    return Answer(question, share_with_ends(ours), share_with_ends(theirs), NOTHING, reading)
+
+
+def _helps(utility: pd.DataFrame | None, guided: pd.Series, plain: pd.Series) -> Answer:
+    question = "Helps: gain in AUC of a classifier of the rare group"
+    if utility is None:
+        return Answer(question, NOTHING, NOTHING, NOTHING, "not measured: run the stage utility")
+    rows = utility[utility["figure"] == "AUC"].set_index("arm")
+    ours, theirs, oversampled = (
+        Estimate(*(float(rows.loc[arm, f"{_GAIN}{end}"]) for end in ("", "_low", "_high")))
+        if arm in rows.index
+        else None
+        for arm in (f"real and {guided['set']}", f"real and {plain['set']}", "real, rare oversampled")
+    )
+    if ours is None:
+        return Answer(question, NOTHING, NOTHING, NOTHING, f"not measured of the set {guided['set']}")
+    if ours.low > 0:
+        reading = "helps"
+    elif ours.high < 0:
+        reading = "harms"
+    else:
+        reading = f"no gain is shown; {(ours.high - ours.low) / 2:.2g} or more would have been"
+    return Answer(
+        question,
+        _signed(ours),
+        NOTHING if theirs is None else _signed(theirs),
+        NOTHING if oversampled is None else f"{_signed(oversampled)} by oversampling the rare",
+        reading,
+    )
+
+
+def _signed(gain: Estimate) -> str:
+    interval = "" if math.isnan(gain.low) else f" [{gain.low:+.2f}, {gain.high:+.2f}]"
+    return f"{gain.value:+.2f}{interval}"
