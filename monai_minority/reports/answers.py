@@ -116,7 +116,7 @@ def _copies(copies: pd.DataFrame | None, guided: pd.Series, plain: pd.Series) ->
     rows = {} if copies is None else {row["set"]: estimate_of(row, COPY) for _, row in copies.iterrows()}
     if guided["set"] not in rows:
         return Answer(question, NOTHING, NOTHING, NOTHING, "not measured: run the stage memorization")
-    ours, theirs, control = (rows.get(name) for name in (guided["set"], plain["set"], UNSEEN))
+    ours, theirs, control = rows[guided["set"]], rows.get(plain["set"]), rows.get(UNSEEN)
     against = "" if control is None else f"; of real images never trained on {share_with_ends(control)}"
     return Answer(
         f"{question} (whole set)",
