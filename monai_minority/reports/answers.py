@@ -6,7 +6,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from monai_minority.evaluation.mover import Estimate
-from monai_minority.reports.severity_findings import best_known, called, highest_guided, unguided_row
+from monai_minority.reports.severity_findings import best_known, highest_guided, name_of_judge, unguided_row
 from monai_minority.reports.wording import compared_shares, estimate_of, per_cent, share_with_ends, times
 from monai_minority.tables.evaluation import RunEvaluation
 from monai_minority.tables.groups import RARE
@@ -84,13 +84,13 @@ def _reaches(evaluation: RunEvaluation) -> Answer:
     else:
         verdict = "It is not shown that guidance reaches the rare"
     return Answer(
-        f"{question} of {guided['threshold_of']}, by {called(guided['judge'])}",
+        f"{question} of {guided['threshold_of']}, by {name_of_judge(guided['judge'])}",
         share_with_ends(ours),
         share_with_ends(theirs),
         NOTHING if rare is None else f"{share_with_ends(estimate_of(rare, ABOVE))} of the rare group",
         many,
         f"{verdict}: {share_with_ends(ours)} of the images guided to the rarest class, {guided['target_class']}, are "
-        f"as severe as the worst 1 % of {guided['threshold_of']} by {called(guided['judge'])}, and "
+        f"as severe as the worst 1 % of {guided['threshold_of']} by {name_of_judge(guided['judge'])}, and "
         f"{share_with_ends(theirs)} of unguided ones ({many}).",
     )
 

@@ -60,7 +60,7 @@ def dispersion_findings(dispersion: pd.DataFrame) -> list[str]:
     """A line where unguided images have measurably fewer than they should beyond a percentile of the real ones."""
     unguided = dispersion[~dispersion["set"].isin([REAL, UNSEEN])]
     short = [
-        f"{share_with_ends(estimate_of(row, name))} {side} percentile of {called(row['measure'])}"
+        f"{share_with_ends(estimate_of(row, name))} {side} percentile of {name_of_judge(row['measure'])}"
         for _, row in unguided.iterrows()
         for name, side in ((BEYOND_LOW, "below the real 5th"), (BEYOND_HIGH, "above the real 95th"))
         if row[f"{name}_high"] < TAIL
@@ -73,7 +73,7 @@ def dispersion_findings(dispersion: pd.DataFrame) -> list[str]:
     ]
 
 
-def called(measure: str) -> str:
+def name_of_judge(measure: str) -> str:
     """What a judge or a measure is called in a sentence."""
     return "the label judge" if measure == LABEL_JUDGE else LABELS.get(measure, str(measure).replace("_", " "))
 
@@ -92,14 +92,16 @@ def _not_known(evaluation: RunEvaluation) -> str:
 def _judged(table: pd.DataFrame, judge: str) -> str:
     guided, plain = highest_guided(table), unguided_row(table)
     if guided is None or plain is None:
-        return f"Severity by {called(judge)} was not compared: the run has only one of guided and unguided samples."
+        return (
+            f"Severity by {name_of_judge(judge)} was not compared: the run has only one of guided and unguided samples."
+        )
     ours, theirs, ratio = estimate_of(guided, ABOVE), estimate_of(plain, ABOVE), estimate_of(guided, RATIO)
     if math.isnan(ours.value) or math.isnan(theirs.value):
-        return f"Severity by {called(judge)} could not be measured in guided or in unguided images."
+        return f"Severity by {name_of_judge(judge)} could not be measured in guided or in unguided images."
     verdict = times(ratio) if ratio.low > 1 or ratio.high < 1 else nothing_seen(difference_of(ours, theirs))
     line = (
         f"{share_with_ends(ours)} of the images guided to class {guided['target_class']} are as severe as the worst "
-        f"1 % of {guided['threshold_of']} by {called(judge)}; {share_with_ends(theirs)} of unguided ones are: "
+        f"1 % of {guided['threshold_of']} by {name_of_judge(judge)}; {share_with_ends(theirs)} of unguided ones are: "
         f"{verdict}."
     )
     if (rare := best_known(table, RARE)) is not None:
