@@ -10,7 +10,7 @@ import monai_minority
 PACKAGE = Path(monai_minority.__file__).parent
 FLOORS = [
     ["keys", "files", "progress"],
-    ["data.paths", "data.store", "diffusion"],
+    ["data.paths", "data.persons", "data.store", "diffusion"],
     ["networks", "data.volumes"],
     ["data.cohort", "data.phantom"],
     ["data.sources"],

@@ -87,7 +87,12 @@ def _series(path: Path, known: Sequence[str] | None) -> Sequence[str | os.PathLi
             why = f" ({'; '.join(reasons[:2])})" if reasons and not sound else ""
             raise ValueError(f"the folder must hold one usable DICOM series, got {len(sound)}{why}")
         return sound[0].files
-    uid = DicomHeader.read(path).series
+    header = DicomHeader.read(path)
     siblings = (file for file in walk(path.parent, ("",), []) if file.parent == path.parent)
     series, _ = group_series(siblings, num_workers=0)
-    return next(one.files for one in series if one.uid == uid)
+    for one in series:
+        if str(path) in one.files:
+            return one.files
+        if str(path) in dict(one.left_out):
+            raise ValueError(f"the file is not part of the volume of its series: {dict(one.left_out)[str(path)]}")
+    return next(one.files for one in series if one.uid == header.series)

@@ -8,7 +8,8 @@ import pandas as pd
 
 from monai_minority.data.cohort.cohort import Cohort
 from monai_minority.data.cohort.tables import some, with_labels
-from monai_minority.data.paths import PathLike, Rejection, existing, walk
+from monai_minority.data.paths import PathLike, Rejection, checked_size, existing, walk
+from monai_minority.data.volumes.dicom.header import DicomHeader
 from monai_minority.data.volumes.dicom.rules import SeriesRules
 from monai_minority.data.volumes.dicom.series import DicomSeries, group_series
 from monai_minority.keys import Column, Key
@@ -26,15 +27,16 @@ def cohort_from_dicom(
 ) -> Cohort:
     """The DICOM series under ``folder`` that meet the rules: one image per series, the patient ID as the subject.
 
-    Files are recognised by their content and grouped by series, so file names and folders do not matter. A DICOMDIR
-    is not needed. The column ``image`` has the first file of each series, and ``files`` has all of them. Files that
-    are not DICOM images, series that do not meet the rules, and duplicate slices are rejected.
+    Files are recognised by their content and grouped by patient, study and series, so file names and folders do not
+    matter. A DICOMDIR is not needed. The column ``image`` has the first file of each series, and ``files`` has all of
+    them. Files that are not DICOM images, series that do not meet the rules, and files that do not belong to the volume
+    of their series, such as screenshots and copies, are rejected.
 
     Args:
         folder: where to look, at any depth. Hidden files and folders are skipped.
         subject_pattern: regular expression that is searched in the path of the first file of a series, relative to
             ``folder``. Its first group is the subject. ``None``: the patient ID, else the patient's name, else the
-            study.
+            study. Texts that name nobody, such as "Anonymous" or "0", do not count.
         labels: CSV or TSV file with one row per subject. Its column ``subject`` has the subjects of this cohort.
         label_columns: names of ``group``, ``severity`` and ``split`` in ``labels``, as in
             :func:`~monai_minority.data.cohort_from_csv`.
@@ -71,14 +73,12 @@ def cohort_from_dicom(
             found = pattern.search(Path(one.files[0]).relative_to(folder).as_posix())
             reason = "" if found else f"the path does not match subject_pattern {subject_pattern!r}"
             subject = found[1] if found else subject
+        if not reason or one.problem:
+            rejected += [Rejection(file, subject, why) for file, why in one.left_out]
         if reason:
             text = f"series of {len(one.files)} file(s): {reason}"
             rejected.append(Rejection(one.files[0], subject, text, by_rule=by_rule))
             continue
-        rejected += [
-            Rejection(file, subject, "the file repeats a slice of its series and is left out")
-            for file in one.duplicates
-        ]
         records.append(_record(one, subject))
     table = pd.DataFrame(some(records, folder, "usable DICOM series", rejected))
     if labels is not None:
@@ -87,13 +87,18 @@ def cohort_from_dicom(
 
 
 def looks_like_dicom(file: Path) -> bool:
-    """Whether the ending or the first bytes of a file are those of DICOM."""
+    """Whether the ending or the first bytes of a file are those of DICOM, with or without a preamble."""
     if file.suffix.lower() in _ENDINGS or file.name.upper() == "DICOMDIR":
         return True
     try:
+        checked_size(file)
         with file.open("rb") as opened:
-            return opened.read(132)[128:] == b"DICM"
-    except OSError:
+            start = opened.read(132)
+        if start[128:] == b"DICM":
+            return True
+        # Without a preamble, the first attributes are those of group 0008 (or 0002), in either byte order.
+        return start[:2] in (b"\x08\0", b"\x02\0", b"\0\x08", b"\0\x02") and bool(DicomHeader.read(file))
+    except (OSError, ValueError):
         return False
 
 

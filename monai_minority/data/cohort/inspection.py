@@ -73,5 +73,5 @@ def _described(series: DicomSeries) -> dict[str, Any]:
         "orientation": f"{series.plane} {series.tilt:.0f}" if known else "",
         "slices": f"{series.slices}" + (f" x {series.volumes}" if series.volumes > 1 else ""),
         "gaps": gaps,
-        "files": len(series.files) + len(series.duplicates),
+        "files": len(series.files) + len(series.left_out),
     }

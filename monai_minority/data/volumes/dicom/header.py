@@ -1,24 +1,34 @@
 """The header of one DICOM file: its subject, its content, and the position of each of its frames."""
 
-import io
-import math
 import os
 import sys
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
-import pydicom
+from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 from pydicom.uid import UID, MediaStorageDirectoryStorage
 
+from monai_minority.data.volumes.dicom.reading import claimed_bytes, quiet, read_data_set, read_header
+from monai_minority.data.volumes.dicom.values import Finder, integer_of, text_of, values_of
+
+LOCALISER = "a localiser"
+MAX_BYTES = 2 << 30
+"""Default limit for a volume: bytes of its voxels as float32, and of the pixels of a file."""
 # A compressed frame of one grey level takes a few hundred bytes. A larger factor means a damaged or malicious header.
 _MAX_COMPRESSION = 4096
-_MAX_BYTES = 4 << 30
-_NAN = float("nan")
+_NUMBERS_OF_PIXELS = (
+    "BitsAllocated",
+    "BitsStored",
+    "Columns",
+    "HighBit",
+    "PixelRepresentation",
+    "PlanarConfiguration",
+    "Rows",
+    "SamplesPerPixel",
+)
 _TAGS = [
     "AcquisitionNumber",
     "BitsAllocated",
@@ -33,8 +43,10 @@ _TAGS = [
     "MRAcquisitionType",
     "Modality",
     "NumberOfFrames",
+    "PatientBirthDate",
     "PatientID",
     "PatientName",
+    "PatientSex",
     "PerFrameFunctionalGroupsSequence",
     "PhotometricInterpretation",
     "PixelSpacing",
@@ -42,6 +54,7 @@ _TAGS = [
     "RescaleSlope",
     "Rows",
     "SOPClassUID",
+    "SOPInstanceUID",
     "SamplesPerPixel",
     "SeriesDescription",
     "SeriesInstanceUID",
@@ -53,11 +66,15 @@ _TAGS = [
 ]
 
 
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Suppress pydicom's warnings, because they quote header values that may identify a patient."""
-    with warnings.catch_warnings(action="ignore"):
-        yield
+@dataclass(frozen=True, slots=True)
+class Person:
+    """What a header says about its patient. All of it is identifying, and all of it may be ``""``."""
+
+    patient_id: str
+    issuer: str
+    name: str
+    birth_date: str
+    sex: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +83,13 @@ class DicomHeader:
 
     Attributes:
         file: path of the file.
-        subject: patient ID (with its issuer, if given), else the patient's name, else the study. It is identifying.
+        person: the patient.
         study: study instance UID.
         series: series instance UID.
+        instance: SOP instance UID, which no other file has unless it is a copy.
+        kind: SOP class UID and modality: what kind of object it is.
         modality: for example ``MR``. Like all texts it is ``""`` if the header does not state it.
         description: description of the series.
-        name: name of the patient, needed to remove it from descriptions.
         image_type: for example ``("ORIGINAL", "PRIMARY", "M")``.
         acquisition: ``"3D"`` or ``"2D"``.
         matrix: number of rows and of columns.
@@ -86,12 +104,13 @@ class DicomHeader:
     """
 
     file: str
-    subject: str
+    person: Person
     study: str
     series: str
+    instance: str
+    kind: str
     modality: str
     description: str
-    name: str
     image_type: tuple[str, ...]
     acquisition: str
     matrix: tuple[int, int]
@@ -103,133 +122,114 @@ class DicomHeader:
     problem: str
 
     @classmethod
-    def read(cls, path: str | os.PathLike[str]) -> Self:
+    def read(cls, path: str | os.PathLike[str], max_bytes: int = MAX_BYTES) -> Self:
         """Read the header of a file without its pixels.
 
         Raises:
-            ValueError: the file is empty, not DICOM, not an image, or damaged so that the series is unknown.
+            ValueError: the file is empty, no regular file, not DICOM, not an image, or damaged so that the series is
+                unknown.
             OSError: the file cannot be opened.
         """
-        dataset, rest = _parsed(path, headers_alone=True)
-        return cls.of(dataset, str(path), rest)
+        dataset, rest = read_header(path, _TAGS)
+        return cls.of(dataset, str(path), rest, max_bytes)
 
     @classmethod
     @quiet()
-    def of(cls, dataset: Dataset, file: str, pixel_bytes: int) -> Self:
+    def of(cls, dataset: Dataset, file: str, pixel_bytes: int, max_bytes: int = MAX_BYTES) -> Self:
         """The header of a data set in memory; ``pixel_bytes`` is the number of bytes after it in the file."""
         if dataset.get("SOPClassUID", dataset.file_meta.get("MediaStorageSOPClassUID")) == MediaStorageDirectoryStorage:
             raise ValueError("the file is a DICOMDIR, not an image")
-        rows, columns = (_integer(dataset, name) for name in ("Rows", "Columns"))
-        if not rows or not columns:
-            uid = UID(str(dataset.get("SOPClassUID", "")))
+        rows, columns = (integer_of(dataset, name) for name in ("Rows", "Columns"))
+        if rows < 1 or columns < 1:
+            uid = UID(text_of(dataset, "SOPClassUID"))
             kind = f", it is a {uid.name}" if uid.name != uid else ""  # an unknown UID may be identifying
             raise ValueError(f"the DICOM file holds no image with rows and columns{kind}")
-        series = _text(dataset, "SeriesInstanceUID")
+        series = text_of(dataset, "SeriesInstanceUID")
         if not series:
             raise ValueError("the DICOM file does not say which series it belongs to (no SeriesInstanceUID)")
-        study, name = _text(dataset, "StudyInstanceUID"), _text(dataset, "PatientName")
-        issuer = _text(dataset, "IssuerOfPatientID")
-        identity = _text(dataset, "PatientID")
-        subject = f"{identity} ({issuer})" if identity and issuer else identity or name or study or series
-        acquisition = _text(dataset, "MRAcquisitionType")
-        frames, problem = _frames(dataset, pixel_bytes)
+        names = ("PatientID", "IssuerOfPatientID", "PatientName", "PatientBirthDate", "PatientSex")
+        acquisition = text_of(dataset, "MRAcquisitionType")
+        modality = text_of(dataset, "Modality")
+        image_type = tuple(sys.intern(str(kind).upper()) for kind in values_of(dataset, "ImageType"))
+        frames, problem = _frames(dataset, pixel_bytes, max_bytes)
+        unreadable: dict[str, int] = {}
+        geometry = _geometry(dataset, frames, unreadable)
+        for attribute, count in unreadable.items():
+            numbers = "a number" if count == 1 else f"{count} numbers separated by backslashes"
+            problem = problem or f"the value of {attribute} cannot be read: it must be {numbers}"
         return cls(
             file=file,
-            subject=sys.intern(subject),
-            study=sys.intern(study),
+            person=Person(*(sys.intern(text_of(dataset, name)) for name in names)),
+            study=sys.intern(text_of(dataset, "StudyInstanceUID")),
             series=sys.intern(series),
-            modality=sys.intern(_text(dataset, "Modality")),
-            description=sys.intern(_text(dataset, "SeriesDescription")),
-            name=sys.intern(name),
-            image_type=tuple(map(sys.intern, map(str, _values(dataset, "ImageType")))),
+            instance=text_of(dataset, "SOPInstanceUID"),
+            kind=sys.intern(f"{text_of(dataset, 'SOPClassUID')} {modality}"),
+            modality=sys.intern(modality),
+            description=sys.intern(text_of(dataset, "SeriesDescription")),
+            image_type=image_type,
             acquisition=acquisition if acquisition in ("2D", "3D") else "",
             matrix=(rows, columns),
-            inverted=_text(dataset, "PhotometricInterpretation") == "MONOCHROME1",
-            expected=_integer(dataset, "ImagesInAcquisition"),
+            inverted=text_of(dataset, "PhotometricInterpretation") == "MONOCHROME1",
+            expected=integer_of(dataset, "ImagesInAcquisition"),
             thickness=_thickness(dataset),
-            geometry=_geometry(dataset, frames),
+            geometry=geometry,
             order=_order(dataset, frames),
-            problem=problem,
+            problem=problem or _type_problem(image_type),
         )
 
 
-def read_dicom(path: str | os.PathLike[str]) -> tuple[Dataset, DicomHeader]:
+def read_dicom(path: str | os.PathLike[str], max_bytes: int = MAX_BYTES) -> tuple[Dataset, DicomHeader]:
     """Read a whole data set, with encoded pixels, and its header, by one read of the file.
 
     Raises:
         ValueError: as :meth:`DicomHeader.read`, or the file has a ``problem``.
     """
-    dataset, rest = _parsed(path, headers_alone=False)
+    dataset = read_data_set(path, _TAGS, max_bytes)
     pixels = dataset.get("PixelData")
-    header = DicomHeader.of(dataset, str(path), len(pixels) if isinstance(pixels, bytes) else rest)
+    header = DicomHeader.of(dataset, str(path), len(pixels) if isinstance(pixels, bytes) else 0, max_bytes)
     if header.problem:
         raise ValueError(header.problem)
+    for name in _NUMBERS_OF_PIXELS:  # the decoder takes no text, and not every file has the standard's representation
+        if values_of(dataset, name) and not isinstance(dataset.get(name), int):
+            dataset[name] = DataElement(name, "US", integer_of(dataset, name))
     return dataset, header
 
 
-class _BoundedFile(io.BufferedReader):
-    """A file that limits each read to its size, so that a length of 4 GB in a damaged header costs no memory."""
-
-    def __init__(self, path: str | os.PathLike[str]) -> None:
-        super().__init__(io.FileIO(path))
-        self.size = os.fstat(self.fileno()).st_size
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        if size is not None and 0 <= size <= 1 << 16:
-            return super().read(size)
-        rest = max(0, self.size - self.tell())
-        return super().read(rest if size is None or size < 0 else min(size, rest))
+def _type_problem(image_type: Sequence[str]) -> str:
+    if "LOCALIZER" in image_type:
+        return LOCALISER
+    return "a mosaic with many slices in one image; convert it to NIfTI" if "MOSAIC" in image_type else ""
 
 
-def _parsed(path: str | os.PathLike[str], headers_alone: bool) -> tuple[Dataset, int]:
-    """The data set and the number of unread bytes after it."""
-    with _BoundedFile(path) as file, quiet():
-        if not file.size:
-            raise ValueError("the file is empty (0 bytes)")
-        magic = file.read(132)[128:] == b"DICM"
-        file.seek(0)
-        try:
-            dataset = pydicom.dcmread(
-                file, force=True, stop_before_pixels=headers_alone, specific_tags=_TAGS if headers_alone else None
-            )
-            known = magic or "SOPClassUID" in dataset or "SeriesInstanceUID" in dataset
-        except Exception as error:  # any error of pydicom means that the file is damaged
-            raise ValueError(
-                f"the DICOM header is damaged ({type(error).__name__})" if magic else "not a DICOM file"
-            ) from None
-        if not known:
-            raise ValueError("not a DICOM file")
-        return dataset, file.size - file.tell()
-
-
-def _frames(dataset: Dataset, pixel_bytes: int) -> tuple[int, str]:
+def _frames(dataset: Dataset, pixel_bytes: int, max_bytes: int) -> tuple[int, str]:
     """Number of frames, and the problem with the pixels as far as header and file size show it."""
-    try:
-        frames = max(1, int(dataset.get("NumberOfFrames") or 1))
-    except (TypeError, ValueError):
-        return 1, "the number of frames is not a number"
-    if _integer(dataset, "SamplesPerPixel") > 1 or "COLOR" in _text(dataset, "PhotometricInterpretation"):
+    if values_of(dataset, "NumberOfFrames") and integer_of(dataset, "NumberOfFrames") < 1:
+        return 1, "the number of frames is not a number above 0"
+    frames = max(1, integer_of(dataset, "NumberOfFrames"))
+    if integer_of(dataset, "SamplesPerPixel") > 1 or "COLOR" in text_of(dataset, "PhotometricInterpretation"):
         return 1, "it is a colour picture, not a measured volume"
-    size = dataset.Rows * dataset.Columns * frames * max(1, _integer(dataset, "BitsAllocated") / 8)
+    size = claimed_bytes(dataset)
     syntax = dataset.file_meta.get("TransferSyntaxUID")
     compressed = syntax is not None and UID(syntax).is_compressed
-    deflated = syntax == "1.2.840.10008.1.2.1.99"
-    if not pixel_bytes and not deflated:
+    if not pixel_bytes:
         return 1, "the file is truncated: it ends before its pixels"
-    if compressed and not deflated and size > _MAX_COMPRESSION * pixel_bytes:
+    if compressed and size > _MAX_COMPRESSION * pixel_bytes:
         return 1, f"the header claims {size:.4g} bytes of pixels, but {pixel_bytes} bytes cannot hold them"
     if not compressed and pixel_bytes < size:
         return 1, f"the file is truncated: it has {pixel_bytes} of the {size:.4g} bytes of its pixels"
-    if size > _MAX_BYTES:
-        return 1, f"the header claims {size:.4g} bytes of pixels, more than the {_MAX_BYTES} bytes allowed"
+    if size > max_bytes:
+        return 1, f"the header claims {size:.4g} bytes of pixels, more than the {max_bytes} allowed"
+    own = len(values_of(dataset, "PerFrameFunctionalGroupsSequence"))
+    if frames > 1 and own != frames:  # memory is taken for each frame, so the claim alone does not count
+        return 1, f"it claims {frames} frames, but says of {own} where they lie: a film, or a damaged header"
     return frames, ""
 
 
-def _geometry(dataset: Dataset, frames: int) -> np.ndarray:
+def _geometry(dataset: Dataset, frames: int, unreadable: dict[str, int]) -> np.ndarray:
     shared, own = _groups(dataset, frames)
     rows = np.empty((frames, 13))
     for row, groups in zip(rows, own, strict=True):
-        find = _Finder((groups, shared, dataset))
+        find = Finder((groups, shared, dataset), unreadable)
         row[:3] = find("PlanePositionSequence", "ImagePositionPatient", 3)
         row[3:9] = find("PlaneOrientationSequence", "ImageOrientationPatient", 6)
         row[9:11] = find("PixelMeasuresSequence", "PixelSpacing", 2)
@@ -242,7 +242,7 @@ def _order(dataset: Dataset, frames: int) -> np.ndarray:
     shared, own = _groups(dataset, frames)
     rows = np.empty((frames, 4))
     for number, (row, groups) in enumerate(zip(rows, own, strict=True)):
-        find = _Finder((groups, shared, dataset))
+        find = Finder((groups, shared, dataset))
         row[0] = find("MREchoSequence", "EffectiveEchoTime" if groups else "EchoTime", 1, 0.0)[0]
         temporal = "TemporalPositionIndex" if groups else "TemporalPositionIdentifier"
         row[1] = find("FrameContentSequence", temporal, 1, 0.0)[0]
@@ -253,56 +253,14 @@ def _order(dataset: Dataset, frames: int) -> np.ndarray:
 
 def _thickness(dataset: Dataset) -> float:
     shared, own = _groups(dataset, 1)
-    find = _Finder((own[0], shared, dataset))
+    find = Finder((own[0], shared, dataset))
     between = find("PixelMeasuresSequence", "SpacingBetweenSlices", 1)[0]
     return float(between if between > 0 else find("PixelMeasuresSequence", "SliceThickness", 1)[0])
 
 
 def _groups(dataset: Dataset, frames: int) -> tuple[Dataset | None, Sequence[Dataset | None]]:
     """The shared functional groups and those of each frame; ``None`` if missing."""
-    shared = dataset.get("SharedFunctionalGroupsSequence")
-    own = dataset.get("PerFrameFunctionalGroupsSequence")
+    shared = values_of(dataset, "SharedFunctionalGroupsSequence")
+    own = values_of(dataset, "PerFrameFunctionalGroupsSequence")
     fits = own and (len(own) == frames or frames == 1)
     return (shared[0] if shared else None), (own[:frames] if fits else [None] * frames)
-
-
-class _Finder:
-    """Look up an attribute in the functional groups of a frame, then in the shared ones, then in the data set."""
-
-    def __init__(self, places: Sequence[Dataset | None]) -> None:
-        self._places = places
-
-    def __call__(self, group: str, name: str, count: int, default: float = _NAN) -> list[float]:
-        for place in self._places:
-            if place is None:
-                continue
-            inner = place.get(group) if group else None
-            found = _values(inner[0] if inner else place, name)
-            if len(found) == count:
-                try:
-                    return [float(value) for value in found]
-                except (TypeError, ValueError):
-                    break
-        return [default] * count
-
-
-def _values(dataset: Dataset, name: str) -> list[Any]:
-    try:
-        value = dataset.get(name)
-    except Exception:  # pydicom converts values on access; a damaged value counts as missing
-        return []
-    if value is None or value == "":
-        return []
-    return list(value) if isinstance(value, list | tuple | pydicom.multival.MultiValue) else [value]
-
-
-def _text(dataset: Dataset, name: str) -> str:
-    return "\\".join(map(str, _values(dataset, name))).strip()
-
-
-def _integer(dataset: Dataset, name: str) -> int:
-    try:
-        number = float(_values(dataset, name)[0])
-    except (IndexError, TypeError, ValueError):
-        return 0
-    return int(number) if math.isfinite(number) else 0

@@ -2,7 +2,8 @@
 
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,17 @@ import numpy as np
 from torch.utils.data import DataLoader, Dataset
 
 from monai_minority.data.paths import Rejection
-from monai_minority.data.volumes.dicom.header import DicomHeader
-from monai_minority.data.volumes.dicom.stack import DicomStack, stack_frames
+from monai_minority.data.volumes.dicom.header import LOCALISER, DicomHeader, Person
+from monai_minority.data.volumes.dicom.patients import name_subjects, told_apart
+from monai_minority.data.volumes.dicom.sorting import SortedFiles, sort_out
 
 PLANES = ("sagittal", "coronal", "axial")
+# The word in a description tells a localiser only where there are few slices: it may be the name of a study. Siemens'
+# AutoAlign scout has many slices and nothing else that tells.
 _LOCALISER = re.compile(r"locali[sz]er|scout|survey|pilot", re.IGNORECASE)
+_AUTO_ALIGN = re.compile(r"aa\w*scout", re.IGNORECASE)
+_FEW_SLICES = 20
+_DUPLICATE = "the file repeats a slice of its series and is left out"
 _CHUNK = 64  # files per task: reading a header is cheap compared with starting a task
 _MANY = 2000  # with more files than this, starting processes pays off
 
@@ -25,8 +32,10 @@ class DicomSeries:
     """One series.
 
     Attributes:
-        files: sorted paths of the files.
-        subject: the patient. It is identifying, and ``study`` and ``uid`` may be.
+        files: sorted paths of the files of the volume, or of all files if there is none.
+        person: what the headers say about the patient. It is identifying.
+        subject: the patient, see :func:`~monai_minority.data.volumes.dicom.patients.name_subjects`. It is identifying,
+            and ``study`` and ``uid`` may be.
         study: study instance UID.
         uid: series instance UID.
         modality: for example ``MR``.
@@ -39,12 +48,12 @@ class DicomSeries:
         plane: the plane nearest to the slices: ``axial``, ``coronal`` or ``sagittal``.
         tilt: angle in degrees between the slices and that plane.
         gaps: smallest and largest distance of slices in mm.
-        duplicates: files that repeat slices and are left out.
+        left_out: files of the series that are not part of the volume, with the reason.
         problem: the reason why the series is not a volume; ``""`` if it is one.
     """
 
     files: tuple[str, ...]
-    subject: str
+    person: Person
     study: str
     uid: str
     modality: str
@@ -52,43 +61,52 @@ class DicomSeries:
     acquisition: str
     matrix: tuple[int, int]
     slices: int
+    subject: str = ""
     volumes: int = 1
     spacing: tuple[float, float, float] = (float("nan"),) * 3
     plane: str = ""
     tilt: float = float("nan")
     gaps: tuple[float, float] = (float("nan"),) * 2
-    duplicates: tuple[str, ...] = ()
+    left_out: tuple[tuple[str, str], ...] = ()
     problem: str = ""
 
     @classmethod
-    def of(cls, headers: Sequence[DicomHeader]) -> "DicomSeries":
-        """Describe the files of one series."""
-        headers = sorted(headers, key=lambda header: header.file)
-        first = headers[0]
+    def of(cls, headers: Sequence[DicomHeader], acquired: int = 0) -> "DicomSeries":
+        """Describe the files of one series.
+
+        Args:
+            headers: the files.
+            acquired: number of images of the same acquisition in all series together.
+        """
+        found = sort_out(headers)
+        first = found.headers[0]
         series = cls(
-            files=tuple(header.file for header in headers),
-            subject=first.subject,
+            files=tuple(header.file for header in found.headers),
+            person=first.person,
             study=first.study,
             uid=first.series,
             modality=first.modality,
             description=_struck_out(first),
             acquisition=first.acquisition,
             matrix=first.matrix,
-            slices=sum(len(header.geometry) for header in headers),
+            slices=sum(len(header.geometry) for header in found.headers),
+            left_out=tuple(found.strays.items()),
+            problem=found.problem,
         )
-        problem = _problem(headers)
-        if problem:
+        few = series.slices < _FEW_SLICES or found.stack is None
+        if (few and _LOCALISER.search(first.description)) or _AUTO_ALIGN.search(first.description):
+            return replace(series, problem=LOCALISER)
+        if found.stack is None:
+            return series
+        frames = sum(len(header.geometry) for header in headers)
+        if first.expected > max(frames, acquired) and _acquisition(headers) is not None:
+            problem = f"the transfer is incomplete: {frames} of the acquisition's {first.expected} images are present"
             return replace(series, problem=problem)
-        try:
-            order = np.concatenate([header.order for header in headers])
-            stack = stack_frames(np.concatenate([h.geometry for h in headers]), order, first.thickness)
-        except ValueError as error:
-            return replace(series, problem=str(error))
-        return _described(series, headers, stack)
+        return _described(series, found)
 
 
 def group_series(files: Iterable[Path], num_workers: int | None = None) -> tuple[list[DicomSeries], list[Rejection]]:
-    """Read the header of each file once and group the DICOM files by series.
+    """Read the header of each file once and group the DICOM files by patient, study and series.
 
     Args:
         files: files of any kind, in any order.
@@ -110,9 +128,13 @@ def group_series(files: Iterable[Path], num_workers: int | None = None) -> tuple
                 groups.setdefault(header.series, []).append(header)
             elif not Path(path).name.upper().startswith("DICOMDIR"):
                 rejected.append(Rejection(path, "", header))
-    series = []
-    for uid in list(groups):
-        series.append(DicomSeries.of(groups.pop(uid)))
+    volumes = [part for group in groups.values() for part in _parts(group)]
+    acquired: Counter = Counter()
+    for headers in volumes:
+        acquired[_acquisition(headers)] += sum(len(header.geometry) for header in headers)
+    series = [DicomSeries.of(headers, acquired[_acquisition(headers)]) for headers in volumes]
+    subjects = name_subjects([one.person for one in series], [one.study or one.uid for one in series])
+    series = [replace(one, subject=subject) for one, subject in zip(series, subjects, strict=True)]
     return sorted(series, key=lambda s: (s.subject, s.study, s.files)), rejected
 
 
@@ -140,28 +162,61 @@ def _header(path: str) -> DicomHeader | str:
         return f"the DICOM header is damaged ({type(error).__name__})"
 
 
-def _problem(headers: Sequence[DicomHeader]) -> str:
-    """The problem of a series that is visible without its geometry, or ``""``."""
+def _parts(headers: list[DicomHeader]) -> Iterator[list[DicomHeader]]:
+    """The volumes that share a series UID: of several patients, studies, matrices, or, if that is all, folders."""
+    for patient in _split(headers, told_apart([header.person for header in headers])):
+        studies = list(_split(patient, [header.study or None for header in patient]))
+        whole = [sort_out(part) for part in studies] if len(studies) > 1 else []
+        # Some programs give each file a study of its own; then no study is whole.
+        for study in studies if any(part.stack and len(part.stack.places) > 1 for part in whole) else [patient]:
+            for matrix in _split(study, [header.matrix for header in study], fewest=10):
+                yield from _by_folder(matrix)
+
+
+def _split(headers: list[DicomHeader], keys: Sequence[Any], fewest: int = 1) -> Iterator[list[DicomHeader]]:
+    """The files by key. Those without a key, and parts of fewer files than ``fewest``, stay with the largest part."""
+    parts = defaultdict(list)
+    for header, key in zip(headers, keys, strict=True):
+        parts[key].append(header)
+    if len(parts) == 1:
+        yield headers
+        return
+    largest = max((key for key in parts if key is not None), key=lambda key: len(parts[key]))
+    if len(parts) == 2 and None in parts:
+        yield headers
+        return
+    for key in [key for key, part in parts.items() if key not in (largest, None) and len(part) < fewest]:
+        parts[largest] += parts.pop(key)
+    yield from parts.values()
+
+
+def _by_folder(headers: list[DicomHeader]) -> Iterator[list[DicomHeader]]:
+    """Tell different images with the same numbers and positions apart by folder: an anonymiser made all UIDs equal."""
+    folders = defaultdict(list)
+    for header in headers:
+        folders[Path(header.file).parent].append(header)
+    taken: dict[bytes, str] = {}
+    clash = False
+    for header in headers if len(folders) > 1 else []:
+        place = np.concatenate([header.geometry[:, :3], header.order], axis=1).round(2).tobytes()
+        clash = clash or taken.setdefault(place, header.instance) != header.instance
+    if not clash:
+        yield headers
+        return
+    for folder, own in folders.items():
+        yield [replace(header, study=f"{header.study} {folder.name}") for header in own]
+
+
+def _acquisition(headers: Sequence[DicomHeader]) -> tuple | None:
+    """What the reconstructions of one acquisition share; ``None`` if the files name several acquisitions."""
+    numbers = {float(header.order[0, 2]) for header in headers}
     first = headers[0]
-    kinds = {kind.upper() for header in headers for kind in header.image_type}
-    if "LOCALIZER" in kinds or _LOCALISER.search(first.description):
-        return "a localiser"
-    if "MOSAIC" in kinds:
-        return "a mosaic with many slices in one image; convert it to NIfTI"
-    if len({header.subject for header in headers}) > 1:
-        return "the files of one series name several patients"
-    bad = [header.problem for header in headers if header.problem]
-    if bad:
-        return f"{len(bad)} of its {len(headers)} files cannot be used: {bad[0]}"
-    if len({header.matrix for header in headers}) > 1:
-        return "mixed matrix sizes in one series"
-    frames = sum(len(header.geometry) for header in headers)
-    if first.expected > frames and len({header.order[0, 2] for header in headers}) == 1:
-        return f"the transfer is incomplete: {frames} of the acquisition's {first.expected} images are present"
-    return ""
+    return (first.study, first.matrix, first.expected, *numbers) if len(numbers) == 1 else None
 
 
-def _described(series: DicomSeries, headers: Sequence[DicomHeader], stack: DicomStack) -> DicomSeries:
+def _described(series: DicomSeries, found: SortedFiles) -> DicomSeries:
+    stack, headers = found.stack, found.headers
+    assert stack is not None
     axes = stack.affine[:3, :3] / stack.spacing
     normal = np.cross(axes[:, 0], axes[:, 1])
     nearest = int(np.abs(normal).argmax())
@@ -178,15 +233,15 @@ def _described(series: DicomSeries, headers: Sequence[DicomHeader], stack: Dicom
         plane=PLANES[nearest],
         tilt=float(np.degrees(np.arccos(min(1.0, abs(normal[nearest]) / np.linalg.norm(normal))))),
         gaps=(float(gaps.min()), float(gaps.max())),
-        duplicates=tuple(headers[number].file for number in repeated),
+        left_out=(*series.left_out, *((headers[number].file, _DUPLICATE) for number in repeated)),
     )
 
 
 def _struck_out(header: DicomHeader) -> str:
     """The description without parts of the patient's name and ID, which operators sometimes type into it."""
-    text = header.description
-    parts = [*header.name.replace("^", " ").replace("=", " ").split(), *header.subject.split()]
-    for part in sorted(parts, key=len, reverse=True):
+    text, person = header.description, header.person
+    words = f"{person.name} {person.patient_id}".replace("^", " ").replace("=", " ").split()
+    for part in sorted(words, key=len, reverse=True):
         if len(part) > 2:
             start = text.lower().find(part.lower())
             while start >= 0:

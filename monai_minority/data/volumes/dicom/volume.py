@@ -8,12 +8,13 @@ from pydicom.dataset import Dataset
 from pydicom.pixels import pixel_array
 from pydicom.uid import UID
 
-from monai_minority.data.volumes.dicom.header import quiet, read_dicom
+from monai_minority.data.volumes.dicom.header import MAX_BYTES, DicomHeader, read_dicom
+from monai_minority.data.volumes.dicom.reading import quiet
 from monai_minority.data.volumes.dicom.stack import stack_frames
 
 
 def read_dicom_volume(
-    files: Sequence[str | os.PathLike[str]], volume_index: int | None = None, max_bytes: int = 4 << 30
+    files: Sequence[str | os.PathLike[str]], volume_index: int | None = None, max_bytes: int = MAX_BYTES
 ) -> tuple[np.ndarray, np.ndarray]:
     """Read the volume of a series. Each file is read once.
 
@@ -40,7 +41,13 @@ def read_dicom_volume(
         >>> voxels.shape, affine.diagonal().round(4).tolist()
         ((64, 64, 1), [-0.3125, -0.3125, 0.8, 1.0])
     """
-    read = [read_dicom(file) for file in files]
+    read: list[tuple[Dataset, DicomHeader]] = []
+    held = 0
+    for file in files:
+        read.append(read_dicom(file, max_bytes))
+        held += len(read[-1][0].PixelData)
+        if held > max_bytes:
+            raise ValueError(f"the series has more than the {max_bytes} bytes of pixels allowed; raise max_volume_gib")
     headers = [header for _, header in read]
     rows, columns = headers[0].matrix
     if any(header.matrix != (rows, columns) for header in headers):
@@ -51,7 +58,10 @@ def read_dicom_volume(
     stack = stack_frames(geometry, np.concatenate([header.order for header in headers]), headers[0].thickness)
     chosen = stack.frames[_chosen(len(stack.frames), volume_index)]
     if rows * columns * len(chosen) * 4 > max_bytes:
-        raise ValueError(f"a volume of {columns} x {rows} x {len(chosen)} voxels exceeds the {max_bytes} bytes allowed")
+        raise ValueError(
+            f"a volume of {columns} x {rows} x {len(chosen)} voxels exceeds the {max_bytes} bytes allowed; raise "
+            "max_volume_gib"
+        )
 
     voxels = np.empty((len(chosen), rows, columns), dtype=np.float32)
     with quiet():

@@ -117,8 +117,12 @@ def test_one_of_several_volumes_is_chosen(tmp_path):
 
 
 def test_a_volume_that_is_too_large_is_not_read(tmp_path):
-    with pytest.raises(ValueError, match="a volume of 40 x 32 x 12 voxels exceeds the 1000 bytes allowed"):
-        read_dicom_volume(write_series(tmp_path), max_bytes=1000)
+    with pytest.raises(ValueError, match="a volume of 40 x 32 x 12 voxels exceeds the 50000 bytes allowed"):
+        read_dicom_volume(write_series(tmp_path), max_bytes=50000)
+    with pytest.raises(ValueError, match="the series has more than the 20000 bytes of pixels allowed"):
+        read_dicom_volume(sorted(tmp_path.iterdir()), max_bytes=20000)
+    with pytest.raises(ValueError, match="bytes, more than the 1000 allowed; raise max_volume_gib"):
+        read_dicom_volume(sorted(tmp_path.iterdir()), max_bytes=1000)
 
 
 # dcm2niix 1.0.20220720 on the same files, in RAS order: shape, sum of the voxels, largest voxel, affine.
