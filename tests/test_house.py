@@ -9,7 +9,7 @@ import monai_minority
 
 PACKAGE = Path(monai_minority.__file__).parent
 FLOORS = [
-    ["keys", "files", "progress"],
+    ["keys", "files", "progress", "extras"],
     ["data.paths", "data.persons", "data.store", "diffusion"],
     ["networks", "data.volumes"],
     ["data.cohort", "data.phantom"],

@@ -1,7 +1,10 @@
 """A wheel holds the bundles and their weights, so that it runs from any folder."""
 
+import os
 import subprocess
 import sys
+import sysconfig
+import venv
 import zipfile
 from pathlib import Path
 
@@ -11,8 +14,8 @@ ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="module")
-def names(tmp_path_factory):
-    """Names in the wheel of this checkout, which is built from a copy."""
+def wheel(tmp_path_factory):
+    """The wheel of this checkout, which is built from a copy."""
     folder = tmp_path_factory.mktemp("wheel")
     tracked = [path for name in ("monai_minority", "bundles") for path in (ROOT / name).rglob("*") if path.is_file()]
     for path in (*tracked, *(ROOT / name for name in ("setup.cfg", "pyproject.toml", "README.md", "LICENSE"))):
@@ -23,6 +26,11 @@ def names(tmp_path_factory):
     command = ["-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "-q", "-w", str(folder), "."]
     subprocess.run([sys.executable, *command], cwd=folder / "source", check=True, capture_output=True)
     (wheel,) = folder.glob("*.whl")
+    return wheel
+
+
+@pytest.fixture(scope="module")
+def names(wheel):
     return set(zipfile.ZipFile(wheel).namelist())
 
 
@@ -38,3 +46,30 @@ def test_every_file_of_the_bundles_is_in_it(names):
 
 def test_the_report_template_is_in_it(names):
     assert "monai_minority/reports/templates/report.html.j2" in names
+
+
+def test_it_says_that_it_is_typed(names):
+    assert "monai_minority/py.typed" in names
+
+
+@pytest.mark.slow
+def test_the_demo_runs_from_a_wheel_in_any_folder(wheel, tmp_path):
+    """An environment with the packages of this one, and the wheel in place of the checkout."""
+    environment = tmp_path / "environment"
+    venv.create(environment, with_pip=True)
+    (site,) = environment.glob("lib/python*/site-packages")
+    (site / "packages.pth").write_text(sysconfig.get_path("purelib"))
+    clean = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    install = [environment / "bin" / "pip", "install", "--no-deps", "--no-index", "-q", wheel]
+    subprocess.run(install, check=True, env=clean, cwd=tmp_path)
+    folder = tmp_path / "elsewhere"
+    folder.mkdir()
+    command = [environment / "bin" / "monai-minority", "demo", "images_per_class=4", "resamples=50"]
+    result = subprocess.run(command, capture_output=True, text=True, env=clean, cwd=folder, check=False)
+    assert result.returncode == 0, result.stderr
+    run = folder / "runs" / "demo"
+    grid = run / "samples" / "guided.png"
+    assert f"synthetic images, shown in {grid}" in result.stdout
+    assert f"Report:      {run / 'report.html'}" in result.stdout
+    assert all(path.is_file() for path in (grid, run / "evaluation" / "severity.csv", run / "report.html"))
+    assert str(environment) in result.stdout, "the bundle is that of the wheel"

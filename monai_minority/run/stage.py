@@ -150,7 +150,7 @@ class Stage(ABC):
             self.work()
             if is_main():
                 self._record(time.perf_counter() - started)
-                where = ", ".join(str(path) for path in self.leaves)
+                where = ", ".join(str(path.absolute()) for path in self.leaves)
                 print(f"{self.name}: {self.made or 'done'}; see {where}")
         barrier()
 

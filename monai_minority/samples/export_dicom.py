@@ -4,21 +4,24 @@ import os
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from highdicom import UID, ContributingEquipment
-from highdicom.sc import SCImage
 from pydicom.sr.codedict import codes
 
 from monai_minority import __version__
 from monai_minority.data.store.image_store import ImageStore
+from monai_minority.extras import from_extra
 from monai_minority.files import whole_file
 from monai_minority.keys import Column
 from monai_minority.samples.export import SYNTHETIC_NOTE, axis_of, check_synthetic, spacing_of
 from monai_minority.samples.groups import sample_groups
 from monai_minority.samples.plan import UNGUIDED
+
+if TYPE_CHECKING:
+    from highdicom import ContributingEquipment
+    from highdicom.sc import SCImage
 
 PATIENT_NAME = "SYNTHETIC^NOT A PATIENT"
 MANUFACTURER = "monai_minority"
@@ -54,6 +57,7 @@ def save_dicom(store: ImageStore, folder: str | os.PathLike[str]) -> list[Path]:
         The files, series by series, in the order of the store.
 
     Raises:
+        ModuleNotFoundError: highdicom is not installed.
         ValueError: the store is not marked as synthetic or has another number of channels, or ``geometry`` has an
             invalid axis or spacing.
 
@@ -70,12 +74,13 @@ def save_dicom(store: ImageStore, folder: str | os.PathLike[str]) -> list[Path]:
         >>> str(image.PatientName), image.SyntheticData, image.ImageComments.partition("; ")[2]
         ('SYNTHETIC^NOT A PATIENT', 'YES', 'target_class=3; seed=17')
     """
+    highdicom, sc = _highdicom(), _highdicom("highdicom.sc")
     check_synthetic(store)
     if store.image_shape[0] not in (1, 3):
         raise ValueError(f"{store.path} must have 1 or 3 channels for DICOM, got {store.image_shape[0]}")
     now = datetime.now().replace(microsecond=0)
     study: dict[str, Any] = {
-        "study_instance_uid": UID(),
+        "study_instance_uid": highdicom.UID(),
         "study_id": "SYNTHETIC",
         "study_date": now.date(),
         "study_time": now.time(),
@@ -92,14 +97,14 @@ def save_dicom(store: ImageStore, folder: str | os.PathLike[str]) -> list[Path]:
     }
     paths = []
     for number, (name, series) in enumerate(sample_groups(store).items(), start=1):
-        uid, table = UID(), series.table
+        uid, table = highdicom.UID(), series.table
         for position, pixels in enumerate(_pixels(series), start=1):
-            image = SCImage(
+            image = sc.SCImage(
                 pixels,
                 bits_allocated=8 * pixels.itemsize,
                 series_instance_uid=uid,
                 series_number=number,
-                sop_instance_uid=UID(),
+                sop_instance_uid=highdicom.UID(),
                 instance_number=position,
                 **study,
             )
@@ -111,7 +116,11 @@ def save_dicom(store: ImageStore, folder: str | os.PathLike[str]) -> list[Path]:
     return paths
 
 
-def _describe(image: SCImage, store: ImageStore, name: str, row: pd.Series) -> None:
+def _highdicom(module: str = "highdicom") -> Any:
+    return from_extra(module, "dicom", "writing DICOM files")
+
+
+def _describe(image: "SCImage", store: ImageStore, name: str, row: pd.Series) -> None:
     """Add optional attributes of a Secondary Capture image that highdicom has no arguments for."""
     image.SyntheticData = "YES"
     image.Laterality = ""  # required, possibly empty, if no body part is given
@@ -130,14 +139,14 @@ def _describe(image: SCImage, store: ImageStore, name: str, row: pd.Series) -> N
         image.WindowCenter, image.WindowWidth = f"{(low + high + 1) / 2:g}", f"{high - low + 1:g}"
 
 
-def _equipment(store: ImageStore, now: datetime) -> ContributingEquipment:
+def _equipment(store: ImageStore, now: datetime) -> "ContributingEquipment":
     """This package and the settings of the samples. Values that look like a path are left out."""
     settings = [
         f"{name}={value}"
         for name, value in store.meta.items()
         if isinstance(value, str | int | float) and not set("/\\") & set(str(value))
     ]
-    return ContributingEquipment(
+    return _highdicom().ContributingEquipment(
         manufacturer=MANUFACTURER,
         purpose_of_reference=codes.DCM.SynthesizingEquipment,
         manufacturer_model_name=MANUFACTURER,

@@ -63,7 +63,7 @@ class Sample(Stage):
 
     @property
     def made(self) -> str:
-        return f"{len(self.plan):,} synthetic images, shown in {self.leaves[0]}.png"
+        return f"{len(self.plan):,} synthetic images, shown in {self.leaves[0].absolute()}.png"
 
     def work(self) -> None:
         path = self.folder.samples(self.sample_set, self.sample_folder)

@@ -4,12 +4,13 @@ from collections.abc import Hashable, Mapping
 from typing import Any
 
 import numpy as np
-import SimpleITK as sitk
 import torch
 from monai.config import KeysCollection
 from monai.data import MetaTensor
 from monai.transforms import MapTransform
 from skimage.filters import threshold_otsu
+
+from monai_minority.extras import from_extra
 
 
 class CorrectBiasd(MapTransform):
@@ -24,6 +25,7 @@ class CorrectBiasd(MapTransform):
         iterations: largest number of iterations at each resolution level of the field.
 
     Raises:
+        ModuleNotFoundError: SimpleITK is not installed.
         ValueError: ``shrink`` or ``iterations`` is below 1, or the foreground of a volume is not positive.
 
     Example:
@@ -43,6 +45,7 @@ class CorrectBiasd(MapTransform):
         super().__init__(keys)
         if shrink < 1 or not len(iterations) or min(iterations) < 1:
             raise ValueError(f"shrink and iterations must be at least 1, got {shrink} and {list(iterations)}")
+        from_extra("SimpleITK", "n4", "N4 bias correction")
         self.shrink = shrink
         self.iterations = list(iterations)
 
@@ -58,6 +61,7 @@ class CorrectBiasd(MapTransform):
 
     def _log_field(self, values: np.ndarray, spacing: np.ndarray) -> np.ndarray:
         """Logarithm of the bias field, float32 ``[X, Y, Z]``."""
+        sitk = from_extra("SimpleITK", "n4", "N4 bias correction")
         image = sitk.GetImageFromArray(np.ascontiguousarray(values.transpose(2, 1, 0)))
         image.SetSpacing(spacing.tolist())
         step = [

@@ -12,6 +12,7 @@ from monai_minority.data.cohort.cohort import Cohort
 from monai_minority.data.paths import Rejection
 from monai_minority.data.sources.image_folder import image_folder
 from monai_minority.data.sources.layout import PathLike, array_cohort, existing_set, finished, not_there
+from monai_minority.extras import from_extra
 from monai_minority.keys import Split
 
 LAYOUT = (
@@ -102,10 +103,7 @@ _opened: dict[tuple[int, Path], Any] = {}
 
 
 def _database(folder: Path) -> Any:
-    try:
-        import lmdb  # optional: LSUN alone needs it
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError("reading LSUN's databases needs the package lmdb: pip install lmdb") from error
+    lmdb = from_extra("lmdb", "natural", "reading LSUN's databases")
     place = (os.getpid(), folder)
     if place not in _opened:
         _opened[place] = lmdb.open(str(folder), readonly=True, lock=False, readahead=False)

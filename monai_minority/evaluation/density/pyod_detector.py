@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from monai_minority.evaluation.density.neighbours import Features
+from monai_minority.extras import from_extra
 
 
 class PyODDetector:
@@ -26,6 +27,7 @@ class PyODDetector:
         settings: arguments that the detector was constructed with, including the seed.
 
     Raises:
+        ModuleNotFoundError: PyOD is not installed.
         ValueError: PyOD has no such detector, or it does not accept these settings.
 
     Example:
@@ -40,6 +42,7 @@ class PyODDetector:
 
     def __init__(self, name: str, seed: int = 0, **settings: Any) -> None:
         module, _, cls = name.rpartition(".")
+        from_extra("pyod", "detectors", "a detector of PyOD")
         try:
             detector_class = getattr(import_module(f"pyod.models.{module or cls.lower()}"), cls)
         except (ImportError, AttributeError) as error:
