@@ -9,7 +9,7 @@ import contextlib
 import logging
 import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -95,6 +95,36 @@ def demo(
     The images are synthetic, of a cohort made from a public template. It is `run --overlay phantom --overlay demo`.
     """
     run(values, overlay=["phantom", "demo"], run_dir=run_dir, debug=debug)
+
+
+@app.command()
+def plan(
+    values: Annotated[list[str] | None, typer.Argument(help="KEY=VALUE overrides, as for run.")] = None,
+    bundle: BundleOption = "brain_mri",
+    overlay: Annotated[list[str] | None, typer.Option(help="Overlay of the bundle, as for run.")] = None,
+    run_dir: Annotated[Path | None, typer.Option(help="Folder of the run, which plan.yaml is written to.")] = None,
+    dataset_dir: Annotated[Path | None, typer.Option(help="Folder, CSV or MONAI data list of volumes.")] = None,
+    debug: DebugOption = False,
+) -> None:
+    """Prepare a cohort, say what it holds, and propose settings for it: an overlay to edit, and the time they take."""
+    with _clear_errors(debug):
+        from monai_minority.run.folder import RunFolder
+        from monai_minority.run.jobs import pipeline_jobs
+        from monai_minority.run.proposal import propose
+
+        given = _given(values)
+        if dataset_dir is not None:
+            given["dataset_dir"] = str(dataset_dir.resolve())
+        planner = _planner(bundle, overlay, run_dir, given, "train")
+        planner.run(pipeline_jobs(planner, planner.setting("cohort_stages")), say)
+        proposal = propose(RunFolder(planner.setting("run_dir")), planner.network)
+        path = Path(planner.setting("run_dir")) / "plan.yaml"
+        path.write_text(proposal.overlay(), encoding="utf-8")
+        _say_all(["", *proposal.told(), f"\nProposed settings: {path}; edit them, and run them:"])
+        command = ["monai-minority", "run", "--bundle", bundle, "--run-dir", str(path.parent)]
+        for name in (*(overlay or []), str(path)):
+            command += ["--overlay", name]
+        say("  " + shlex.join(command + (["--dataset-dir", given["dataset_dir"]] if "dataset_dir" in given else [])))
 
 
 @app.command()
@@ -198,28 +228,11 @@ def weights(
     The status is 1 if a file is damaged, or one of those named is missing.
     """
     with _clear_errors(debug):
-        status = _list_weights(names or [], source, destination)
+        from monai_minority.lists import weights_told
+
+        lines, status = weights_told(names or [], source, destination)
+        _say_all(lines)
     raise typer.Exit(status)
-
-
-def _list_weights(names: list[str], source: Path | None, destination: Path | None) -> int:
-    from monai_minority.networks.weights import State, check, chosen, stage, weights_folder  # here: torch takes seconds
-
-    wanted, copying = chosen(names), source is not None or destination is not None
-    if copying:
-        origin, target = source or weights_folder(), destination or weights_folder()
-        say(f"from {origin} to {target}")
-        found = list(stage(wanted, origin, target))
-    else:
-        say(f"in {weights_folder()} (TORCH_HOME moves it)")
-        found = list(map(check, wanted))
-    for one, path, state in found:
-        say(f"{one.name:<19} {state:<13} {one.needed_by}")
-        say(f"{'':<19} {one.source if state is State.MISSING else path}")
-    if not names and not copying:
-        say("TunedDINO reads what the stage train_dino leaves, TorchScriptFeatures any file of yours.")
-    bad = {State.DAMAGED} | ({State.MISSING} if names else set())
-    return int(any(one.state in bad for one in found))
 
 
 @app.command()
@@ -230,52 +243,41 @@ def settings(
 ) -> None:
     """List the settings of a bundle with their values and meaning."""
     with _clear_errors(debug):
-        from monai_minority.run.bundle import Bundle, name_hint
-        from monai_minority.run.settings import find_settings
+        from monai_minority.lists import settings_told
 
-        known = find_settings(Bundle(bundle))
-        shown = [one for one in known if name is None or name == one.name]
-        shown = shown or [one for one in known if name is not None and name in one.name]
-        if not shown:
-            hint = name_hint(str(name), [one.name for one in known], "`monai-minority settings` lists them")
-            raise ValueError(f"no setting is called {name}; {hint}")
-        file = ""
-        for one in shown:
-            if one.file != file:
-                file = one.file
-                say(f"\n{'every stage' if file == 'common' else file}")
-            say(f"  {one.name}={one.value}\n      {one.meaning}")
+        _say_all(settings_told(bundle, name))
 
 
 @app.command()
 def stages(bundle: BundleOption = "brain_mri", debug: DebugOption = False) -> None:
     """List the stages of a bundle."""
-    _list(bundle, "stages", debug)
+    with _clear_errors(debug):
+        from monai_minority.lists import stages_told
+
+        _say_all(stages_told(bundle))
 
 
 @app.command()
 def overlays(bundle: BundleOption = "brain_mri", debug: DebugOption = False) -> None:
     """List the overlays of a bundle: settings for cohorts, methods and sizes."""
-    _list(bundle, "overlays", debug)
+    with _clear_errors(debug):
+        from monai_minority.lists import overlays_told
+
+        _say_all(overlays_told(bundle))
 
 
 @app.command()
 def methods(bundle: BundleOption = "brain_mri", debug: DebugOption = False) -> None:
     """List the methods that `compare` knows, with the settings that each changes."""
     with _clear_errors(debug):
-        from monai_minority.run.bundle import Bundle, load
+        from monai_minority.lists import methods_told
 
-        for name, given in load(Bundle(bundle).common()[0])["methods"].items():
-            say(f"{name}\n    {', '.join(f'{key}: {value}' for key, value in given.items())}")
+        _say_all(methods_told(bundle))
 
 
-def _list(bundle: str, what: str, debug: bool) -> None:
-    with _clear_errors(debug):
-        from monai_minority.run.bundle import Bundle
-        from monai_minority.run.settings import heads
-
-        for name, head in heads(getattr(Bundle(bundle), what)).items():
-            say(f"{name}\n    {head}")
+def _say_all(lines: Iterable[str]) -> None:
+    for line in lines:
+        say(line)
 
 
 def _given(values: list[str] | None) -> dict[str, Any]:

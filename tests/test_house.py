@@ -22,6 +22,7 @@ FLOORS = [
     ["tables"],
     ["reports", "studies"],
     ["stages"],
+    ["lists"],
     ["cli"],
     ["__main__"],
 ]

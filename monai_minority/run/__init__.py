@@ -7,6 +7,7 @@ from monai_minority.run.entry import check_settings
 from monai_minority.run.folder import RunFolder
 from monai_minority.run.precision import fast_dtype
 from monai_minority.run.progress_bar import ProgressBar
+from monai_minority.run.proposal import Proposal, propose, step_seconds
 from monai_minority.run.result_parts import ResultParts
 from monai_minority.run.sampling_cost import SamplingCost
 from monai_minority.run.settings import Setting, find_settings, heads
@@ -18,6 +19,7 @@ __all__ = [
     "Bundle",
     "Configuration",
     "ProgressBar",
+    "Proposal",
     "ResultParts",
     "RunFolder",
     "SamplingCost",
@@ -31,6 +33,8 @@ __all__ = [
     "heads",
     "is_main",
     "parallel",
+    "propose",
     "start",
+    "step_seconds",
     "summary_writer",
 ]

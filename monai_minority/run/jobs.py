@@ -84,6 +84,12 @@ class Planner:
         """The value of a setting that all stages share, or that the command's own stages have."""
         return self.parser.get_parsed_content(name)
 
+    def network(self, image_size: int) -> Any:
+        """A new backbone for images of a size in pixels."""
+        parser = merged([*self.bundle.common(), *self.layers])
+        over.place(parser, {"bundle_root": str(self.bundle.path), **self.command_line, "image_size": image_size})
+        return parser.get_parsed_content("network_def")
+
     def files(self, job: Job, of: str = "pipeline") -> tuple[Path, ...]:
         """Configurations of a job in the order of merging."""
         own = [self.bundle.overlay(name, f"methods::{job.title}::overlays") for name in job.overlays]

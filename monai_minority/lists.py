@@ -1,0 +1,108 @@
+"""What the command lists, as lines of text."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from monai_minority.networks.weights import State, check, chosen, stage, weights_folder
+from monai_minority.run.bundle import Bundle, load, name_hint
+from monai_minority.run.settings import find_settings, heads
+
+
+def settings_told(bundle: str, name: str | None = None) -> Iterator[str]:
+    """The settings of a bundle by their configurations.
+
+    Args:
+        bundle: name or folder.
+        name: one setting, or a part of its name; ``None`` for all.
+
+    Raises:
+        ValueError: there is no such setting.
+
+    Example:
+        >>> from monai_minority.lists import settings_told
+        >>> print(*settings_told("brain_mri", "first_seed"), sep="\\n")
+        <BLANKLINE>
+        inference
+          first_seed=0
+              image i has the seed first_seed + i
+    """
+    known = find_settings(Bundle(bundle))
+    shown = [one for one in known if name is None or name == one.name]
+    shown = shown or [one for one in known if name is not None and name in one.name]
+    if not shown:
+        hint = name_hint(str(name), [one.name for one in known], "`monai-minority settings` lists them")
+        raise ValueError(f"no setting is called {name}; {hint}")
+    file = ""
+    for one in shown:
+        if one.file != file:
+            file = one.file
+            yield f"\n{'every stage' if file == 'common' else file}"
+        yield f"  {one.name}={one.value}\n      {one.meaning}"
+
+
+def stages_told(bundle: str) -> Iterator[str]:
+    """The stages of a bundle and what each does.
+
+    Example:
+        >>> from monai_minority.lists import stages_told
+        >>> next(line for line in stages_told("brain_mri") if line.startswith("score"))
+        'score\\n    Stage 3: score every stored image (Eq. 7).'
+    """
+    return (f"{name}\n    {head}" for name, head in heads(Bundle(bundle).stages).items())
+
+
+def overlays_told(bundle: str) -> Iterator[str]:
+    """The overlays of a bundle and what each is for.
+
+    Example:
+        >>> from monai_minority.lists import overlays_told
+        >>> any(line.startswith("demo") for line in overlays_told("brain_mri"))
+        True
+    """
+    return (f"{name}\n    {head}" for name, head in heads(Bundle(bundle).overlays).items())
+
+
+def methods_told(bundle: str) -> Iterator[str]:
+    """The methods that are compared, with what each sets.
+
+    Example:
+        >>> from monai_minority.lists import methods_told
+        >>> next(methods_told("brain_mri"))
+        'ancestral\\n    target_classes: []'
+    """
+    for name, given in load(Bundle(bundle).common()[0])["methods"].items():
+        yield f"{name}\n    {', '.join(f'{key}: {value}' for key, value in given.items())}"
+
+
+def weights_told(names: Sequence[str], source: Path | None, destination: Path | None) -> tuple[list[str], int]:
+    """Published weights and where they are, after they were copied if a folder is given.
+
+    Args:
+        names: those asked for; empty for all.
+        source: folder to copy from.
+        destination: folder to copy to.
+
+    Returns:
+        Lines, and 1 if a file is damaged or one of those asked for is missing, else 0.
+
+    Example:
+        >>> from monai_minority.lists import weights_told
+        >>> lines, status = weights_told([], None, None)
+        >>> status
+        0
+    """
+    wanted, copying = chosen(names), source is not None or destination is not None
+    if copying:
+        origin, target = source or weights_folder(), destination or weights_folder()
+        lines = [f"from {origin} to {target}"]
+        found = list(stage(wanted, origin, target))
+    else:
+        lines = [f"in {weights_folder()} (TORCH_HOME moves it)"]
+        found = list(map(check, wanted))
+    for one, path, state in found:
+        lines.append(f"{one.name:<19} {state:<13} {one.needed_by}")
+        lines.append(f"{'':<19} {one.source if state is State.MISSING else path}")
+    if not names and not copying:
+        lines.append("TunedDINO reads what the stage train_dino leaves, TorchScriptFeatures any file of yours.")
+    bad = {State.DAMAGED} | ({State.MISSING} if names else set())
+    return lines, int(any(one.state in bad for one in found))
