@@ -1,8 +1,12 @@
-"""The evaluation in TensorBoard: scalars, histograms and grids of images."""
+"""The evaluation in TensorBoard: one run for each set of images, with the same tags, so that their curves overlay."""
 
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 from torchvision.utils import make_grid
 
@@ -10,24 +14,31 @@ from monai_minority.keys import Column
 from monai_minority.reports.charts import MEASURES
 from monai_minority.reports.contents import RunContents
 from monai_minority.run import summary_writer
-from monai_minority.tables.provenance import PROVENANCE
+from monai_minority.tables.rows import ALL
 from monai_minority.tables.severity import ABOVE
 
-_LABELS = ("set", "target_class", Column.SCALE.value, "n")
+_FIGURES = {
+    "2_fidelity/looks_real": "rarity_valid",
+    "2_fidelity/precision": "precision",
+    "2_fidelity/recall": "recall",
+    "2_fidelity/frechet_distance_equal_n": "frechet_distance_equal_n",
+    **{f"3_rarity/{measure}": f"{measure}_mean" for measure in MEASURES},
+    "3_rarity/above_real_90th_percentile": "above_p90",
+}
+"""Tags and the columns of the summary that they show. TensorBoard sorts tags by name, and severity comes first."""
 
 
 def write_tensorboard(run_dir: str | Path, log_dir: str | Path | None = None, *, columns: int = 8) -> Path:
     """Write the evaluation of a run for TensorBoard.
 
-    The step of scalars and histograms is the target class, so that an axis or a slider goes from common to rare.
-    Figures of a whole set have step 0. A grid has a row for each target class. Tags of generated images start with
-    ``synthetic/``. ``severity/share_above_99`` is the share of images as severe as
-    the worst 1 % of normal ones, by judge, set and scale.
+    There is a run for the real images and one for each set and guidance scale. The step is the target class, of real
+    training images their minority class, so that an axis goes from common to rare. A set without classes is a level
+    line. Severity is ``1_severity/…`` by each judge; then come fidelity and rarity. A grid has a row for each class.
+    The settings of a set are text.
 
     Args:
         run_dir: run folder with ``store/`` and ``evaluation/``.
-        log_dir: folder of the events; ``None`` takes ``tensorboard/evaluation`` in the run folder. Existing events in
-            the folder are replaced.
+        log_dir: folder of the runs; ``None`` takes ``tensorboard/evaluation`` in the run folder. It is replaced.
         columns: images in a row.
 
     Returns:
@@ -38,38 +49,86 @@ def write_tensorboard(run_dir: str | Path, log_dir: str | Path | None = None, *,
     """
     run = RunContents.open(run_dir)
     folder = Path(run_dir) / "tensorboard" / "evaluation" if log_dir is None else Path(log_dir)
-    for old in folder.glob("events.out.tfevents.*"):
-        old.unlink()
-    writer = summary_writer(folder)
-    summary = run.evaluation.summary
-    for row in summary.to_dict("records"):
-        step = 0 if row["target_class"] == "all" else int(row["target_class"])
-        group = str(row["set"]).replace(", ", "_").replace(" ", "_")
-        if row["target_class"] != "all":
-            group += "_by_class" if np.isnan(row[Column.SCALE]) else f"_by_class_scale_{row[Column.SCALE]:g}"
-        for name, value in row.items():
-            if name not in (*_LABELS, *PROVENANCE) and not np.isnan(value):
-                writer.add_scalar(f"{name}/{group}", value, step)
-    for row in run.evaluation.severity.to_dict("records"):
-        if row["target_class"] != "all" and not np.isnan(row[ABOVE]):
-            tag = f"severity/{ABOVE}/{row['judge']}/{row['set']}_by_class_scale_{row[Column.SCALE]:g}"
-            writer.add_scalar(tag.replace(" ", "_"), row[ABOVE], int(row["target_class"]))
+    shutil.rmtree(folder, ignore_errors=True)
+    last = _last_class(run.evaluation.summary)
+    writers: dict[str, Any] = {}
+
+    def writer(name: str) -> Any:
+        return writers.setdefault(name, summary_writer(folder / name))
+
+    severity = run.evaluation.severity
+    for tag, value, table in (
+        *((f"1_severity/share_above_99/{judge}", ABOVE, part) for judge, part in severity.groupby("judge")),
+        *((f"1_severity/mean/{judge}", "mean", part) for judge, part in severity.groupby("judge")),
+        *((tag, column, run.evaluation.summary) for tag, column in _FIGURES.items()),
+    ):
+        for name, points in _curves(table, value, last):
+            for step, figure in points:
+                writer(name).add_scalar(tag.replace(" ", "_"), figure, step)
+    _add_images(run, writer, columns)
+    for name, settings in run.sample_settings().items():
+        for run_name in [one for one in writers if one == name or one.startswith(f"{name}_scale_")]:
+            writer(run_name).add_text("settings", _as_markdown(settings))
+    for one in writers.values():
+        one.close()
+    return folder
+
+
+def _last_class(summary: pd.DataFrame) -> int:
+    """The highest class of the table, at least 1: where a level line ends."""
+    classes = summary["target_class"][summary["target_class"] != ALL].astype(float)
+    return max(1, int(classes.max())) if len(classes) else 1
+
+
+def _curves(table: pd.DataFrame, column: str, last: int) -> Iterator[tuple[str, list[tuple[int, float]]]]:
+    """Of each run its name and its points: one for each class, or a level line where there are no classes."""
+    if column not in table:
+        return
+    table = table[table[column].notna()]
+    by_class = set(table["set"][table["target_class"] != ALL])
+    known = table["known"].fillna("") if "known" in table else pd.Series("", table.index)
+    for (made, scale), part in table[known == ""].groupby(["set", Column.SCALE.value], dropna=False, sort=False):
+        classes = part[part["target_class"] != ALL]
+        if len(classes):
+            points = sorted(zip(classes["target_class"].astype(float).astype(int), classes[column], strict=True))
+        elif made in by_class:  # a whole set of several scales
+            continue
+        else:
+            points = [(step, part[column].iloc[0]) for step in (0, last)]
+        yield _run_name(made, scale), points
+    for (made, group), part in table[known != ""].groupby(["set", known[known != ""]], sort=False):
+        yield _run_name(f"{made}, {group}", float("nan")), [(step, part[column].iloc[0]) for step in (0, last)]
+
+
+def _add_images(run: RunContents, writer: Any, columns: int) -> None:
     for measure in MEASURES:
-        writer.add_histogram(f"real/{measure}", run.evaluation.real[measure].dropna().to_numpy(), 0)
+        writer("real_training").add_histogram(measure, run.evaluation.real[measure].dropna().to_numpy(), 0)
     keys = ["set", Column.SCALE.value, Column.TARGET_CLASS.value]
     grids: dict[str, list[torch.Tensor]] = {}
     for (name, scale, target), part in run.evaluation.generated.groupby(keys, sort=True):
         for measure in MEASURES:
-            writer.add_histogram(
-                f"synthetic/{measure}/{name}_scale_{scale:g}", part[measure].to_numpy(), max(target, 0)
-            )
+            writer(_run_name(name, scale)).add_histogram(measure, part[measure].to_numpy(), max(target, 0))
         images = run.samples[name].batch(part["row"].to_numpy()[:columns])
         blank = images.new_ones(columns - len(images), *images.shape[1:])
-        grids.setdefault(f"synthetic/{name}_scale_{scale:g}", []).append(torch.cat([images, blank]))
+        grids.setdefault(_run_name(name, scale), []).append(torch.cat([images, blank]))
+    for name, rows in grids.items():
+        writer(name).add_image("synthetic/common_above_rare", _grid(rows, columns), 0)
     scores = run.evaluation.real[Column.SCORE].dropna().sort_values(kind="stable").index.to_numpy()
     if len(scores) >= columns:
-        grids["real/common_above_rare"] = [run.store.batch(scores[:columns]), run.store.batch(scores[::-1][:columns])]
-    for tag, rows in grids.items():
-        writer.add_image(tag, make_grid(torch.cat(rows).clamp(-1, 1).add(1).div(2), nrow=columns), 0)
-    writer.close()
-    return folder
+        ends = [run.store.batch(scores[:columns]), run.store.batch(scores[::-1][:columns])]
+        writer("real_training").add_image("real/common_above_rare", _grid(ends, columns), 0)
+
+
+def _grid(rows: list[torch.Tensor], columns: int) -> torch.Tensor:
+    return make_grid(torch.cat(rows).clamp(-1, 1).add(1).div(2), nrow=columns)
+
+
+def _run_name(made: str, scale: float) -> str:
+    """Folder of a run, such as ``real_training``, ``unguided`` or ``guided_scale_4``."""
+    name = str(made).replace(", ", "_").replace(" ", "_")
+    return name if np.isnan(scale) or scale == 0 else f"{name}_scale_{scale:g}"
+
+
+def _as_markdown(settings: dict[str, Any]) -> str:
+    lines = [f"| {key} | {value} |" for key, value in settings.items() if not isinstance(value, dict | list)]
+    return "\n".join(["| setting | value |", "| --- | --- |", *lines])

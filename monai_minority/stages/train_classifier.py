@@ -28,7 +28,8 @@ class TrainClassifier(Training):
         return [*super().leaves, self.folder.network(self.name) / "validation.csv"]
 
     def validation_handlers(self) -> Iterable[Any]:
-        return [NoiseLevelErrors(self.noise_levels, self.leaves[1], self.writer, write=is_main())]
+        every = int(self.trainer.state.epoch_length or 1)
+        return [NoiseLevelErrors(self.noise_levels, self.leaves[1], self.writer, is_main(), every)]
 
     def save(self, path: Path) -> None:
         save_weights(self.network, path)

@@ -22,6 +22,7 @@ class NoiseLevelErrors:
             ``cross_entropy`` (in nats).
         summary_writer: TensorBoard's ``SummaryWriter``.
         write: whether this process writes the file (rank 0).
+        steps_an_epoch: training steps between two validations, so that TensorBoard counts in steps.
 
     Example:
         >>> import tempfile
@@ -43,12 +44,18 @@ class NoiseLevelErrors:
     """
 
     def __init__(
-        self, grid: Sequence[int], path: str | os.PathLike[str], summary_writer: Any, write: bool = True
+        self,
+        grid: Sequence[int],
+        path: str | os.PathLike[str],
+        summary_writer: Any,
+        write: bool = True,
+        steps_an_epoch: int = 1,
     ) -> None:
         self.grid = list(grid)
         self.path = Path(path)
         self.writer = summary_writer
         self.write = write
+        self.steps_an_epoch = steps_an_epoch
         self._rows: list[np.ndarray] = []
 
     def attach(self, engine: Engine) -> None:
@@ -84,7 +91,7 @@ class NoiseLevelErrors:
         if self.write:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             table.to_csv(self.path, index=False)
-        step = engine.state.epoch
+        step = engine.state.epoch * self.steps_an_epoch
         for timestep, row in zip(self.grid, table.to_dict("records"), strict=True):
             for name in ("accuracy", "mean_absolute_error"):
                 self.writer.add_scalar(f"validation_{name}/t{timestep:04d}", row[name], step)

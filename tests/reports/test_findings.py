@@ -204,9 +204,8 @@ def test_the_chart_has_the_numbers_of_the_table(evaluation):
 
 
 def test_tensorboard_has_the_shares_by_class(run, evaluation):
-    events = EventAccumulator(str(write_tensorboard(run)))
-    events.Reload()
-    scalars = events.Scalars("severity/share_above_99/corner/guided_by_class_scale_4")
+    events = EventAccumulator(str(write_tensorboard(run) / "guided_scale_4")).Reload()
+    scalars = events.Scalars("1_severity/share_above_99/corner")
     table = evaluation.severity
     guided = table[(table["set"] == "guided") & (table["target_class"] != "all")]
     assert [event.step for event in scalars] == [0, 1, 2]

@@ -225,21 +225,28 @@ def test_paths_and_names_are_taken_out(value, expected):
     assert redacted(value, frozenset({"meyer01"})) == expected
 
 
-def test_tensorboard_has_the_figures_and_pictures(run):
+def test_tensorboard_has_a_run_for_each_set_with_the_same_tags(run):
     folder = write_tensorboard(run)
     write_tensorboard(run)  # again: nothing twice
-    events = EventAccumulator(str(folder), size_guidance={"images": 0})
-    events.Reload()
+    runs = {}
+    for name in ("guided_scale_4", "plain", "real_training"):
+        runs[name] = EventAccumulator(str(folder / name), size_guidance={"images": 0}).Reload()
     summary = RunEvaluation.load(run / "evaluation").summary
     guided = summary[(summary["set"] == "guided") & (summary["target_class"] != "all")]
-    scalars = events.Scalars("minority_score_mean/guided_by_class_scale_4")
-    assert [event.step for event in scalars] == [0, 1, 2]
-    assert [event.value for event in scalars] == pytest.approx(guided["minority_score_mean"].tolist())
-    assert "synthetic/average_knn/guided_scale_4" in events.Tags()["histograms"]
-    assert {"synthetic/guided_scale_4", "synthetic/plain_scale_0", "real/common_above_rare"} <= set(
-        events.Tags()["images"]
-    )
-    picture = events.Images("synthetic/guided_scale_4")[0]
+    plain = summary[summary["set"] == "plain"]
+    tag = "3_rarity/minority_score"
+    curve, level = runs["guided_scale_4"].Scalars(tag), runs["plain"].Scalars(tag)
+    assert [event.step for event in curve] == [0, 1, 2] and [event.step for event in level] == [0, 2]
+    assert [event.value for event in curve] == pytest.approx(guided["minority_score_mean"].tolist())
+    assert [event.value for event in level] == pytest.approx(plain["minority_score_mean"].tolist() * 2)
+    assert len(runs["real_training"].Scalars(tag)) == 3, "a point for each minority class"
+    for events in runs.values():
+        assert len(events.Tags()["scalars"]) <= 12
+        assert set(events.Tags()["histograms"]) == {"minority_score", "average_knn", "local_outlier_factor"}
+    assert runs["guided_scale_4"].Tags()["images"] == ["synthetic/common_above_rare"]
+    assert runs["real_training"].Tags()["images"] == ["real/common_above_rare"]
+    assert "settings/text_summary" in runs["plain"].Tags()["tensors"]
+    picture = runs["guided_scale_4"].Images("synthetic/common_above_rare")[0]
     assert picture.height == pytest.approx(3 * (16 + 2) + 2)
 
 

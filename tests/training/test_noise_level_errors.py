@@ -29,7 +29,7 @@ def test_against_a_hand_count(tmp_path):
     found = [torch.tensor([[0, 2], [1, 0], [2, 0]]), torch.tensor([[1, 0]])]  # [images, noise levels]
     engine = Engine(lambda _, batch: {"pred": logits_for(found[batch]), "label": truth[batch]})
     writer = Writer()
-    NoiseLevelErrors([0, 500], tmp_path / "classifier" / "validation.csv", writer).attach(engine)
+    NoiseLevelErrors([0, 500], tmp_path / "classifier" / "validation.csv", writer, steps_an_epoch=40).attach(engine)
     engine.run([0, 1], max_epochs=1)
     engine.run([0, 1], max_epochs=1)  # a second validation starts anew
     table = pd.read_csv(tmp_path / "classifier" / "validation.csv")
@@ -39,9 +39,9 @@ def test_against_a_hand_count(tmp_path):
     assert table["mean_absolute_error"].tolist() == [0.25, (2 + 1 + 2 + 2) / 4]
     entropy = [(3 * math.log(2) + math.log(4)) / 4, math.log(4)]
     assert table["cross_entropy"].tolist() == pytest.approx(entropy, rel=1e-6)
-    assert writer.scalars["validation_accuracy/t0000", 1] == 0.75
-    assert writer.scalars["validation_mean_absolute_error/t0500", 1] == 1.75
-    assert writer.scalars["validation/accuracy", 1] == 0.375
+    assert writer.scalars["validation_accuracy/t0000", 40] == 0.75
+    assert writer.scalars["validation_mean_absolute_error/t0500", 40] == 1.75
+    assert writer.scalars["validation/accuracy", 40] == 0.375
 
 
 def test_other_processes_write_no_file(tmp_path):
