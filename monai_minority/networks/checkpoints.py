@@ -96,7 +96,8 @@ def load_checkpoint(module: Module, path: str | Path, key: str | None = None) ->
 
     Args:
         module: network to fill, on any device and in any floating-point type.
-        path, key: see :func:`read_state_dict`.
+        path: see :func:`read_state_dict`.
+        key: see there.
 
     Raises:
         FileNotFoundError: if the file does not exist.

@@ -127,8 +127,9 @@ def propose(folder: RunFolder, make_network: Any, accelerator: bool | None = Non
         positions = [round(float(place), 3) for place in np.linspace(0.4, 0.6, slices)]
         settings["slice_positions"] = (
             positions,
-            f"{slices} a volume, for about {WANTED_IMAGES:,} training images; fractions of the head",
+            f"{slices} a volume, for about {WANTED_IMAGES:,} training images",
         )
+        settings["slice_unit"] = ("fraction", "of the head")
         images = slices * len(volumes)
     else:
         images = len(train)

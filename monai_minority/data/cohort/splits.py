@@ -132,8 +132,11 @@ def split_cohort(
 
     Args:
         cohort: the cohort.
-        fractions, seed, stratify: see :func:`split_by_subject`.
-        keep_abnormal, normal_groups: see :func:`long_tail`. ``keep_abnormal=None`` keeps all abnormal subjects.
+        fractions: see :func:`split_by_subject`.
+        seed: see there.
+        stratify: see there.
+        keep_abnormal: see :func:`long_tail`; ``None`` keeps all abnormal subjects.
+        normal_groups: see there.
 
     Returns:
         A cohort with the column ``split``.

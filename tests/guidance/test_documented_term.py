@@ -1,4 +1,4 @@
-"""The README's own guidance term, run as it stands there, against the closed form of Gaussian pixels.
+"""The documentation's own guidance term, run as it stands there, against the closed form of Gaussian pixels.
 
 Pixels are N(0, 1) and the image aimed at is 0.8 throughout with std 1, so guided pixels are N(0.4, 0.5). What 250 steps
 make of that follows exactly from three probes a step, for every step is affine: ancestral sampling with the posterior's
@@ -14,12 +14,12 @@ import torch
 
 from monai_minority.diffusion import RespacedDDPMScheduler
 
-README = Path(__file__).parents[2] / "README.md"
+PAGE = Path(__file__).parents[2] / "docs" / "extending.md"
 
 
 @pytest.fixture(scope="module")
 def block():
-    section = README.read_text(encoding="utf-8").partition("### A guidance term of your own\n")[2]
+    section = PAGE.read_text(encoding="utf-8").partition("## A guidance term of your own\n")[2]
     return re.search(r"```python\n(.*?)```", section, re.DOTALL)[1]
 
 
