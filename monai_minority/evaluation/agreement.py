@@ -107,6 +107,38 @@ def group_auc(
     return replace(figure, context={**figure.context, "N positive": of_rare_group})
 
 
+def strata_of(values: np.ndarray, width: float = 0.2) -> np.ndarray:
+    """Intervals of equal width, within which images count as similar in a value that could explain their score.
+
+    A fifth of a standard deviation is the usual limit for matched pairs (Austin, 2011). Where the log odds of the rare
+    group rise by s per standard deviation, an AUC within strata of that width
+    (:func:`~monai_minority.evaluation.weighted_statistics.weighted_auc`) is at most s / 60 from that of equal values.
+
+    Args:
+        values: ``[N]``, such as the height of a slice.
+        width: of an interval, in standard deviations of the values.
+
+    Returns:
+        The number of each image's interval ``[N]``, float64; NaN where the value is NaN. All the same if the values
+        are.
+
+    Raises:
+        ValueError: ``width`` is not positive.
+
+    Example:
+        >>> import numpy as np
+        >>> from monai_minority.evaluation.agreement import strata_of
+        >>> strata_of(np.array([0.0, 0.1, 1.0, np.nan]))
+        array([ 0.,  1., 11., nan])
+    """
+    if not width > 0:
+        raise ValueError(f"width must be positive, in standard deviations, got {width}; 0.2 is usual")
+    values = np.asarray(values, float)
+    known = values[~np.isnan(values)]
+    spread = known.std() if len(known) else 0.0
+    return np.floor((values - known.min()) / (width * spread)) if spread > 0 else values * 0
+
+
 def _agreement(
     statistic, weighted, scores, other, name, subjects, resamples, level, seed, compares_groups=False
 ) -> Figure:

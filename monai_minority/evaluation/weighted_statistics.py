@@ -30,22 +30,33 @@ def weighted_mean_recall(groups: np.ndarray, found: np.ndarray) -> Statistic:
     return lambda weights: np.nanmean(_ratio(weights @ correct, weights @ members), axis=1)
 
 
-def weighted_auc(values: np.ndarray, rare: np.ndarray) -> Statistic:
+def weighted_auc(values: np.ndarray, rare: np.ndarray, strata: np.ndarray | None = None) -> Statistic:
     """Area under the ROC curve of ``values`` ``[N]`` for ``rare`` ``[N]`` (bool); equal values count half.
+
+    With ``strata`` ``[N]``, only pairs of a rare and another image of the same stratum count, all pairs equally.
 
     >>> weighted_auc(np.array([1.0, 2.0, 3.0]), np.array([False, True, False]))(np.array([[1.0, 1.0, 1.0]]))
     array([0.5])
+    >>> values, rare = np.array([1.0, 2, 3, 7, 8, 9]), np.array([False, True, False, True, False, True])
+    >>> weighted_auc(values, rare, strata=np.array([0, 0, 0, 1, 1, 1]))(np.ones((1, 6)))  # 0.67 without strata
+    array([0.5])
     """
-    order, starts = _sorted(values)
+    strata = np.zeros(len(values)) if strata is None else strata
+    order = np.lexsort((values, strata))
+    ends = np.r_[True, np.diff(strata[order]) > 0]
+    starts = np.flatnonzero(ends | np.r_[True, np.diff(values[order]) > 0])
+    first = np.flatnonzero(ends[starts])
+    lengths = np.diff(np.r_[first, len(starts)])
     positive = rare[order].astype(float)
 
     def statistic(weights: np.ndarray) -> np.ndarray:
         weights = weights[:, order]
         rare_here = np.add.reduceat(weights * positive, starts, axis=1)
         usual_here = np.add.reduceat(weights * (1 - positive), starts, axis=1)
-        below = usual_here.cumsum(axis=1) - usual_here / 2
-        pairs = rare_here.sum(axis=1) * usual_here.sum(axis=1)
-        return _ratio((rare_here * below).sum(axis=1), pairs)
+        rare_in, usual_in = (np.add.reduceat(here, first, axis=1) for here in (rare_here, usual_here))
+        earlier = (usual_in.cumsum(axis=1) - usual_in).repeat(lengths, axis=1)
+        below = usual_here.cumsum(axis=1) - earlier - usual_here / 2
+        return _ratio((rare_here * below).sum(axis=1), (rare_in * usual_in).sum(axis=1))
 
     return statistic
 

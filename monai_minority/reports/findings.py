@@ -23,7 +23,7 @@ from monai_minority.reports.wording import (
     points,
     share_with_ends,
 )
-from monai_minority.tables.agreement import AUC, EVERY, NOT_TRAINED_ON, RANKS, TOP_TENTH
+from monai_minority.tables.agreement import AUC, EVERY, MATCHED_AUC, NOT_TRAINED_ON, RANKS, TOP_TENTH
 from monai_minority.tables.evaluation import RunEvaluation
 from monai_minority.tables.frechet_floor import NAME as ABOVE_FLOOR
 from monai_minority.tables.groups import NORMAL, RARE, TAKEN
@@ -94,7 +94,7 @@ def _ranking(agreement: pd.DataFrame) -> str:
         if len(top):
             share, overall = top.iloc[0]["value"], top.iloc[0]["overall"]
             line += f"; it makes up {per_cent(share)} of the top tenth of them, {per_cent(overall)} of them overall"
-        return line + "."
+        return line + "." + _matched(same)
     ranks = score[(score["figure"] == RANKS) & (score["images"] == EVERY)]
     severity = ranks[ranks["against"] == Column.SEVERITY]
     if not len(ranks):
@@ -108,6 +108,24 @@ def _ranking(agreement: pd.DataFrame) -> str:
         )
     verdict, note = against(row, 0, "rises with", "does not measurably follow", "falls with")
     return f"The minority score {verdict} {what}: rank correlation {_value(row)} over {EVERY}{note}."
+
+
+def _matched(figures: pd.DataFrame) -> str:
+    """The AUC among images that are alike in a column that could explain it, of the figures of one contrast."""
+    matched = figures[figures["figure"].str.startswith(MATCHED_AUC)].set_index("measure")
+    if Column.SCORE not in matched.index:
+        return ""
+    row = matched.loc[Column.SCORE.value]
+    alike = row["figure"].removeprefix(MATCHED_AUC)
+    if math.isnan(row["low"]):
+        verdict, note = "could not be measured", ", has no interval"
+    else:
+        words = ("is there too", "is not measurably there", "is the reverse")
+        verdict, note = against(row, 0.5, *words)
+    line = f" Between images of similar {alike} the order {verdict}: AUC {_value(row)}{note}"
+    if "average_knn" in matched.index:
+        line += f" (AvgkNN: {matched.loc['average_knn', 'value']:.2f})"
+    return line + "."
 
 
 def _looks_real(evaluation: RunEvaluation, guided: pd.Series, plain: pd.Series) -> str:

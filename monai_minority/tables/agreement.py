@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from monai_minority.evaluation.agreement import group_auc, rank_correlation
+from monai_minority.evaluation.agreement import group_auc, rank_correlation, strata_of
 from monai_minority.evaluation.groups import called, normal_groups
 from monai_minority.evaluation.intervals import Statistic, bootstrap
 from monai_minority.evaluation.weighted_statistics import (
@@ -21,6 +21,9 @@ from monai_minority.tables.settings import MeasureSettings
 
 RANKS = "rank correlation"
 AUC = "AUC"
+MATCHED_AUC = "AUC among images of similar "
+"""Followed by the column that is similar."""
+
 TOP_TENTH = "share in the top tenth"
 EVERY = "all images"
 NOT_TRAINED_ON = "images never trained on"
@@ -42,13 +45,16 @@ def agreement_table(
     """Every figure of agreement, with bootstrap intervals that resample subjects, and of generated images seeds, which
     the classes of a set have in common.
 
-    One row a figure: ``figure`` (:data:`RANKS`, :data:`AUC` or :data:`TOP_TENTH`), ``measure`` that ranks,
-    ``against`` what, ``images`` (:data:`EVERY`, :data:`NOT_TRAINED_ON`, :data:`SUBJECT_MEANS` or the name of a
-    generated set), ``value``, ``low``, ``high``, ``n``, ``positive`` (images of the rare group) and
-    ``overall`` (their share among all, beside that in the top tenth), ``subjects`` (of generated images, seeds),
-    ``rare_subjects`` and ``other_subjects`` (those with images of either group; a subject may have both). A figure is
-    left out where fewer than three images have its values, or one of its groups is empty. Its interval is NaN where a
-    group has too few subjects or all resamples agree; see :func:`~monai_minority.evaluation.intervals.bootstrap`.
+    One row a figure: ``figure`` (:data:`RANKS`, :data:`AUC`, :data:`MATCHED_AUC` or :data:`TOP_TENTH`), ``measure``
+    that ranks, ``against`` what, ``images`` (:data:`EVERY`, :data:`NOT_TRAINED_ON`, :data:`SUBJECT_MEANS` or the name
+    of a generated set), ``value``, ``low``, ``high``, ``n``, ``positive`` (images of the rare group) and ``overall``
+    (their share among all, beside that in the top tenth), ``subjects`` (of generated images, seeds), ``rare_subjects``
+    and ``other_subjects`` (those with images of either group; a subject may have both). A figure is left out where
+    fewer than three images have its values, or one of its groups is empty. Its interval is NaN where a group has too
+    few subjects or all resamples agree; see :func:`~monai_minority.evaluation.intervals.bootstrap`.
+
+    The AUC among images of similar ``matched_by`` is of all pairs of a rare and another image within an interval of
+    :func:`~monai_minority.evaluation.agreement.strata_of`. It counts the images that have such a partner.
 
     Groups other than the normal one are taken together and one by one. Where there are no groups but a
     severity, the rare group is its highest tenth.
@@ -68,6 +74,7 @@ def agreement_table(
         NOT_TRAINED_ON: settings.is_held_out(real),
     }
     contrasts = list(_contrasts(real, settings.normal_group))
+    strata = np.zeros(0) if settings.matched_by is None else strata_of(real[settings.matched_by].to_numpy())
     rows: list[dict[str, Any]] = []
 
     def add(
@@ -113,6 +120,15 @@ def agreement_table(
                 labels["positive"] = int(rare.sum())
                 area = float(group_auc(values, rare, resamples=0))
                 add(AUC, area, weighted_auc(values, rare), who, rare, **labels)
+                if settings.matched_by is not None:
+                    near = strata[inside]
+                    paired = np.isin(near, near[rare]) & np.isin(near, near[~rare])
+                    if paired.sum() >= 3:
+                        within = weighted_auc(values[paired], rare[paired], near[paired])
+                        area = float(within(np.ones((1, paired.sum())))[0])
+                        counted = labels | {"positive": int(rare[paired].sum())}
+                        name = MATCHED_AUC + settings.matched_by
+                        add(name, area, within, who[paired], rare[paired], **counted)
                 top = weighted_top_share(values, rare)
                 share = float(top(np.ones((1, len(rare))))[0])
                 add(TOP_TENTH, share, top, who, rare, overall=float(rare.mean()), **labels)

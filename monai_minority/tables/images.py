@@ -101,27 +101,35 @@ def real_table(real: Pictures, settings: MeasureSettings) -> RealImages:
     are thus of training images among their own subject's slices.
 
     The table has ``row`` (in the store), those of ``split``, ``group``, ``severity``, ``minority_score`` and
-    ``minority_class`` that the store has, ``average_knn``, ``local_outlier_factor``, ``rarity`` (NaN outside every
-    ball), a column a detector under its name, where they are measured ``severity_measure`` and ``brightness``. Names of
-    subjects and sources stay behind.
+    ``minority_class`` that the store has, the column ``matched_by`` where the settings name one, ``average_knn``,
+    ``local_outlier_factor``, ``rarity`` (NaN outside every ball), a column a detector under its name, where they are
+    measured ``severity_measure`` and ``brightness``. Names of subjects and sources stay behind.
 
     Args:
         real: the images and their features.
-        settings: numbers of neighbours, and detectors.
+        settings: numbers of neighbours, detectors and ``matched_by``.
 
     Raises:
-        ValueError: the store lacks ``split`` or ``minority_score``, or too few images are training ones, or of other
-            subjects than one.
+        ValueError: the store lacks ``split`` or ``minority_score``, ``matched_by`` is no numeric column of it, or too
+            few images are training ones, or of other subjects than one.
     """
     known = real.store.table
     for column, stage in ((Column.SPLIT, "prepare"), (Column.SCORE, "score")):
         if column not in known:
             raise ValueError(f"store must have the column {column.value!r}, got {list(known)}; run the {stage} stage")
+    matched = settings.matched_by
+    if matched is not None and not (matched in known and pd.api.types.is_numeric_dtype(known[matched])):
+        raise ValueError(
+            f"matched_by must be a numeric column of the store, got {matched!r}; it has {', '.join(known)}: carry it "
+            "over from the cohort with carried_columns, or give null"
+        )
     training = np.flatnonzero(known[Column.SPLIT] == Split.TRAIN)
     rest = np.setdiff1d(np.arange(len(known)), training)
     subjects = known[Column.SUBJECT].to_numpy() if Column.SUBJECT in known else np.arange(len(known))
     bank, query = _bank(real.features[training], subjects[training], settings), real.features[rest]
     columns = {column.value: known[column].to_numpy() for column in _KNOWN if column in known}
+    if matched is not None:
+        columns[matched] = known[matched].to_numpy()
     for measure in in_features(bank.detectors):
         if measure.training is None or measure.others is None:
             continue

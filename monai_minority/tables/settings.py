@@ -30,6 +30,8 @@ class MeasureSettings:
         held_out: splits that the backbone never saw.
         normal_group: value (or values) of ``group`` that the others are compared with; ``None``: the commonest in
             training.
+        matched_by: numeric column of the real images, such as the height of a slice, that could explain what is rare:
+            the AUC is given among its similar values too. ``None`` for none.
         detectors: names of PyOD's detectors, each with the arguments of its constructor, that judge every image too;
             ``random_state`` is ``seed`` where a detector takes one and is given none.
         review_size: number of the most unusual real images that are listed with their neighbours.
@@ -55,6 +57,7 @@ class MeasureSettings:
     reference_measure: str = "average_knn"
     held_out: Sequence[str] = HELD_OUT
     normal_group: str | Sequence[str] | None = None
+    matched_by: str | None = None
     detectors: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     review_size: int = 50
     resamples: int = 1000

@@ -5,7 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from monai_minority.evaluation.agreement import group_auc, rank_correlation
+from monai_minority.evaluation.agreement import group_auc, rank_correlation, strata_of
+from monai_minority.evaluation.weighted_statistics import weighted_auc
 
 
 def test_rank_correlation_by_hand():
@@ -52,6 +53,35 @@ def test_one_subject_of_each_group_has_no_interval():
     figure = group_auc(scores, positive, subjects=positive.astype(int), resamples=50)
     assert math.isnan(figure.low) and math.isnan(figure.high) and 0 < figure.value < 1
     assert figure.context["interval"] == "none: 1 subjects in the smaller group, at least 5 are needed"
+
+
+def test_strata_take_away_what_a_confounder_explains():
+    rng = np.random.default_rng(3)
+    rare = np.arange(20_000) < 2_000
+    height = rng.standard_normal(20_000) + 1.5 * rare
+    noise = rng.standard_normal(20_000)
+    strata = strata_of(height)
+
+    def areas(scores):
+        ones = np.ones((1, len(scores)))
+        return float(weighted_auc(scores, rare)(ones)[0]), float(weighted_auc(scores, rare, strata)(ones)[0])
+
+    plain, matched = areas(height + 0.5 * noise)
+    assert plain > 0.8 and matched == pytest.approx(0.5, abs=0.02)
+    # Height alone, the worst case: 1.5 per standard deviation is at most 1.5 / 60 away.
+    assert areas(height)[1] == pytest.approx(0.5 + 1.5 * height.std() / 60, abs=0.01)
+    # A true effect stays: two normal scores one apart have the area of a normal at 1 over the root of 2.
+    assert areas(height + noise + rare)[1] == pytest.approx(0.5 * (1 + math.erf(0.5)), abs=0.02)
+
+
+def test_strata_are_of_one_width_and_know_no_missing_value():
+    values = np.array([0.0, 1.0, 2.0, 3.0, np.nan])
+    width = 0.2 * np.std(values[:4])
+    assert strata_of(values)[:4].tolist() == [math.floor(v / width) for v in range(4)]
+    assert np.isnan(strata_of(values)[4]) and strata_of(np.full(3, 7.0)).tolist() == [0, 0, 0]
+    assert np.isnan(strata_of(np.full(2, np.nan))).all()
+    with pytest.raises(ValueError, match="width must be positive, in standard deviations, got 0"):
+        strata_of(values, 0)
 
 
 def test_undefined_is_nan_and_bad_input_named():

@@ -34,6 +34,18 @@ def test_rank_correlation_and_auc_equal_those_of_the_resample_written_out(sample
         assert area == pytest.approx(roc_auc_score(positive, a), abs=1e-12)
 
 
+def test_auc_within_strata_is_the_share_of_pairs_won(sample):
+    values, other, rare, weights = sample
+    strata = np.digitize(other, [0, 3, 6, 9])
+    areas = weighted_auc(values, rare, strata)(weights)
+    for row, area in zip(weights.astype(int), areas, strict=True):
+        a, positive, of = (array.repeat(row) for array in (values, rare, strata))
+        near = of[positive][:, None] == of[~positive]
+        ahead = a[positive][:, None] - a[~positive]
+        assert area == pytest.approx(((ahead > 0) + 0.5 * (ahead == 0))[near].mean(), abs=1e-12)
+    assert (weighted_auc(values, rare, np.zeros(60))(weights) == weighted_auc(values, rare)(weights)).all()
+
+
 def test_top_share_equals_that_of_the_resample_written_out(sample):
     values, _, rare, weights = sample
     shares = weighted_top_share(values, rare)(weights)

@@ -104,6 +104,19 @@ def test_the_score_is_judged_on_one_scope(run, evaluation):
     assert "100 % of the top tenth of them, 20 % of them overall" in line
 
 
+def test_the_score_is_judged_among_images_of_similar_height(evaluation):
+    table = evaluation.agreement
+    auc = table[(table["figure"] == "AUC") & table["measure"].isin(["minority_score", "average_knn"])]
+    matched = auc.assign(figure="AUC among images of similar z", value=0.62, low=0.55, high=0.69)
+    told = RunEvaluation(**{**vars(evaluation), "agreement": pd.concat([table, matched], ignore_index=True)})
+    line = line_of(findings_of(told), "minority score ranks")
+    assert line.endswith(" Between images of similar z the order is there too: AUC 0.62 [0.55, 0.69] (AvgkNN: 0.62).")
+    told.agreement.loc[told.agreement["figure"].str.endswith("z"), ["value", "low"]] = [0.52, 0.35]
+    line = line_of(findings_of(told), "minority score ranks")
+    assert "is not measurably there: AUC 0.52 [0.35, 0.69] (0.17 or more from 0.5 would have been seen)" in line
+    assert "similar" not in line_of(findings_of(evaluation), "minority score ranks")
+
+
 def test_what_looks_real_and_what_is_copied(run, evaluation):
     lines = findings(run)
     table = evaluation.summary
