@@ -78,7 +78,7 @@ def run(
             given["dataset_dir"] = str(dataset_dir.resolve())
         planner = _planner(bundle, overlay, run_dir, given)
         planner.run(pipeline_jobs(planner, stage or []), say)
-        status = _closing(Path(planner.setting("run_dir")))
+        status = _closing(Path(planner.setting("run_dir")).absolute())
     raise typer.Exit(status)
 
 

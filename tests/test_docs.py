@@ -1,5 +1,6 @@
 """The documentation: what it shows as code runs, and the site builds without a warning."""
 
+import json
 import re
 from pathlib import Path
 
@@ -85,3 +86,22 @@ def test_the_site_builds_without_a_warning(tmp_path):
     settings = (tmp_path / "settings" / "index.html").read_text(encoding="utf-8")
     assert "guidance_scale" in settings and "w of Eq. 8" in settings
     assert "MinorityScore" in (tmp_path / "python" / "index.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["find_the_rare", "generate_the_rare"])
+def test_the_notebook_runs(name, monkeypatch, capsys):
+    """Its cells in order, without a kernel; and what it proves holds on the embedded cohort."""
+    monkeypatch.setenv("MPLBACKEND", "agg")
+    notebook = json.loads((ROOT / "docs" / "notebooks" / f"{name}.ipynb").read_text(encoding="utf-8"))
+    names = {}
+    for cell in notebook["cells"]:
+        assert cell.get("outputs", []) == [], "results are not kept in the repository"
+        if cell["cell_type"] == "code":
+            exec("".join(cell["source"]), names)
+    if name == "find_the_rare":
+        assert np.isfinite(names["scored"]["score"]).all() and "AUC" in capsys.readouterr().out
+    else:
+        shares = names["shares"]
+        assert shares["normal, real"] == pytest.approx(0.05, abs=0.01)
+        assert shares["rare, real"] > 0.5 and shares["guided"] > shares["unguided"]
