@@ -67,7 +67,7 @@ def append_store(store: ImageStore, further: ImageStore, split: str) -> ImageSto
         if ours != theirs:
             raise ValueError(
                 f"{further.path} must have the {name} of {store.path}, {ours}, got {theirs}; extract its images with "
-                "the same settings"
+                "the same settings, or set held_out_store=null"
             )
     both = set(store.table[Column.SUBJECT]) & set(further.table[Column.SUBJECT])
     if both:
