@@ -6,6 +6,7 @@ from monai_minority.samples.export_samples import export_samples
 from monai_minority.samples.groups import sample_groups
 from monai_minority.samples.imported import ImportedSamples
 from monai_minority.samples.plan import SamplePlan, spread_classes, spread_labels
+from monai_minority.samples.selected import most_likely
 from monai_minority.samples.write import method_samples, read_samples, write_samples
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "export_samples",
     "is_synthetic",
     "method_samples",
+    "most_likely",
     "read_samples",
     "sample_groups",
     "save_dicom",

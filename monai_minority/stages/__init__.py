@@ -16,6 +16,7 @@ from monai_minority.stages.report import Report
 from monai_minority.stages.review import Review
 from monai_minority.stages.sample import Sample
 from monai_minority.stages.score import Score
+from monai_minority.stages.select import Select
 from monai_minority.stages.shipped_run import ShippedRun
 from monai_minority.stages.study import StudyStage, StudyStore
 from monai_minority.stages.timestep import read_timestep, settle_timestep
@@ -43,6 +44,7 @@ __all__ = [
     "Review",
     "Sample",
     "Score",
+    "Select",
     "ShippedRun",
     "StudyStage",
     "StudyStore",

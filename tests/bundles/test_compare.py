@@ -50,23 +50,24 @@ def compared(trained):
     return trained, compare(trained)
 
 
-def samples(run_dir, name):
-    return ImageStore.open(run_dir / "comparison" / "samples" / name)
+def samples(run_dir, name, folder="comparison/samples"):
+    return ImageStore.open(run_dir / folder / name)
 
 
 def test_one_command_makes_one_table(compared):
     run_dir, result = compared
     assert result.exit_code == 0, result.output
     table = pd.read_csv(run_dir / "comparison" / "methods.csv")
-    names = [*METHODS, "stronger"]
+    names = [*METHODS, "select_after_sampling", "stronger"]
     assert table["method"].tolist()[: len(names)] == names
     table = table.set_index("method").loc[names]
     assert (table["n"] == 6).all() and (table["steps"] == 5).all()
     assert np.isfinite(table[["frechet_distance", "average_knn_mean", "minority_score_mean"]]).all(axis=None)
     assert (table["seconds_an_image"] > 0).all()
     found = table[["backbone_evaluations", "classifier_evaluations"]].astype(int).values.tolist()
-    # self-guidance acts at the last of 5 steps and denoises once more there; boost and skip leaves one step out
-    assert found == [[5, 0], [5, 5], [5, 5], [5, 5], [5, 10], [5, 10], [5, 0], [6, 0], [4, 0], [5, 5]]
+    # self-guidance acts at the last of 5 steps and denoises once more there; boost and skip leaves one step out; ten
+    # candidates an image are sampled for selection, and each is judged at three timesteps
+    assert found == [[5, 0], [5, 5], [5, 5], [5, 5], [5, 10], [5, 10], [5, 0], [6, 0], [4, 0], [50, 30], [5, 5]]
     assert (run_dir / "comparison" / "methods.png").is_file()
     assert f"Methods:     {run_dir / 'comparison' / 'methods.csv'}" in result.output
 
@@ -83,6 +84,11 @@ def test_every_method_did_what_it_says(compared):
     assert samples(run_dir, "class_balancing").table["class_label"].tolist() == [0, 1] * 3
     assert samples(run_dir, "low_density").table["class_label"].tolist() == [0] * 5 + [1], "as frequent as in training"
     assert "class_label" not in samples(run_dir, "low_density_unlabelled").table
+    kept, candidates = (samples(run_dir, name, "selection") for name in ("selected", "candidates"))
+    assert len(candidates) == 60 and set(kept.table["seed"]) <= set(range(60))
+    assert np.array_equal(kept.batch(slice(None)), candidates.batch(kept.table["seed"].to_numpy()))
+    shared = [candidates.batch(range(6)).numpy(), samples(run_dir, "ancestral").batch(range(6)).numpy()]
+    assert np.abs(shared[0] - shared[1]).max() < 0.02, "the first candidates are those of ancestral sampling"
     assert json.loads((run_dir / "labels.json").read_text()) == {"well": 0, "ill": 1}
     assert not (run_dir / "samples").exists(), "what evaluate and report show is left alone"
     assert ImageStore.open(run_dir / "discriminator" / "samples").table["seed"].min() == 1_000_000
@@ -92,12 +98,12 @@ def test_a_second_call_does_nothing_and_a_removed_set_comes_back_alone(compared,
     run_dir, _ = compared
     again = compare(run_dir)
     jobs = [line for line in again.stdout.splitlines() if line.startswith("[")]
-    assert again.stdout.count("unchanged, not run again") == len(jobs) == 16, again.stdout
+    assert again.stdout.count("unchanged, not run again") == len(jobs) == 18, again.stdout
     shutil.copytree(run_dir, tmp_path / "run")
     expected = np.load(samples(run_dir, "low_density").path / "images.npy").astype(int)
     shutil.rmtree(samples(tmp_path / "run", "low_density").path)
     third = compare(tmp_path / "run")
-    assert third.stdout.count("unchanged, not run again") == 14, "all but that set and the table"
+    assert third.stdout.count("unchanged, not run again") == 16, "all but that set and the table"
     found = np.load(samples(tmp_path / "run", "low_density").path / "images.npy").astype(int)
     assert np.abs(found - expected).max() <= 1
 
@@ -121,7 +127,7 @@ def test_a_stronger_guidance_of_one_method_runs_that_method_alone(compared, tmp_
     (run_dir / "more.yaml").write_text("methods::self_guidance::guidance_scale: 0.9\n")
     result = compare(run_dir, "--overlay", run_dir / "more.yaml")
     assert result.exit_code == 0, result.output
-    assert result.stdout.count("unchanged, not run again") == 14
+    assert result.stdout.count("unchanged, not run again") == 16
     assert samples(run_dir, "self_guidance").meta["scale"] == 0.9
 
 
