@@ -44,6 +44,8 @@ class Column(StrEnum):
     CLASS_LABEL = "class_label"
     SCORE = "minority_score"
     SCORE_ERROR = "minority_score_error"
+    SCORE_RANK = "score_rank"
+    """Share of the training images that have a lower score, in [0, 1]."""
     MINORITY_CLASS = "minority_class"
     SEED = "seed"
     TARGET_CLASS = "target_class"

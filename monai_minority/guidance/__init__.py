@@ -1,11 +1,13 @@
 """Gradients that steer sampling; they add, ``a + b``."""
 
 from .classifier import LabelClassifierGuidance, MinorityClassifierGuidance, MixedDensityGuidance
+from .classifier_free import ClassifierFreeGuidance
 from .low_density import LowDensityGuidance
 from .self_guidance import SelfGuidance
 from .term import Draw, GuidanceTerm, SamplingState, SumGuidance
 
 __all__ = [
+    "ClassifierFreeGuidance",
     "Draw",
     "GuidanceTerm",
     "LabelClassifierGuidance",

@@ -52,6 +52,7 @@ class DenoisingInferer(Inferer):
         timesteps: Tensor,
         class_labels: Tensor | None = None,
         other_labels: Tensor | None = None,
+        ranks: Tensor | None = None,
     ) -> Tensor | LabelPair:
         """Network output at ``x_t``.
 
@@ -63,6 +64,8 @@ class DenoisingInferer(Inferer):
             class_labels: integers ``[B]`` where the network is conditional on them.
             other_labels: integers ``[B]``, to be asked for beside them (see
                 :class:`~monai_minority.training.ClassBalancingLoss`).
+            ranks: of the minority scores ``[B]``, where the network is conditional on them (see
+                :class:`~monai_minority.networks.ScoreConditioned`); not beside ``other_labels``.
 
         Returns:
             float32 ``[B, C, H, W]``, or ``[B, 2 C, H, W]`` where the network learns its variances; with
@@ -74,8 +77,8 @@ class DenoisingInferer(Inferer):
         x_t = self.scheduler.add_noise(inputs, noise, timesteps)
         t = self.scheduler.network_timesteps(timesteps)
         if other_labels is None:
-            labels = {} if class_labels is None else {"class_labels": class_labels}
-            return network(x_t, t, **labels).float()
+            given = {"class_labels": class_labels, "ranks": ranks}
+            return network(x_t, t, **{name: value for name, value in given.items() if value is not None}).float()
         if class_labels is None:
             raise ValueError("class_labels must be given beside other_labels, got None; set class_conditional.")
         # one call of twice the images: a distributed network allows a single one before its gradients

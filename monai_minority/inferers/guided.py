@@ -267,6 +267,8 @@ class GuidedDiffusionInferer(Inferer):
         labels = {}
         if class_labels is not None and takes_class_labels(network, unknown=True):
             labels["class_labels"] = class_labels
+        if target_class is not None and getattr(network, "takes_target_class", False):
+            labels["target_class"] = target_class
 
         def run(x: Tensor, network_timesteps: Tensor) -> Tensor:
             with self._precision(x.device):

@@ -2,7 +2,7 @@
 
 from .distances import L1, L2, LPIPS, DecodedDistance, Distance, FeatureDistance
 from .minority_score import EncodedScore, MinorityScore, ScoreResult, encoding
-from .quantile_classes import QuantileClasses
+from .quantile_classes import QuantileClasses, score_ranks
 from .timestep import TimestepChoice, choose_timestep
 
 __all__ = [
@@ -19,4 +19,5 @@ __all__ = [
     "TimestepChoice",
     "choose_timestep",
     "encoding",
+    "score_ranks",
 ]

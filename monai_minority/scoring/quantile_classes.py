@@ -218,6 +218,36 @@ class QuantileClasses:
             raise ValueError("QuantileClasses has no thresholds yet; call `fit` or `load` first.")
 
 
+def score_ranks(scores: Any, fitted: Any, groups: Any = None) -> np.ndarray:
+    """Share of the fitted images that have a lower score, of equal ones the half: a continuous minority class.
+
+    Args:
+        scores: ``[N]`` finite numbers.
+        fitted: which images the others are ranked among, bool ``[N]``, normally those of the training split.
+        groups: ``[N]`` group of each image, within which it is ranked, or ``None``.
+
+    Returns:
+        float64 ``[N]`` in [0, 1]; 1 is rarer than every fitted image.
+
+    Raises:
+        ValueError: scores are not finite (the message names the rows), or a group has no fitted image.
+
+    Example:
+        >>> from monai_minority.scoring import score_ranks
+        >>> score_ranks([5.0, 1.0, 3.0, 3.0, 9.0], fitted=[True, True, True, True, False]).tolist()
+        [0.875, 0.125, 0.5, 0.5, 1.0]
+    """
+    values, among = _finite(scores), _array(fitted, dtype=bool)
+    ranks = np.empty(len(values))
+    for group, rows in _rows_by_group(groups, len(values)).items():
+        ordered = np.sort(values[rows][among[rows]])
+        if not len(ordered):
+            raise ValueError(f"fitted must have an image{_of(group)}, got none; fit on a split that has every group.")
+        below, up_to = (np.searchsorted(ordered, values[rows], side) for side in ("left", "right"))
+        ranks[rows] = (below + up_to) / (2 * len(ordered))
+    return ranks
+
+
 def _shares_below(classes: int, spacing: str) -> tuple[np.ndarray, np.ndarray]:
     """Share of the images up to the upper end of each class, as whole numbers: of so many parts so many."""
     places = np.arange(1, classes + 1)

@@ -1,7 +1,7 @@
 """The stages of a run, a class each: what it reads, what it does, what it leaves."""
 
 from monai_minority.stages.compare import Compare
-from monai_minority.stages.cut import Cut, count_classes
+from monai_minority.stages.cut import Cut, class_ranks, count_classes
 from monai_minority.stages.encode import Encode
 from monai_minority.stages.evaluate import Evaluate
 from monai_minority.stages.export import Export
@@ -55,6 +55,7 @@ __all__ = [
     "TrainSegmentation",
     "Utility",
     "masked_volumes",
+    "class_ranks",
     "count_classes",
     "mean_features",
     "read_timestep",

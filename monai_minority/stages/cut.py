@@ -8,14 +8,14 @@ from pathlib import Path
 from monai_minority.data import ImageStore
 from monai_minority.keys import Column, Split
 from monai_minority.run import Stage
-from monai_minority.scoring import QuantileClasses
+from monai_minority.scoring import QuantileClasses, score_ranks
 
 
 @dataclass(kw_only=True)
 class Cut(Stage):
     """Cut the scores at the quantiles of the training images, and give every image of the store its class.
 
-    Leaves ``classes.json``, the thresholds, and the column ``minority_class``.
+    Leaves ``classes.json``, the thresholds, and the columns ``minority_class`` and ``score_rank``.
 
     Attributes:
         store: scored images.
@@ -45,7 +45,7 @@ class Cut(Stage):
 
     @property
     def is_complete(self) -> bool:
-        return Column.MINORITY_CLASS in self.store.table
+        return {Column.MINORITY_CLASS, Column.SCORE_RANK} <= set(self.store.table)
 
     @property
     def made(self) -> str:
@@ -69,8 +69,44 @@ class Cut(Stage):
         classes = QuantileClasses(self.num_classes, self.spacing)
         classes.fit(scores[train], None if groups is None else groups[train])
         classes.save(self.folder.classes)
-        self.store.add_columns(**{str(Column.MINORITY_CLASS): classes.transform(scores, groups)})
+        ranks = score_ranks(scores, train, groups)
+        self.store.add_columns(
+            **{str(Column.MINORITY_CLASS): classes.transform(scores, groups), str(Column.SCORE_RANK): ranks}
+        )
         print(classes.report())
+
+
+def class_ranks(store: ImageStore) -> list[float]:
+    """The rank that stands for each minority class: the mean of its training images' ranks.
+
+    Args:
+        store: images that the stage ``cut`` has given classes and ranks.
+
+    Returns:
+        ``[L]``, ascending, in [0, 1].
+
+    Raises:
+        ValueError: the store has no ranks, or a class has no training image.
+
+    Example:
+        >>> import tempfile
+        >>> import numpy as np
+        >>> from monai_minority.data import ImageStore
+        >>> from monai_minority.stages import class_ranks
+        >>> table = {"split": "train", "minority_class": [0, 0, 1, 1], "score_rank": [0.125, 0.375, 0.625, 0.875]}
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     class_ranks(ImageStore.create(f"{folder}/store", np.zeros((4, 1, 2, 2), np.uint8), table, (0, 255)))
+        [0.25, 0.75]
+    """
+    missing = [str(name) for name in (Column.MINORITY_CLASS, Column.SCORE_RANK) if name not in store.table]
+    if missing:
+        raise ValueError(f"{store.path} has no column {missing[0]}; run the stage cut first (cut.yaml)")
+    trained = store.table[store.table[Column.SPLIT] == Split.TRAIN]
+    means = trained.groupby(Column.MINORITY_CLASS.value)[Column.SCORE_RANK.value].mean()
+    empty = sorted(set(range(int(means.index.max()) + 1)) - set(means.index))
+    if empty:
+        raise ValueError(f"minority classes must each have a training image, {empty} have none; ask for fewer classes")
+    return means.sort_index().tolist()
 
 
 IMAGES_A_CLASS = 24

@@ -11,7 +11,7 @@ from monai_minority.keys import Column, Split
 
 ROW = "run_row"
 UNLABELLED = "unlabelled"
-_LATER = (Column.MINORITY_CLASS.value,)
+_LATER = (Column.MINORITY_CLASS.value, Column.SCORE_RANK.value)
 
 
 def own_store(source: ImageStore, path: str | Path, images: int | None = None, share: float = 1.0) -> ImageStore:

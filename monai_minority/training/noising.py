@@ -9,7 +9,8 @@ from monai.engines import PrepareBatch
 from torch import Tensor
 
 from monai_minority.diffusion import TimestepSampler, UniformTimestepSampler
-from monai_minority.keys import Key
+from monai_minority.keys import Column, Key
+from monai_minority.networks.score_conditioned import NO_RANK
 
 
 def step_seed(seed: int, step: int) -> int:
@@ -44,7 +45,8 @@ class NoisingPrepareBatch(PrepareBatch):
 
     Random numbers are drawn for the whole batch over all processes and then sliced. They do not depend on the number
     of processes, and a resumed run draws the same ones. Batches come from
-    :class:`~monai_minority.data.StoreBatches`. The network also gets ``class_label`` where they have it.
+    :class:`~monai_minority.data.StoreBatches`. The network also gets ``class_label`` and ``score_rank`` where they have
+    them.
 
     Args:
         num_train_timesteps: T; timesteps are drawn from ``0 … T-1``.
@@ -56,6 +58,10 @@ class NoisingPrepareBatch(PrepareBatch):
             uniformly. A sampler that learns from losses must also be given to the :class:`DenoisingLoss`.
         other_labels: number of class labels. One of them is drawn uniformly for each image, beside its own, for
             :class:`ClassBalancingLoss`; ``None`` draws none.
+        rank_drop: share of the images whose rank is replaced by the null condition, where batches have ranks.
+
+    Raises:
+        ValueError: ``rank_drop`` is outside [0, 1].
 
     Example:
         >>> import torch
@@ -78,11 +84,15 @@ class NoisingPrepareBatch(PrepareBatch):
         target: str | None = None,
         timestep_sampler: TimestepSampler | None = None,
         other_labels: int | None = None,
+        rank_drop: float = 0.1,
     ) -> None:
+        if not 0 <= rank_drop <= 1:
+            raise ValueError(f"rank_drop must be a share in [0, 1], got {rank_drop}.")
         self.seed = seed
         self.flip = flip
         self.target = target
         self.other_labels = other_labels
+        self.rank_drop = rank_drop
         self.timestep_sampler = timestep_sampler or UniformTimestepSampler(num_train_timesteps)
 
     def __call__(
@@ -111,6 +121,9 @@ class NoisingPrepareBatch(PrepareBatch):
             call["class_labels"] = move(batchdata[Key.CLASS_LABEL].long())
         if self.other_labels is not None:
             call["other_labels"] = move(torch.randint(self.other_labels, (total,), generator=generator)[mine])
+        if Column.SCORE_RANK in batchdata:
+            dropped = (torch.rand(total, generator=generator) < self.rank_drop)[mine]
+            call["ranks"] = move(batchdata[Column.SCORE_RANK].float().masked_fill(dropped, NO_RANK))
         targets: Any = DenoisingTargets(images, noise, timesteps, weights)
         if self.target is not None:
             targets = move(batchdata[self.target].long())

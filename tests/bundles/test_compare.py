@@ -22,6 +22,7 @@ METHODS = [
     "class_balancing",
     "self_guidance",
     "boost_and_skip",
+    "score_conditioned",
 ]
 
 
@@ -39,6 +40,7 @@ def trained(tmp_path_factory):
         execute(workflow(stage, run_dir))
     (run_dir / "mine.yaml").write_text(
         "num_class_labels: 2\nlabel_column: group\nsampling_steps: 5\nbalancing_iterations: 2\n"
+        "conditioning_iterations: 2\n"
         "extractor: {_target_: tests.run_folder.Pooled}\n"
         "+methods:\n  stronger: {target_classes: [0, 2], guidance_scale: 4.0}\n"
     )
@@ -58,7 +60,7 @@ def test_one_command_makes_one_table(compared):
     run_dir, result = compared
     assert result.exit_code == 0, result.output
     table = pd.read_csv(run_dir / "comparison" / "methods.csv")
-    names = [*METHODS, "select_after_sampling", "stronger"]
+    names = [*METHODS[:-1], "select_after_sampling", "score_conditioned", "stronger"]
     assert table["method"].tolist()[: len(names)] == names
     table = table.set_index("method").loc[names]
     assert (table["n"] == 6).all() and (table["steps"] == 5).all()
@@ -66,8 +68,10 @@ def test_one_command_makes_one_table(compared):
     assert (table["seconds_an_image"] > 0).all()
     found = table[["backbone_evaluations", "classifier_evaluations"]].astype(int).values.tolist()
     # self-guidance acts at the last of 5 steps and denoises once more there; boost and skip leaves one step out; ten
-    # candidates an image are sampled for selection, and each is judged at three timesteps
-    assert found == [[5, 0], [5, 5], [5, 5], [5, 5], [5, 10], [5, 10], [5, 0], [6, 0], [4, 0], [50, 30], [5, 5]]
+    # candidates an image are sampled for selection, and each is judged at three timesteps; classifier-free guidance
+    # denoises with the condition and without
+    evaluations = [[5, 0], [5, 5], [5, 5], [5, 5], [5, 10], [5, 10], [5, 0], [6, 0], [4, 0], [50, 30], [10, 0], [5, 5]]
+    assert found == evaluations
     assert (run_dir / "comparison" / "methods.png").is_file()
     assert f"Methods:     {run_dir / 'comparison' / 'methods.csv'}" in result.output
 
@@ -78,7 +82,8 @@ def test_every_method_did_what_it_says(compared):
     for name in METHODS[1:]:
         assert not np.array_equal(pixels[name], pixels["ancestral"]), name
         assert samples(run_dir, name).table["seed"].tolist() == [0, 1, 2, 3, 4, 5]
-    assert samples(run_dir, "minority_guidance").table["target_class"].tolist() == [2] * 6
+    for name in ("minority_guidance", "score_conditioned"):
+        assert samples(run_dir, name).table["target_class"].tolist() == [2] * 6
     assert samples(run_dir, "stronger").table["target_class"].tolist() == [0, 0, 0, 2, 2, 2]
     assert samples(run_dir, "label_minorities").table["class_label"].tolist() == [1] * 6
     assert samples(run_dir, "class_balancing").table["class_label"].tolist() == [0, 1] * 3
@@ -98,12 +103,12 @@ def test_a_second_call_does_nothing_and_a_removed_set_comes_back_alone(compared,
     run_dir, _ = compared
     again = compare(run_dir)
     jobs = [line for line in again.stdout.splitlines() if line.startswith("[")]
-    assert again.stdout.count("unchanged, not run again") == len(jobs) == 18, again.stdout
+    assert again.stdout.count("unchanged, not run again") == len(jobs) == 21, again.stdout
     shutil.copytree(run_dir, tmp_path / "run")
     expected = np.load(samples(run_dir, "low_density").path / "images.npy").astype(int)
     shutil.rmtree(samples(tmp_path / "run", "low_density").path)
     third = compare(tmp_path / "run")
-    assert third.stdout.count("unchanged, not run again") == 16, "all but that set and the table"
+    assert third.stdout.count("unchanged, not run again") == 19, "all but that set and the table"
     found = np.load(samples(tmp_path / "run", "low_density").path / "images.npy").astype(int)
     assert np.abs(found - expected).max() <= 1
 
@@ -127,7 +132,7 @@ def test_a_stronger_guidance_of_one_method_runs_that_method_alone(compared, tmp_
     (run_dir / "more.yaml").write_text("methods::self_guidance::guidance_scale: 0.9\n")
     result = compare(run_dir, "--overlay", run_dir / "more.yaml")
     assert result.exit_code == 0, result.output
-    assert result.stdout.count("unchanged, not run again") == 16
+    assert result.stdout.count("unchanged, not run again") == 19
     assert samples(run_dir, "self_guidance").meta["scale"] == 0.9
 
 

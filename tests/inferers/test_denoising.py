@@ -24,3 +24,12 @@ def test_the_network_sees_the_noised_images_and_its_own_timesteps():
     assert seen["class_labels"].tolist() == [1, 2, 3]
     assert output.dtype == torch.float32
     DenoisingInferer(scheduler)(images, lambda x, timesteps: x, noise, t)  # no labels: none are passed
+
+
+def test_ranks_are_handed_to_the_network():
+    scheduler, ranks = RespacedDDPMScheduler(1000), torch.tensor([-1.0, 0.9])
+    images, t = torch.zeros(2, 1, 1, 1), torch.tensor([0, 999])
+    output = DenoisingInferer(scheduler)(
+        images, lambda x, timesteps, ranks: x * 0 + ranks.view(-1, 1, 1, 1), images, t, ranks=ranks
+    )
+    assert torch.equal(output.flatten(), ranks)

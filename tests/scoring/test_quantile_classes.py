@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 import torch
 
-from monai_minority.scoring import QuantileClasses
+from monai_minority.scoring import QuantileClasses, score_ranks
 
 
 @pytest.mark.parametrize("entry", ["distinct/L100", "one_big_tie/L50"])
@@ -141,3 +141,12 @@ def test_the_spacing_is_kept(tmp_path):
     loaded = QuantileClasses.load(tmp_path / "classes.json")
     assert loaded.spacing == "tail"
     assert loaded.fit(scores).counts[None].tolist() == [32, 16, 8, 8]
+
+
+def test_ranks_are_shares_of_the_fitted_below_and_half_of_the_equal():
+    scores, fitted = [3.0, 1.0, 2.0, 2.0, 0.0, 2.5, 9.0], [True] * 4 + [False] * 3
+    assert score_ranks(scores, fitted).tolist() == [0.875, 0.125, 0.5, 0.5, 0.0, 0.75, 1.0]
+    within = score_ranks([1.0, 2.0, 10.0, 20.0, 15.0], [True] * 4 + [False], groups=["a", "a", "b", "b", "b"])
+    assert within.tolist() == [0.25, 0.75, 0.25, 0.75, 0.5]
+    with pytest.raises(ValueError, match="fitted must have an image of group 'b', got none"):
+        score_ranks([1.0, 2.0], [True, False], groups=["a", "b"])

@@ -6,7 +6,7 @@ import pytest
 
 from monai_minority.data import ImageStore
 from monai_minority.scoring import QuantileClasses
-from monai_minority.stages import Cut
+from monai_minority.stages import Cut, class_ranks
 from monai_minority.stages.score import record_scores
 
 
@@ -55,6 +55,9 @@ def test_thresholds_come_from_the_training_images_alone(store, tmp_path):
     store.add_columns(minority_score=[0.0, 1.0, 2.0, 3.0, 100.0, 200.0, -50.0, 1.6])
     cut(store, tmp_path)
     assert ImageStore.open(store.path).table["minority_class"].tolist() == [0, 0, 1, 1, 1, 1, 0, 1]
+    ranks = ImageStore.open(store.path).table["score_rank"].tolist()
+    assert ranks == [0.125, 0.375, 0.625, 0.875, 1.0, 1.0, 0.0, 0.5]
+    assert class_ranks(ImageStore.open(store.path)) == [0.25, 0.75]
     loaded = QuantileClasses.load(tmp_path / "classes.json")
     assert loaded.transform(np.array([1.5, 1.6])).tolist() == [0, 1], "the median of 0 … 3, itself in the lower class"
 
@@ -62,7 +65,9 @@ def test_thresholds_come_from_the_training_images_alone(store, tmp_path):
 def test_thresholds_within_groups(store, tmp_path):
     store.add_columns(minority_score=[0.0, 1.0, 10.0, 11.0, 0.4, 0.6, 10.4, 10.6])
     cut(store, tmp_path, "group")
-    assert ImageStore.open(store.path).table["minority_class"].tolist() == [0, 1] * 4
+    table = ImageStore.open(store.path).table
+    assert table["minority_class"].tolist() == [0, 1] * 4
+    assert table["score_rank"].tolist() == [0.25, 0.75, 0.25, 0.75, 0.5, 0.5, 0.5, 0.5]
 
 
 def test_what_is_missing_is_named(store, tmp_path):

@@ -93,3 +93,20 @@ def test_step_seeds_are_distinct_and_fit_a_generator():
     assert len(seeds) == 4000
     assert all(0 <= seed < 2**63 for seed in seeds)
     assert np.mean([seed / 2**63 for seed in seeds]) == pytest.approx(0.5, abs=0.03)
+
+
+def test_ranks_are_dropped_for_a_share_of_the_images_after_all_other_draws():
+    images, ranks = torch.zeros(4000, 1, 1, 1), torch.rand(4000, dtype=torch.float64)
+    plain = NoisingPrepareBatch(1000, seed=3)(batch_of(images))
+    *_, call = NoisingPrepareBatch(1000, seed=3)(batch_of(images, score_rank=ranks))
+    assert "ranks" not in plain[3]
+    assert all(torch.equal(call[name], plain[3][name]) for name in ("noise", "timesteps")), "as without ranks"
+    dropped = call["ranks"] < 0
+    assert abs(dropped.double().mean() - 0.1) < 4 * (0.09 / 4000) ** 0.5
+    assert torch.equal(call["ranks"][~dropped], ranks[~dropped].float())
+    *_, part = NoisingPrepareBatch(1000, seed=3)(batch_of(images[3000:], 0, 3000, 4000, score_rank=ranks[3000:]))
+    assert torch.equal(part["ranks"], call["ranks"][3000:]), "whatever the number of processes"
+    *_, kept = NoisingPrepareBatch(1000, rank_drop=0.0)(batch_of(images, score_rank=ranks))
+    assert torch.equal(kept["ranks"], ranks.float())
+    with pytest.raises(ValueError, match=r"rank_drop must be a share in \[0, 1\], got 10"):
+        NoisingPrepareBatch(1000, rank_drop=10)
