@@ -2,6 +2,7 @@
 
 from .classifier import LabelClassifierGuidance, MinorityClassifierGuidance, MixedDensityGuidance
 from .classifier_free import ClassifierFreeGuidance
+from .features import FeatureGaussians, FeatureGuidance, fit_feature_gaussians
 from .low_density import LowDensityGuidance
 from .self_guidance import SelfGuidance
 from .term import Draw, GuidanceTerm, SamplingState, SumGuidance
@@ -9,6 +10,8 @@ from .term import Draw, GuidanceTerm, SamplingState, SumGuidance
 __all__ = [
     "ClassifierFreeGuidance",
     "Draw",
+    "FeatureGaussians",
+    "FeatureGuidance",
     "GuidanceTerm",
     "LabelClassifierGuidance",
     "LowDensityGuidance",
@@ -17,4 +20,5 @@ __all__ = [
     "SamplingState",
     "SelfGuidance",
     "SumGuidance",
+    "fit_feature_gaussians",
 ]

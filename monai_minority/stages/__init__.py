@@ -5,6 +5,7 @@ from monai_minority.stages.cut import Cut, class_ranks, count_classes
 from monai_minority.stages.encode import Encode
 from monai_minority.stages.evaluate import Evaluate
 from monai_minority.stages.export import Export
+from monai_minority.stages.feature_gaussians import feature_gaussians, score_bounds
 from monai_minority.stages.import_samples import ImportSamples
 from monai_minority.stages.judge_features import JudgeFeatures
 from monai_minority.stages.label import Label
@@ -57,7 +58,9 @@ __all__ = [
     "masked_volumes",
     "class_ranks",
     "count_classes",
+    "feature_gaussians",
     "mean_features",
     "read_timestep",
+    "score_bounds",
     "settle_timestep",
 ]

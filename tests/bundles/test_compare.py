@@ -23,6 +23,7 @@ METHODS = [
     "self_guidance",
     "boost_and_skip",
     "score_conditioned",
+    "feature_guidance",
 ]
 
 
@@ -60,7 +61,7 @@ def test_one_command_makes_one_table(compared):
     run_dir, result = compared
     assert result.exit_code == 0, result.output
     table = pd.read_csv(run_dir / "comparison" / "methods.csv")
-    names = [*METHODS[:-1], "select_after_sampling", "score_conditioned", "stronger"]
+    names = [*METHODS[:-2], "select_after_sampling", *METHODS[-2:], "stronger"]
     assert table["method"].tolist()[: len(names)] == names
     table = table.set_index("method").loc[names]
     assert (table["n"] == 6).all() and (table["steps"] == 5).all()
@@ -69,9 +70,9 @@ def test_one_command_makes_one_table(compared):
     found = table[["backbone_evaluations", "classifier_evaluations"]].astype(int).values.tolist()
     # self-guidance acts at the last of 5 steps and denoises once more there; boost and skip leaves one step out; ten
     # candidates an image are sampled for selection, and each is judged at three timesteps; classifier-free guidance
-    # denoises with the condition and without
-    evaluations = [[5, 0], [5, 5], [5, 5], [5, 5], [5, 10], [5, 10], [5, 0], [6, 0], [4, 0], [50, 30], [10, 0], [5, 5]]
-    assert found == evaluations
+    # denoises with the condition and without, and guidance by features extracts them at every step
+    assert found[:6] == [[5, 0], [5, 5], [5, 5], [5, 5], [5, 10], [5, 10]]
+    assert found[6:] == [[5, 0], [6, 0], [4, 0], [50, 30], [10, 0], [5, 5], [5, 5]]
     assert (run_dir / "comparison" / "methods.png").is_file()
     assert f"Methods:     {run_dir / 'comparison' / 'methods.csv'}" in result.output
 
@@ -103,12 +104,12 @@ def test_a_second_call_does_nothing_and_a_removed_set_comes_back_alone(compared,
     run_dir, _ = compared
     again = compare(run_dir)
     jobs = [line for line in again.stdout.splitlines() if line.startswith("[")]
-    assert again.stdout.count("unchanged, not run again") == len(jobs) == 21, again.stdout
+    assert again.stdout.count("unchanged, not run again") == len(jobs) == 22, again.stdout
     shutil.copytree(run_dir, tmp_path / "run")
     expected = np.load(samples(run_dir, "low_density").path / "images.npy").astype(int)
     shutil.rmtree(samples(tmp_path / "run", "low_density").path)
     third = compare(tmp_path / "run")
-    assert third.stdout.count("unchanged, not run again") == 19, "all but that set and the table"
+    assert third.stdout.count("unchanged, not run again") == 20, "all but that set and the table"
     found = np.load(samples(tmp_path / "run", "low_density").path / "images.npy").astype(int)
     assert np.abs(found - expected).max() <= 1
 
@@ -132,7 +133,7 @@ def test_a_stronger_guidance_of_one_method_runs_that_method_alone(compared, tmp_
     (run_dir / "more.yaml").write_text("methods::self_guidance::guidance_scale: 0.9\n")
     result = compare(run_dir, "--overlay", run_dir / "more.yaml")
     assert result.exit_code == 0, result.output
-    assert result.stdout.count("unchanged, not run again") == 19
+    assert result.stdout.count("unchanged, not run again") == 20
     assert samples(run_dir, "self_guidance").meta["scale"] == 0.9
 
 
