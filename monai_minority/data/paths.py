@@ -1,12 +1,20 @@
 """User-given paths, files in folders, and rejected entries with their reasons."""
 
 import errno
+import json
 import os
 import re
 import stat
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+
+_RESULTS = {
+    *("autoencoder", "backbone", "classifier", "comparison", "evaluation", "exports", "features", "filtered"),
+    *("latents", "samples", "store", "studies", "tensorboard"),
+    *("cohort.csv", "cohort.key", "intensity.json", "rejected.csv", "report.html", "run.json"),
+}
+"""Names in a run folder before its record is there."""
 
 PathLike = str | os.PathLike[str]
 
@@ -98,24 +106,93 @@ def checked_size(path: PathLike) -> int:
 
 
 def walk(
-    folder: Path, endings: tuple[str, ...], rejected: list[Rejection], skip: tuple[str, ...] = ()
+    folder: Path,
+    endings: tuple[str, ...],
+    rejected: list[Rejection],
+    skip: tuple[str, ...] = (),
+    passed_over: list[Rejection] | None = None,
 ) -> Iterable[Path]:
     """Yield the files with one of the endings, in a fixed order.
 
-    A subfolder that cannot be read is added to ``rejected``. If ``folder`` itself cannot be read, ``OSError`` is
-    raised. Hidden files and folders, and folders named in ``skip``, are skipped.
+    Hidden files and folders are skipped, and so are folders that this program wrote (:func:`left_by_us`): what a run
+    leaves is no data. A link to a folder is followed once.
+
+    Args:
+        folder: where to look.
+        endings: lower-case endings of file names; ``("",)`` for all files.
+        rejected: gets each subfolder that cannot be read. If ``folder`` itself cannot be read, ``OSError`` is raised.
+        skip: names of folders to skip.
+        passed_over: gets each folder that is skipped, with the reason.
     """
+    notes: list[Rejection] = [] if passed_over is None else passed_over
 
     def note(error: OSError) -> None:
         if Path(error.filename) == folder:
             raise error
         rejected.append(Rejection(str(error.filename), "", f"the folder cannot be read: {error.strerror}"))
 
-    for root, folders, names in os.walk(folder, onerror=note):
-        folders[:] = sorted(f for f in folders if not f.startswith(".") and f not in skip)
+    skipped = {name.lower() for name in skip}
+    seen = {os.path.realpath(folder)}
+    for root, folders, names in os.walk(folder, onerror=note, followlinks=True):
+        ours = left_by_us(root, names)
+        if ours and Path(root) != folder:
+            notes.append(Rejection(root, "", f"passed over: the folder is {ours} of monai_minority"))
+            folders.clear()
+            continue
+        results = results_of(root) if ours else set()
+        kept = []
+        for name in sorted(folders):
+            path = Path(root) / name
+            if name.startswith("."):
+                continue
+            if name.lower() in skipped or name in results:
+                why = "it holds results of the run in this folder" if name in results else f"{name} holds no raw images"
+                notes.append(Rejection(str(path), "", f"passed over: {why}"))
+            elif path.is_symlink() and os.path.realpath(path) in seen:
+                notes.append(Rejection(str(path), "", "passed over: the link leads to a folder that is read already"))
+            else:
+                seen.update([os.path.realpath(path)] if path.is_symlink() else [])
+                kept.append(name)
+        folders[:] = kept
         for name in sorted(names):
             if name.lower().endswith(endings) and not name.startswith("."):
                 yield Path(root) / name
+
+
+def left_by_us(folder: PathLike, names: Collection[str]) -> str:
+    """What of this program a folder is, by the names in it: ``"a run"``, ``"an image store"``, ``"an export"``; or
+    ``""``.
+
+    Example:
+        >>> from monai_minority.data.paths import left_by_us
+        >>> left_by_us("/data/store", ["images.npy", "store.json", "table.csv"]), left_by_us("/data", ["scan.nii"])
+        ('an image store', '')
+    """
+    if "store.json" in names and "images.npy" in names:
+        return "an image store"
+    if "cohort.key" in names or ("run.json" in names and '"stages"' in _text_of(folder, "run.json")):
+        return "a run"
+    if "images.csv" in names and "target_class" in _text_of(folder, "images.csv", 4096).partition("\n")[0]:
+        return "an export"
+    return ""
+
+
+def results_of(run: PathLike) -> set[str]:
+    """Names of what a run leaves in its folder, which may hold the data as well."""
+    try:
+        stages = json.loads(_text_of(run, "run.json"))["stages"].values()
+        outputs = {str(name).split("/")[0] for stage in stages for name in stage.get("outputs", ())}
+    except (ValueError, KeyError, TypeError, AttributeError):
+        outputs = set()
+    return outputs | _RESULTS
+
+
+def _text_of(folder: PathLike, name: str, size: int = -1) -> str:
+    try:
+        with (Path(folder) / name).open(encoding="utf-8", errors="replace") as opened:
+            return opened.read(size)
+    except OSError:
+        return ""
 
 
 def stem(name: str) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 import torch
 
+from monai_minority.data.paths import left_by_us, results_of
 from monai_minority.data.store.batches import StoreBatches
 from monai_minority.data.store.image_store import ImageStore
 from monai_minority.data.store.real_or_generated import RealOrGenerated
@@ -105,10 +106,20 @@ def _of_tensors(tensors: Mapping[str, Any], first: str = "") -> str:
 
 
 def _files(folder: Path | str, below: str) -> Iterator[tuple[str, os.stat_result]]:
-    """Every file under a folder in a fixed order, with one folder at a time in memory."""
-    with os.scandir(folder) as entries:
-        for entry in sorted(entries, key=lambda entry: entry.name):
-            if entry.is_dir(follow_symlinks=False):
-                yield from _files(entry.path, f"{below}{entry.name}/")
-            elif entry.is_file():
-                yield below + entry.name, entry.stat()
+    """Every file under a folder in a fixed order, with one folder at a time in memory.
+
+    What a run leaves inside a folder of data does not count, or each stage would change the data of the first.
+    """
+    with os.scandir(folder) as opened:
+        entries = sorted(opened, key=lambda entry: entry.name)
+    ours = left_by_us(folder, {entry.name for entry in entries})
+    if ours and below:
+        return
+    results = results_of(folder) if ours == "a run" else set()
+    for entry in entries:
+        if entry.name in results:
+            continue
+        if entry.is_dir(follow_symlinks=False):
+            yield from _files(entry.path, f"{below}{entry.name}/")
+        elif entry.is_file():
+            yield below + entry.name, entry.stat()

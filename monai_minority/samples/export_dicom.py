@@ -14,8 +14,8 @@ from monai_minority import __version__
 from monai_minority.data.store.image_store import ImageStore
 from monai_minority.extras import from_extra
 from monai_minority.files import whole_file
-from monai_minority.keys import Column
-from monai_minority.samples.export import SYNTHETIC_NOTE, axis_of, check_synthetic, spacing_of
+from monai_minority.keys import SYNTHETIC_NOTE, Column
+from monai_minority.samples.export import axis_of, check_synthetic, spacing_of
 from monai_minority.samples.groups import sample_groups
 from monai_minority.samples.plan import UNGUIDED
 

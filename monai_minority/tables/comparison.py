@@ -16,8 +16,7 @@ from monai_minority.evaluation.features import describe_extractor, extract
 from monai_minority.evaluation.fidelity import distance_figures
 from monai_minority.evaluation.figure import library_versions
 from monai_minority.files import whole_file
-from monai_minority.keys import Column
-from monai_minority.samples.export import SYNTHETIC_NOTE
+from monai_minority.keys import SYNTHETIC_NOTE, Column
 from monai_minority.samples.pictures import picture_rows
 from monai_minority.scoring import MinorityScore, QuantileClasses
 from monai_minority.tables.evaluate import check_shapes

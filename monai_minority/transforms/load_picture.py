@@ -10,6 +10,8 @@ from monai.config import KeysCollection
 from monai.transforms import MapTransform
 from PIL import Image
 
+from monai_minority.keys import SYNTHETIC_NOTE, SYNTHETIC_REFUSAL
+
 
 class LoadPictured(MapTransform):
     """Load a picture as a float32 tensor ``[C, H, W]`` of its stored values, with row 0 at the top.
@@ -21,7 +23,8 @@ class LoadPictured(MapTransform):
             is usually a mistake.
 
     Raises:
-        ValueError: ``mode`` is unknown, or a picture has another mode or cannot be decoded.
+        ValueError: ``mode`` is unknown, or a picture has another mode, cannot be decoded or bears the mark of
+            generated images.
 
     Example:
         >>> import tempfile
@@ -64,6 +67,8 @@ def _decoded(source: str | os.PathLike[str] | IO[bytes]) -> Image.Image:
     try:
         with Image.open(source) as file:
             file.load()
+            if str(file.info.get("Description", "")).startswith(SYNTHETIC_NOTE[:10]):
+                raise ValueError(SYNTHETIC_REFUSAL)
             return file
     except (OSError, SyntaxError) as error:
         raise ValueError(f"the picture cannot be decoded: {error}") from None

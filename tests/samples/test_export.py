@@ -8,8 +8,8 @@ from monai.data import MetaTensor
 from PIL import Image
 
 from monai_minority.data import ImageStore
+from monai_minority.keys import SYNTHETIC_NOTE
 from monai_minority.samples import is_synthetic, save_nifti, save_png_grid
-from monai_minority.samples.export import SYNTHETIC_NOTE
 from monai_minority.transforms import ExtractSlicesd
 
 

@@ -12,6 +12,8 @@ import numpy as np
 from isal import igzip, igzip_lib
 from nibabel.arrayproxy import ArrayProxy
 
+from monai_minority.keys import SYNTHETIC_NOTE, SYNTHETIC_REFUSAL
+
 FORMS = ("sform", "qform")
 _TO_MM = {"meter": 1e3, "micron": 1e-3}
 _MAX_DEFLATE = 1032  # largest expansion factor of a deflate stream (zlib's technical details)
@@ -39,7 +41,8 @@ def read_nifti_volume(
     Raises:
         ValueError: the file is damaged or truncated; it is an Analyze file (which cannot tell left from right); it has
             colours or complex numbers; it is a series, without a valid ``volume_index``; the affine contradicts the
-            voxel sizes; sform and qform describe different directions; or the volume is too large.
+            voxel sizes; sform and qform describe different directions; the volume is too large; or it bears the mark
+            of generated images.
         OSError: the file cannot be opened.
 
     Example:
@@ -56,6 +59,8 @@ def read_nifti_volume(
     image = _loaded(Path(path))
     if not isinstance(image, nib.Nifti1Pair):
         raise ValueError("an Analyze file does not say left from right, so it is not read; convert it to NIfTI")
+    if image.header["descrip"].tobytes().startswith(SYNTHETIC_NOTE[:10].encode()):
+        raise ValueError(SYNTHETIC_REFUSAL)
     proxy, file = cast(Any, image.dataobj), str(image.file_map["image"].filename)
     if proxy.dtype.kind not in "biuf":
         raise ValueError("the voxels are colours or complex numbers, not measured values")

@@ -13,6 +13,7 @@ from pydicom.uid import UID, MediaStorageDirectoryStorage
 
 from monai_minority.data.volumes.dicom.reading import claimed_bytes, quiet, read_data_set, read_header
 from monai_minority.data.volumes.dicom.values import Finder, integer_of, text_of, values_of
+from monai_minority.keys import SYNTHETIC_REFUSAL
 
 LOCALISER = "a localiser"
 MAX_BYTES = 2 << 30
@@ -62,6 +63,7 @@ _TAGS = [
     "SliceThickness",
     "SpacingBetweenSlices",
     "StudyInstanceUID",
+    "SyntheticData",
     "TemporalPositionIdentifier",
 ]
 
@@ -139,6 +141,8 @@ class DicomHeader:
         """The header of a data set in memory; ``pixel_bytes`` is the number of bytes after it in the file."""
         if dataset.get("SOPClassUID", dataset.file_meta.get("MediaStorageSOPClassUID")) == MediaStorageDirectoryStorage:
             raise ValueError("the file is a DICOMDIR, not an image")
+        if text_of(dataset, "SyntheticData").upper() == "YES" or text_of(dataset, "PatientName").startswith("SYNTHETIC^"):
+            raise ValueError(SYNTHETIC_REFUSAL)
         rows, columns = (integer_of(dataset, name) for name in ("Rows", "Columns"))
         if rows < 1 or columns < 1:
             uid = UID(text_of(dataset, "SOPClassUID"))
