@@ -1,20 +1,16 @@
 """Cohorts, subject splits, extraction, and the image store that they lead to."""
 
-from monai_minority.data.cohort.cohort import Cohort
+from monai_minority.data.cohort.cohort import Cohort, UnusableDataError
 from monai_minority.data.cohort.dicom_folder import cohort_from_dicom
 from monai_minority.data.cohort.extraction import extract_images
-from monai_minority.data.cohort.find import (
-    cohort_from_bids,
-    cohort_from_csv,
-    cohort_from_datalist,
-    cohort_from_folder,
-    cohort_from_pictures,
-    find_cohort,
-)
+from monai_minority.data.cohort.find import find_cohort
 from monai_minority.data.cohort.inspection import inspect_dicom
+from monai_minority.data.cohort.lists import cohort_from_csv, cohort_from_datalist
+from monai_minority.data.cohort.pictures import cohort_from_pictures
 from monai_minority.data.cohort.private_tables import write_private_tables
 from monai_minority.data.cohort.pseudonyms import Pseudonyms
 from monai_minority.data.cohort.splits import check_no_leak, long_tail, split_by_subject, split_cohort
+from monai_minority.data.cohort.volume_folders import cohort_from_bids, cohort_from_folder, cohort_from_nnunet
 from monai_minority.data.paths import Rejection
 from monai_minority.data.phantom.cohort import make_phantom_cohort
 from monai_minority.data.store.batches import (
@@ -43,6 +39,7 @@ __all__ = [
     "Rejection",
     "SeriesRules",
     "ShuffledBatches",
+    "UnusableDataError",
     "StoreBatches",
     "check_no_leak",
     "cohort_from_bids",
@@ -50,6 +47,7 @@ __all__ = [
     "cohort_from_datalist",
     "cohort_from_dicom",
     "cohort_from_folder",
+    "cohort_from_nnunet",
     "cohort_from_pictures",
     "extract_images",
     "find_cohort",

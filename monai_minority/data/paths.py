@@ -16,6 +16,11 @@ _RESULTS = {
 }
 """Names in a run folder before its record is there."""
 
+_IMAGE_ENDING = r"(\.nii|\.hdr)?(\.gz)?$|\.(jpe?g|png|webp|tiff?|bmp|mgz|mgh(\.gz)?|nrrd|nhdr|mha|mhd)$"
+
+PASSED_OVER = "passed over: "
+"""How the reason of what is no image of a cohort, and no fault either, begins."""
+
 PathLike = str | os.PathLike[str]
 
 
@@ -197,4 +202,4 @@ def _text_of(folder: PathLike, name: str, size: int = -1) -> str:
 
 def stem(name: str) -> str:
     """The file name without its folder and without image endings."""
-    return re.sub(r"(\.nii|\.hdr)?(\.gz)?$|\.(jpe?g|png|webp)$", "", Path(name).name, flags=re.IGNORECASE)
+    return re.sub(_IMAGE_ENDING, "", Path(name).name, flags=re.IGNORECASE)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from monai_minority.data.cohort.find import PICTURES
+from monai_minority.data.cohort.contents import PICTURES
 from monai_minority.data.paths import PathLike, existing, walk
 from monai_minority.data.sources.npz import map_member, members, read_labels
 from monai_minority.samples.plan import SamplePlan

@@ -7,7 +7,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from monai_minority.data import Cohort, ImageStore
+import pandas as pd
+
+from monai_minority.data import Cohort, ImageStore, Pseudonyms, Rejection, UnusableDataError, write_private_tables
+from monai_minority.data.paths import PASSED_OVER
 from monai_minority.data.store.copy import append_store
 from monai_minority.keys import Column, Split
 from monai_minority.run import Stage, content
@@ -53,6 +56,21 @@ class Prepare(Stage):
         return f"{len(table):,} images of {table[Column.SUBJECT].nunique():,} subjects ({shares})"
 
     def work(self) -> None:
-        store = self.extract(self.split(self.find(**self.options)))
+        try:
+            cohort = self.find(**self.options)
+        except UnusableDataError as error:
+            self._keep(error.entries)
+            raise
+        for line in cohort.account():
+            print(f"  {line}", flush=True)
+        store = self.extract(self.split(cohort))
         if self.held_out is not None:
             append_store(store, self.held_out, Split.TEST.value)
+
+    def _keep(self, entries: Sequence[Rejection]) -> None:
+        """Write down what was found where nothing of it can be used."""
+        pseudonyms = Pseudonyms(self.folder.path / "cohort.key")
+        left_out = [entry for entry in entries if not entry.reason.startswith(PASSED_OVER)]
+        rest = [entry for entry in entries if entry.reason.startswith(PASSED_OVER)]
+        nothing = pd.DataFrame(columns=["source", "pseudonym", "image", "subject"])
+        write_private_tables(nothing, {}, left_out, pseudonyms, self.folder.cohort, self.folder.rejected, rest)

@@ -1,4 +1,4 @@
-"""Load a NIfTI or DICOM volume with its checked affine."""
+"""Load a volume of any format that is read, with its checked affine."""
 
 import os
 from collections.abc import Hashable, Mapping, Sequence
@@ -15,6 +15,7 @@ from monai_minority.data.volumes.dicom.header import DicomHeader
 from monai_minority.data.volumes.dicom.series import group_series
 from monai_minority.data.volumes.dicom.volume import read_dicom_volume
 from monai_minority.data.volumes.nifti import FORMS, read_nifti_volume
+from monai_minority.data.volumes.other_formats import ENDINGS, read_other_volume
 from monai_minority.keys import Key
 
 _NIFTI = (".nii", ".nii.gz", ".hdr", ".hdr.gz", ".img", ".img.gz")
@@ -23,7 +24,8 @@ _NIFTI = (".nii", ".nii.gz", ".hdr", ".hdr.gz", ".img", ".img.gz")
 class LoadVolumed(MapTransform):
     """Load volumes as float32 ``MetaTensor`` ``[1, X, Y, Z]`` of measured values, with an affine to mm in RAS.
 
-    A path may be a NIfTI file (``.nii``, ``.nii.gz``, or either of ``.hdr`` and ``.img``), a folder with one DICOM
+    A path may be a NIfTI file (``.nii``, ``.nii.gz``, or either of ``.hdr`` and ``.img``), a volume in a format of
+    :func:`~monai_minority.data.volumes.other_formats.read_other_volume`, a folder with one DICOM
     series, or one file of a series. For the latter, the key ``files`` lists all files of the series; without it, they
     are searched in the same folder. The voxels of each file are read once.
 
@@ -66,6 +68,8 @@ class LoadVolumed(MapTransform):
             path = Path(result[key])
             if path.name.lower().endswith(_NIFTI):
                 voxels, affine = read_nifti_volume(path, self.volume_index, self.form)
+            elif path.name.lower().endswith(ENDINGS):
+                voxels, affine = read_other_volume(path, self.volume_index)
             else:
                 voxels, affine = read_dicom_volume(_series(path, result.get(Key.FILES)), self.volume_index)
             tensor = torch.from_numpy(voxels)[None]

@@ -2,19 +2,46 @@
 
 import logging
 import os
+import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
 import pandas as pd
 
+from monai_minority.data.cohort.contents import plural
 from monai_minority.data.cohort.pseudonyms import Pseudonyms
-from monai_minority.data.paths import Rejection
+from monai_minority.data.paths import Rejection, checked_size
 from monai_minority.keys import Column, Key
 
 logger = logging.getLogger(__name__)
 
+ORIGIN = "origin"
+"""Column of records, not of cohorts: the table and row that a record comes from."""
+_ROW = re.compile(r"^[^:]*, \w+ \d+: ")
+_FILE = re.compile(r" \(tried [^)]*\)")
+
 STANDARD_COLUMNS = (Key.IMAGE, Column.SUBJECT, Column.GROUP, Column.SEVERITY, Column.SPLIT)
+
+
+class UnusableDataError(ValueError):
+    """Data of which nothing can be used, with what was found and why each entry was left out.
+
+    Attributes:
+        entries: what was found, so that ``cohort.csv`` can be written all the same.
+
+    Example:
+        >>> from monai_minority.data import Rejection
+        >>> from monai_minority.data.cohort.cohort import UnusableDataError
+        >>> error = UnusableDataError("there is no volume", [Rejection("a.zip", "", "it is an archive; unpack it")])
+        >>> str(error), len(error.entries)
+        ('there is no volume', 1)
+    """
+
+    def __init__(self, message: str, entries: Iterable[Rejection] = ()) -> None:
+        super().__init__(message)
+        self.entries = list(entries)
 
 
 @dataclass(frozen=True)
@@ -29,6 +56,10 @@ class Cohort:
         images: for data sets with many images in one file, a sequence of images that
             :class:`~monai_minority.transforms.LoadPictured` accepts. The column ``image`` then holds indices instead
             of paths.
+        passed_over: files that are there and no images of this cohort, such as label maps, each with the reason. They
+            are no fault of the data.
+        layout: what was recognised, such as ``a BIDS data set``.
+        holds: what the folder holds, by kind and ending.
 
     Example:
         >>> import tempfile
@@ -39,29 +70,38 @@ class Cohort:
         ...     file.touch()
         ...     cohort = Cohort.from_records([{"image": file, "subject": "P1"}, {"image": "lost.nii", "subject": "P2"}])
         >>> cohort.table["subject"].tolist(), [(entry.subject, entry.reason) for entry in cohort.rejected]
-        (['P1'], [('P2', 'the file does not exist')])
+        (['P1'], [('P2', 'the file does not exist (tried lost.nii)')])
     """
 
     table: pd.DataFrame
     rejected: list[Rejection] = field(default_factory=list)
     images: Sequence[Any] | None = None
+    passed_over: list[Rejection] = field(default_factory=list)
+    layout: str = ""
+    holds: str = ""
 
     @classmethod
     def from_records(
-        cls, records: Iterable[Mapping[str, Any]] | pd.DataFrame, rejected: Iterable[Rejection] = ()
+        cls,
+        records: Iterable[Mapping[str, Any]] | pd.DataFrame,
+        rejected: Iterable[Rejection] = (),
+        passed_over: Iterable[Rejection] = (),
+        layout: str = "",
     ) -> Self:
         """Make a cohort from records with at least ``image`` and ``subject``.
 
         A record is rejected if its file is missing, its subject is empty, its file is already listed (by the same or
-        another subject) or its severity is not a number. Rows are sorted by subject and image.
+        another subject) or its severity is not a number. Rows are sorted by subject and image. A record may have an
+        ``origin``, the row of a table that it comes from, which the reason for a rejection then names.
 
         Raises:
-            ValueError: no usable record is left.
+            UnusableDataError: no usable record is left.
         """
         table = pd.DataFrame(records).reset_index(drop=True)
-        turned_away = list(rejected)
+        turned_away, left_out = list(rejected), list(passed_over)
         if not len(table):
-            raise ValueError("the cohort has no image" + _most_common(turned_away))
+            raise UnusableDataError("the cohort has no image" + _most_common(turned_away), [*turned_away, *left_out])
+        origins = table.pop(ORIGIN) if ORIGIN in table else pd.Series("", table.index)
         for name in STANDARD_COLUMNS:
             if name not in table:
                 table[str(name)] = None
@@ -76,9 +116,13 @@ class Cohort:
 
         reject(table[Key.IMAGE].isna(), "no image is given")
         reject(table[Column.SUBJECT].isna(), "no subject is given")
-        reject(~files.map(os.path.exists), "the file does not exist")
-        severity = table[Column.SEVERITY]
-        reject(numbers.isna() & severity.map(_text).notna(), "severity is not a number")
+        absent = ~files.map(os.path.exists)
+        reasons[absent & reasons.eq("")] = table[Key.IMAGE][absent & reasons.eq("")].map(why_absent)
+        severity = table[Column.SEVERITY].map(_text)
+        unclear = numbers.isna() & severity.notna() & reasons.eq("")
+        reasons[unclear] = severity[unclear].map(
+            "severity must be a number, got {!r}; it is the label of the image".format
+        )
         owner = table[Column.SUBJECT].where(reasons.eq("")).groupby(files).transform("first")
         repeated = files.where(reasons.eq("")).duplicated() & reasons.eq("")
         same = owner == table[Column.SUBJECT]
@@ -86,18 +130,42 @@ class Cohort:
         reject(repeated, "the file already belongs to another subject")
 
         table[str(Column.SEVERITY)] = numbers
-        columns = zip(table[Key.IMAGE], table[Column.SUBJECT], reasons, strict=True)
-        turned_away += [Rejection(_text(f) or "", _text(s) or "", r) for f, s, r in columns if r]
+        columns = zip(table[Key.IMAGE], table[Column.SUBJECT], reasons, origins, strict=True)
+        turned_away += [
+            Rejection(_text(f) or "", _text(s) or "", f"{o}: {r}" if o else r) for f, s, r, o in columns if r
+        ]
         table = table[reasons.eq("")].sort_values([Column.SUBJECT, Key.IMAGE], kind="stable")
         if not len(table):
-            raise ValueError("the cohort has no usable image" + _most_common(turned_away))
+            raise UnusableDataError(
+                "the cohort has no usable image" + _most_common(turned_away), [*turned_away, *left_out]
+            )
         rest = [name for name in table.columns if name not in STANDARD_COLUMNS]
         if turned_away:
             logger.warning("%d entries were rejected, %d images were kept", len(turned_away), len(table))
-        return cls(table[[*map(str, STANDARD_COLUMNS), *rest]].reset_index(drop=True), turned_away)
+        table = table[[*map(str, STANDARD_COLUMNS), *rest]].reset_index(drop=True)
+        return cls(table, turned_away, passed_over=left_out, layout=layout)
 
     def __len__(self) -> int:
         return len(self.table)
+
+    def account(self) -> list[str]:
+        """What was found, what is used, and what is left out and why, in a few lines without names.
+
+        Example:
+            >>> import pandas as pd
+            >>> from monai_minority.data import Cohort, Rejection
+            >>> table = pd.DataFrame({"image": ["a.nii", "b.nii"], "subject": ["P1", "P2"]})
+            >>> print("\\n".join(Cohort(table, [Rejection("c.nii", "P3", "the file is empty (0 bytes)")]).account()))
+            used: 2 images of 2 subjects
+            rejected: the file is empty (0 bytes) (1)
+        """
+        found = "; ".join(filter(None, (self.layout, self.holds and f"it holds {self.holds}")))
+        lines = [f"found: {found}"] if found else []
+        subjects = self.table[Column.SUBJECT].nunique()
+        lines.append(f"used: {plural(len(self), 'image')} of {plural(subjects, 'subject')}")
+        for what, entries in (("rejected", self.rejected), ("passed over", self.passed_over)):
+            lines += [f"{what}: {line}" for line in counted(entries)]
+        return lines
 
     def pseudonymized(self, pseudonyms: Pseudonyms) -> pd.DataFrame:
         """The table with two more columns: ``pseudonym`` for the subject, and ``source``, an image name made from it.
@@ -120,12 +188,25 @@ class Cohort:
         return table
 
 
+def counted(entries: Iterable[Rejection], most: int = 8) -> list[str]:
+    """The reasons with their counts, the most frequent first, without the rows and files that some of them name."""
+    counts = Counter(_ROW.sub("", _FILE.sub("", entry.reason)).removeprefix("passed over: ") for entry in entries)
+    lines = [f"{reason} ({count})" for reason, count in counts.most_common(most)]
+    return [*lines, f"and {len(counts) - most} further reasons; see cohort.csv"] if len(counts) > most else lines
+
+
+def why_absent(path: str) -> str:
+    """Why there is no file at a path: nothing is there, or a link leads nowhere, with the remedy where it shows."""
+    try:
+        checked_size(path)
+    except (OSError, ValueError) as error:
+        return str(error) if os.path.lexists(path) else f"the file does not exist (tried {path})"
+    return ""
+
+
 def _most_common(rejected: list[Rejection]) -> str:
-    if not rejected:
-        return ""
-    counts = pd.Series([r.reason for r in rejected]).value_counts()
-    return f"; {len(rejected)} were rejected, most often because: " + "; ".join(
-        f"{reason} ({count})" for reason, count in counts.head(3).items()
+    return (
+        f"; {len(rejected)} were rejected, most often because: " + "; ".join(counted(rejected, 3)) if rejected else ""
     )
 
 

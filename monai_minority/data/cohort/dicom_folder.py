@@ -6,19 +6,17 @@ from typing import Any
 
 import pandas as pd
 
-from monai_minority.data.cohort.cohort import Cohort
-from monai_minority.data.cohort.tables import some, with_labels
-from monai_minority.data.paths import PathLike, Rejection, checked_size, existing, walk
-from monai_minority.data.volumes.dicom.header import DicomHeader
+from monai_minority.data.cohort.cohort import Cohort, UnusableDataError, counted
+from monai_minority.data.cohort.contents import FolderContents
+from monai_minority.data.cohort.tables import with_labels
+from monai_minority.data.paths import PathLike, Rejection, existing
 from monai_minority.data.volumes.dicom.rules import SeriesRules
 from monai_minority.data.volumes.dicom.series import DicomSeries, group_series
 from monai_minority.keys import Column, Key
 
-_ENDINGS = (".dcm", ".dicom", ".ima")
-
 
 def cohort_from_dicom(
-    folder: PathLike,
+    folder: PathLike | FolderContents,
     subject_pattern: str | None = None,
     labels: PathLike | None = None,
     label_columns: dict[str, str] | None = None,
@@ -57,13 +55,13 @@ def cohort_from_dicom(
         >>> cohort.table[["subject", "plane"]].iloc[0].tolist()
         ['4MR1', 'axial']
     """
-    folder = existing(folder)
-    rejected: list[Rejection] = []
+    contents = FolderContents.of(folder)
+    folder, rejected = contents.root, list(contents.unreadable)
     pattern = re.compile(subject_pattern) if subject_pattern else None
     if pattern and not pattern.groups:
         raise ValueError(f"subject_pattern must have a group, for instance '(P[0-9]+)/', got {subject_pattern!r}")
     chosen = SeriesRules.of(**rules)
-    series, unread = group_series(walk(folder, ("",), rejected), num_workers)
+    series, unread = group_series(contents.perhaps_dicom, num_workers)
     rejected += unread
     records = []
     for one in series:
@@ -80,26 +78,13 @@ def cohort_from_dicom(
             rejected.append(Rejection(one.files[0], subject, text, by_rule=by_rule))
             continue
         records.append(_record(one, subject))
-    table = pd.DataFrame(some(records, folder, "usable DICOM series", rejected))
+    if not records:
+        hint = "".join(f"; {line}" for line in counted(rejected, 3))  # without names of files, which may identify
+        raise UnusableDataError(f"there is no usable DICOM series under {folder}{hint}", rejected)
+    table = pd.DataFrame(records)
     if labels is not None:
         table = with_labels(table, existing(labels), str(Column.SUBJECT), label_columns or {}, rejected)
-    return Cohort.from_records(table, rejected)
-
-
-def looks_like_dicom(file: Path) -> bool:
-    """Whether the ending or the first bytes of a file are those of DICOM, with or without a preamble."""
-    if file.suffix.lower() in _ENDINGS or file.name.upper() == "DICOMDIR":
-        return True
-    try:
-        checked_size(file)
-        with file.open("rb") as opened:
-            start = opened.read(132)
-        if start[128:] == b"DICM":
-            return True
-        # Without a preamble, the first attributes are those of group 0008 (or 0002), in either byte order.
-        return start[:2] in (b"\x08\0", b"\x02\0", b"\0\x08", b"\0\x02") and bool(DicomHeader.read(file))
-    except (OSError, ValueError):
-        return False
+    return Cohort.from_records(table, rejected, layout="DICOM series")
 
 
 def _record(series: DicomSeries, subject: str) -> dict[str, Any]:

@@ -187,6 +187,7 @@ def extract_images(
             pseudonyms,
             path.parent / "cohort.csv",
             path.parent / "rejected.csv",
+            cohort.passed_over,
         )
 
 

@@ -25,6 +25,7 @@ def write_private_tables(
     pseudonyms: Pseudonyms,
     cohort_path: str | os.PathLike[str],
     rejected_path: str | os.PathLike[str],
+    passed_over: Sequence[Rejection] = (),
 ) -> None:
     """Write ``cohort.csv``, the only table that names subjects and files, and ``rejected.csv`` with their pseudonyms.
 
@@ -34,9 +35,10 @@ def write_private_tables(
         rejected: entries that are not in the table.
         pseudonyms: pseudonyms of the cohort.
         cohort_path: file with one row per image and per rejected entry. Its column ``rejected`` has the reason.
-        rejected_path: file with ``source`` (as in ``cohort.csv``), ``subject`` (a pseudonym, empty if unknown)
+        rejected_path: file with ``source`` (as in ``cohort.csv``), ``subject`` (a pseudonym, empty if unknown),
             ``reason`` without the names of file and subject, and ``by_rule``. Without rejected entries it has only a
             header.
+        passed_over: files that are no images of the cohort; they are in ``cohort.csv`` alone.
 
     Example:
         >>> import tempfile
@@ -56,20 +58,22 @@ def write_private_tables(
     own = table.drop(columns=str(Key.FILES), errors="ignore").assign(
         **{REJECTED: [unread.get(row, "") for row in range(len(table))], BY_RULE: False}
     )
+    entries = [*rejected, *passed_over]
     others = pd.DataFrame(
         {
-            source: [pseudonyms(f"{entry.file} {entry.subject}", prefix="file-") for entry in rejected],
-            "pseudonym": [pseudonyms(entry.subject) if entry.subject else "" for entry in rejected],
-            image: [entry.file for entry in rejected],
-            subject: [entry.subject for entry in rejected],
-            REJECTED: [entry.reason for entry in rejected],
-            BY_RULE: [entry.by_rule for entry in rejected],
+            source: [pseudonyms(f"{entry.file} {entry.subject}", prefix="file-") for entry in entries],
+            "pseudonym": [pseudonyms(entry.subject) if entry.subject else "" for entry in entries],
+            image: [entry.file for entry in entries],
+            subject: [entry.subject for entry in entries],
+            REJECTED: [entry.reason for entry in entries],
+            BY_RULE: [entry.by_rule for entry in entries],
         }
     )
-    cohort = pd.concat([own, others.astype(object)], ignore_index=True) if rejected else own
+    cohort = pd.concat([own, others.astype(object)], ignore_index=True) if entries else own
     with whole_file(cohort_path, mode=0o600) as partial:
         cohort.to_csv(partial, index=False)
-    left_out = cohort[cohort[REJECTED] != ""]
+    left_out = cohort[: len(own) + len(rejected)]
+    left_out = left_out[left_out[REJECTED] != ""]
     columns = (left_out[name] for name in (REJECTED, image, subject))
     public = pd.DataFrame(
         {

@@ -5,7 +5,8 @@ from dataclasses import replace
 import pandas as pd
 
 from monai_minority.data.cohort.cohort import Cohort
-from monai_minority.data.cohort.find import SECTIONS, cohort_from_pictures
+from monai_minority.data.cohort.lists import SECTIONS
+from monai_minority.data.cohort.pictures import cohort_from_pictures
 from monai_minority.data.paths import Rejection
 from monai_minority.data.sources.layout import PathLike, existing_set, finished
 from monai_minority.keys import Column, Key

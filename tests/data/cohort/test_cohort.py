@@ -42,10 +42,10 @@ def test_unfit_records_are_rejected_one_by_one(files, tmp_path):
     assert [(r.subject, r.reason) for r in cohort.rejected] == [
         ("p1", "the subject lists the same file twice; the first entry is kept"),
         ("p2", "the file already belongs to another subject"),
-        ("p3", "the file does not exist"),
+        ("p3", f"the file does not exist (tried {tmp_path / 'gone.nii'})"),
         ("", "no subject is given"),
         ("p4", "no image is given"),
-        ("p5", "severity is not a number"),
+        ("p5", "severity must be a number, got 'mild'; it is the label of the image"),
     ]
     run, key = tmp_path / "run", Pseudonyms(tmp_path / "run" / "cohort.key")
     unread = {1: f"OSError: {files[1]} of p1 is damaged"}

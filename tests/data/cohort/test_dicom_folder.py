@@ -92,7 +92,9 @@ def test_labels_are_joined_by_the_patient_id(tmp_path):
     )
     assert cohort.table[["subject", "group"]].to_numpy().tolist() == [["007", "AD"], ["8", None]]
     assert cohort.table["severity"][0] == -2500
-    assert [(entry.subject, entry.reason) for entry in cohort.rejected] == [("9", "the subject has no image")]
+    assert [(entry.subject, entry.reason) for entry in cohort.rejected] == [
+        ("9", "labels.csv, row 3: the subject has no image")
+    ]
 
 
 def _cut(path: Path, size: int) -> None:

@@ -66,7 +66,7 @@ def test_unreadable_folders_are_rejected(tmp_path, monkeypatch):
 def test_missing_and_empty_folders_raise(tmp_path):
     with pytest.raises(FileNotFoundError, match="does not exist"):
         find_cohort(tmp_path / "gone")
-    with pytest.raises(ValueError, match="no NIfTI file under"):
+    with pytest.raises(ValueError, match="no volume under"):
         cohort_from_folder(tmp_path)
 
 
@@ -91,8 +91,8 @@ def test_bids_joins_participants(tmp_path):
         ["sub-03", None, None, None],
     ]
     assert [(r.subject, r.reason) for r in cohort.rejected] == [
-        ("sub-01", "the subject is listed twice; the first row is kept"),
-        ("sub-09", "the subject has no image"),
+        ("sub-01", "participants.tsv, row 5: the subject is listed twice; the first row is kept"),
+        ("sub-09", "participants.tsv, row 4: the subject has no image"),
     ]
     with pytest.raises(ValueError, match=r"suffix 'PDw' \(there are FLAIR, T1w\)"):
         cohort_from_bids(tmp_path, suffix="PDw")
@@ -132,7 +132,8 @@ def test_csv_rejects_missing_subjects(tmp_path):
     (tmp_path / "list.csv").write_text("image,subject,group\na.nii,p1,x\nb.nii,p2,y\n")
     cohort = find_cohort(tmp_path / "list.csv")
     assert _rows(cohort, "subject", "group") == [("p1", "x")]
-    assert [(r.subject, r.reason) for r in cohort.rejected] == [("p2", "the file does not exist")]
+    reason = f"list.csv, row 3: the file does not exist (tried {tmp_path / 'b.nii'})"
+    assert [(r.subject, r.reason) for r in cohort.rejected] == [("p2", reason)]
 
 
 def test_datalists_of_both_kinds(tmp_path):

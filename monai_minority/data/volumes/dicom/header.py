@@ -141,7 +141,9 @@ class DicomHeader:
         """The header of a data set in memory; ``pixel_bytes`` is the number of bytes after it in the file."""
         if dataset.get("SOPClassUID", dataset.file_meta.get("MediaStorageSOPClassUID")) == MediaStorageDirectoryStorage:
             raise ValueError("the file is a DICOMDIR, not an image")
-        if text_of(dataset, "SyntheticData").upper() == "YES" or text_of(dataset, "PatientName").startswith("SYNTHETIC^"):
+        if text_of(dataset, "SyntheticData").upper() == "YES" or text_of(dataset, "PatientName").startswith(
+            "SYNTHETIC^"
+        ):
             raise ValueError(SYNTHETIC_REFUSAL)
         rows, columns = (integer_of(dataset, name) for name in ("Rows", "Columns"))
         if rows < 1 or columns < 1:
