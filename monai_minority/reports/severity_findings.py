@@ -68,8 +68,8 @@ def dispersion_findings(dispersion: pd.DataFrame) -> list[str]:
     if not short:
         return []
     return [
-        f"Unguided images keep to the middle: {'; '.join(short)}, where {per_cent(TAIL)} would be right. Train the "
-        "backbone further before guiding it harder."
+        f"Unguided images keep to the middle: {'; '.join(short)}, where {per_cent(TAIL)} would be right. Before "
+        "guiding harder, take the stochastic solver or more steps, or train the backbone further."
     ]
 
 
