@@ -38,6 +38,8 @@ class GuidedDiffusionInferer(Inferer):
         steps: if given, ``scheduler.set_timesteps(steps)`` is called with it.
         interval: guide only at training indices ``low <= t <= high`` (Kynkäänniemi et al., NeurIPS 2024);
             ``None``: everywhere.
+        every: number ``k``: guide at every ``k``-th step, beginning with the first; 1: at each.
+        compensate: multiply the gradient by ``every``, for the steps left out.
         boost: factor ``gamma`` of the initial noise, and
         skip: number of first respaced steps left out: Boost-and-Skip (Um, Kim, Ye, ICML 2025); 1.0 and 0
             switch it off.
@@ -76,6 +78,8 @@ class GuidedDiffusionInferer(Inferer):
         eta: float = 0.0,
         steps: int | str | Sequence[int] | None = None,
         interval: tuple[int, int] | None = None,
+        every: int = 1,
+        compensate: bool = False,
         boost: float = 1.0,
         skip: int = 0,
         autocast: torch.dtype | None = None,
@@ -86,6 +90,8 @@ class GuidedDiffusionInferer(Inferer):
             raise ValueError(f"mode must be one of {', '.join(MODES)}, got {mode!r}.")
         if interval is not None and not 0 <= interval[0] <= interval[1]:
             raise ValueError(f"interval must be (low, high) with 0 <= low <= high, got {tuple(interval)}.")
+        if every < 1:
+            raise ValueError(f"every must be at least 1 step, got {every}; 1 guides at each.")
         if not boost > 0:
             raise ValueError(f"boost must be positive, got {boost}; 1.0 leaves the initial noise as it is.")
         if steps is not None:
@@ -97,6 +103,8 @@ class GuidedDiffusionInferer(Inferer):
         self.mode = mode
         self.eta = eta
         self.interval = interval
+        self.every = every
+        self.compensate = compensate
         self.boost = boost
         self.skip = skip
         self.autocast = autocast
@@ -247,9 +255,9 @@ class GuidedDiffusionInferer(Inferer):
                     module.to(memory_format=torch.channels_last)
             self.scheduler.restart()
             x_t = draw() * self.boost
-            for t in self.scheduler.timesteps[self.skip :].tolist():
+            for taken, t in enumerate(self.scheduler.timesteps[self.skip :].tolist()):
                 x_t = x_t.contiguous(memory_format=layout)
-                x_t = self._step(network, t, x_t, class_labels, target_class, draw)
+                x_t = self._step(network, t, x_t, class_labels, target_class, draw, guided=taken % self.every == 0)
                 advance(len(x_t))
         return x_t
 
@@ -261,6 +269,7 @@ class GuidedDiffusionInferer(Inferer):
         class_labels: Tensor | None,
         target_class: Tensor | None,
         draw: Draw,
+        guided: bool = True,
     ) -> Tensor:
         """From ``x_t`` to the state at the next respaced step."""
         step_noise = draw()
@@ -277,9 +286,12 @@ class GuidedDiffusionInferer(Inferer):
         timesteps = torch.full((len(x_t),), t, dtype=torch.int64, device=x_t.device)
         state = SamplingState(x_t, timesteps, self.scheduler, run, class_labels, target_class, draw)
         gradient = None
-        if self.guidance is not None and (self.interval is None or self.interval[0] <= t <= self.interval[1]):
+        inside = self.interval is None or self.interval[0] <= t <= self.interval[1]
+        if self.guidance is not None and guided and inside:
             with self._precision(x_t.device):
                 gradient = self.guidance.gradient(state).detach().float()
+            if self.compensate:
+                gradient = gradient * self.every
         if gradient is not None and self.mode == "fixed":
             return self._scheduler_step(state.output, t, x_t, step_noise) + gradient
         return self._scheduler_step(state.output, t, x_t, step_noise, gradient)
