@@ -14,6 +14,7 @@ from monai_minority.studies.plan import StudyPlan
 from monai_minority.studies.run_study import run_study
 from monai_minority.studies.scale_and_class import ScaleAndClass
 from monai_minority.studies.severity import Severity
+from monai_minority.studies.solvers import Solvers
 from monai_minority.studies.study import Study
 from monai_minority.studies.study_run import StudyRun
 from monai_minority.studies.timestep import Timestep
@@ -29,6 +30,7 @@ __all__ = [
     "OutlierCorrelations",
     "ScaleAndClass",
     "Severity",
+    "Solvers",
     "Job",
     "Study",
     "StudyPlan",

@@ -72,7 +72,7 @@ class CellStudy(Study):
         for panel, measure in zip(axes, measures, strict=True):
             for place, (label, part) in enumerate(groups):
                 part = part.sort_values(self.x)
-                text = "" if self.by is None else f"{self.by.replace('_', ' ')} {label:g}"
+                text = label if isinstance(label, str) else f"{str(self.by).replace('_', ' ')} {label:g}"
                 intervals(panel, part[self.x].to_list(), part, measure, place, text)
             if len(plain):
                 level(panel, plain.iloc[0], measure, "unguided")

@@ -51,6 +51,9 @@ class StudyPlan:
         score_images: largest number of images that are scored again, evenly over the store; ``None`` takes all.
         score_draws: number of noise draws for each image.
         label_scales: scales of guidance to class labels.
+        solvers: overrides of the sampling stage by the name of a solver.
+        solver_steps: numbers of steps to compare the solvers at.
+        guided_steps: overrides of the sampling stage by the name of a choice of guided steps.
         classifier_iterations: training steps of a classifier.
         classifier_batch_size: images in a training step.
     """
@@ -78,6 +81,9 @@ class StudyPlan:
     score_images: int | None
     score_draws: int
     label_scales: Sequence[float]
+    solvers: Mapping[str, Mapping[str, Any]]
+    solver_steps: Sequence[int]
+    guided_steps: Mapping[str, Mapping[str, Any]]
     classifier_iterations: int
     classifier_batch_size: int
 
@@ -143,7 +149,7 @@ class StudyPlan:
         ``guided`` counts the cost of guidance without a target class.
         """
         guided = guided or target is not None
-        chosen = {
+        chosen: dict[str, Any] = {
             "sample_set": name,
             "target_classes": [] if target is None else [target],
             "guidance_scale": float(scale),
@@ -153,7 +159,8 @@ class StudyPlan:
             "store_path": str(self.store_path),
         }
         each = 1 + GRADIENT * guided + GRADIENT * bool(settings.get("label_guidance_scale"))
-        return self._job("inference", folder, self.images * self.steps * each, **chosen | settings)
+        chosen |= settings
+        return self._job("inference", folder, self.images * chosen["sampling_steps"] * each, **chosen)
 
     def scoring(self, folder: str, timestep: int | None = None, **settings: Any) -> list[Job]:
         """The jobs that score the store's images with other settings, in a folder with its own store."""

@@ -19,6 +19,7 @@ NEED_NO_COMPARISON = [
     "class_guidance",
     "labelled_samples",
     "num_classes",
+    "solvers",
 ]
 
 

@@ -20,6 +20,7 @@ from monai_minority.studies import (
     OutlierCorrelations,
     ScaleAndClass,
     Severity,
+    Solvers,
     StudyPlan,
     StudyRun,
     Timestep,
@@ -57,6 +58,9 @@ def plan_of(folder, **settings):
         "score_images": None,
         "score_draws": 2,
         "label_scales": [0.0, 1.0],
+        "solvers": {"slow": {"solver": "a"}, "fast": {"solver": "b", "sampling_eta": 1.0}},
+        "solver_steps": [2, 8],
+        "guided_steps": {"every_second": {"guidance_every": 2}},
         "classifier_iterations": 10,
         "classifier_batch_size": 4,
     }
@@ -74,6 +78,12 @@ def run(tmp_path_factory):
         columns = {"seed": range(12), "target_class": -1 if target is None else target, "guidance_scale": scale}
         path = plan.folder / "shared" / "samples" / plan.set_name(target, scale)
         ImageStore.create(path, _pictures(rng, np.full(12, amount)), columns, (0, 255))
+    made = {"slow_2": 0.0, "slow_8": 0.4, "fast_2": 0.4, "fast_8": 0.4, "guided_every_second": 0.4}
+    for place, (name, amount) in enumerate(made.items()):
+        columns = {"seed": range(12), "target_class": CLASSES - 1, "guidance_scale": 2.0}
+        costs = {"backbone_evaluations": 2.0, "classifier_evaluations": place, "seconds_an_image": 0.5}
+        path = plan.folder / "shared" / "samples" / name
+        ImageStore.create(path, _pictures(rng, np.full(12, amount)), columns, (0, 255), **costs)
     store = ImageStore.open(folder / "store")
     measures = MeasureSettings(reference_size=20, resamples=100, progress=False)
     return StudyRun(plan, store, Pooled(), exact_score(), spaces=[Pooled()], measures=measures)
@@ -147,6 +157,22 @@ def test_scale_and_class(run):
     table = tables["figures"].dropna(subset=["target"]).set_index(["target", "scale"])["minority_score_mean"]
     assert table[2, 2.0] > table[2, 1.0] > table[0, 1.0]
     assert "At class 2, from scale 1 to 2: minority score rises from" in ScaleAndClass().tell(tables)
+
+
+def test_solvers_are_told_with_what_they_cost(run):
+    plan = run.plan
+    jobs = {job.identity["sample_set"]: job for job in Solvers().calls(plan)}
+    assert jobs["fast_8"].identity["sampling_eta"] == 1.0 and jobs["fast_8"].identity["target_classes"] == [plan.top]
+    assert [jobs[name].evaluations for name in ("slow_2", "fast_8", "guided_every_second")] == [96, 384, 240]
+    tables = Solvers().measure(run)
+    figures = tables["figures"].set_index("cell")
+    assert figures.loc["shared/fast_8", "evaluations"] == 2 + 3
+    assert np.isnan(figures.loc["shared/unguided", "evaluations"])
+    told = Solvers().tell(tables)
+    assert "slow takes 2, 3 evaluations and 0.5, 0.5 s an image; from 3 to 2: minority score falls" in told
+    assert "fast takes 4, 5 evaluations and 0.5, 0.5 s an image; from 5 to 4: minority score does not change" in told
+    assert "guided every_second takes 6 evaluations and 0.5 s an image." in told
+    assert {text.get_text() for text in Solvers().draw(tables, run).legends[0].get_texts()} >= {"slow", "fast"}
 
 
 def test_all_classes_together_are_farther_from_the_real_distribution_than_plain_samples_here(run):
