@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from pydicom.dataset import Dataset
-from pydicom.pixels import pixel_array
+from pydicom.pixels import get_decoder, pixel_array
 from pydicom.uid import UID
 
 from monai_minority.data.volumes.dicom.header import MAX_BYTES, DicomHeader, read_dicom
@@ -86,7 +86,16 @@ def _decoded(dataset: Dataset, index: int | None) -> np.ndarray:
     except Exception as error:  # its message is dropped because it quotes header values, which may be identifying
         syntax = dataset.file_meta.get("TransferSyntaxUID", "")
         kind = UID(syntax).name if syntax and UID(syntax).name != syntax else "an unknown transfer syntax"
-        raise ValueError(f"the pixels of a slice cannot be decoded ({kind}, {type(error).__name__})") from None
+        remedy = "" if _has_decoder(syntax) else '; pip install "monai-minority[dicom]" brings decoders'
+        raise ValueError(f"the pixels of a slice cannot be decoded ({kind}, {type(error).__name__}){remedy}") from None
+
+
+def _has_decoder(syntax: str) -> bool:
+    """Whether a decoder is installed; where pydicom knows none at all, no package would help."""
+    try:
+        return get_decoder(UID(syntax)).is_available
+    except NotImplementedError:
+        return True
 
 
 def _chosen(count: int, volume_index: int | None) -> int:
