@@ -67,3 +67,17 @@ def test_what_an_optional_package_lacks_itself_is_told_as_it_is(tmp_path, monkey
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(ModuleNotFoundError, match="No module named 'a_package_that_is_not_there'"):
         from_extra("broken_package", "dicom", "reading")
+
+
+def test_versions_are_of_what_is_installed(monkeypatch):
+    from importlib.metadata import PackageNotFoundError, version
+
+    from monai_minority.evaluation import figure
+
+    def lean(name):
+        if name == "pyod":
+            raise PackageNotFoundError(name)
+        return version(name)
+
+    monkeypatch.setattr(figure, "version", lean)
+    assert set(figure.LIBRARIES) - set(figure.library_versions()) == {"pyod"}

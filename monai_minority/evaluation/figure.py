@@ -2,8 +2,9 @@
 
 import math
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 LIBRARIES = ("torch", "numpy", "scipy", "scikit-learn", "scikit-image", "pyod", "clean-fid", "timm")
@@ -52,4 +53,8 @@ def library_versions() -> dict[str, str]:
         >>> "torch" in library_versions()
         True
     """
-    return {library: version(library) for library in LIBRARIES}
+    found = {}
+    for library in LIBRARIES:
+        with suppress(PackageNotFoundError):  # of an extra that is not installed
+            found[library] = version(library)
+    return found
