@@ -10,7 +10,7 @@ from monai_minority.reports.severity_findings import best_known, highest_guided,
 from monai_minority.reports.wording import compared_shares, estimate_of, per_cent, share_with_ends, times
 from monai_minority.tables.evaluation import RunEvaluation
 from monai_minority.tables.groups import RARE
-from monai_minority.tables.rows import ALL, UNSEEN
+from monai_minority.tables.rows import ALL, RARE_GROUP, UNSEEN
 from monai_minority.tables.severity import ABOVE, RATIO
 
 REAL_LOOKING = "rarity_valid"
@@ -62,7 +62,7 @@ def answers_of(
         _reaches(evaluation),
         _looks_real(guided, plain, unseen),
         _copies(copies, guided, plain),
-        _covers(guided, plain),
+        _covers(evaluation, guided, plain),
         _helps(utility, guided, plain),
     ]
 
@@ -128,13 +128,19 @@ def _copies(copies: pd.DataFrame | None, guided: pd.Series, plain: pd.Series) ->
     )
 
 
-def _covers(guided: pd.Series, plain: pd.Series) -> Answer:
+def _covers(evaluation: RunEvaluation, guided: pd.Series, plain: pd.Series) -> Answer:
     ours, theirs = estimate_of(guided, "recall"), estimate_of(plain, "recall")
-    question = "Covers the rare: recall of the most unique real images"
+    question = f"Covers the rare: recall of {reference_named(evaluation)}"
     if math.isnan(ours.value) or math.isnan(theirs.value):
         return Answer(question, NOTHING, NOTHING, NOTHING, "not measured: too few images")
     reading = compared_shares(ours, theirs)
     return Answer(question, share_with_ends(ours), share_with_ends(theirs), NOTHING, reading)
+
+
+def reference_named(evaluation: RunEvaluation) -> str:
+    """What the images that fidelity is measured against are called in a sentence."""
+    known = evaluation.context.get("reference_name") == RARE_GROUP
+    return "real images of the rare group" if known else "the most unique real images"
 
 
 def _helps(utility: pd.DataFrame | None, guided: pd.Series, plain: pd.Series) -> Answer:

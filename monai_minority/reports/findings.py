@@ -7,7 +7,7 @@ import pandas as pd
 
 from monai_minority.evaluation.mover import difference_of
 from monai_minority.keys import Column
-from monai_minority.reports.answers import REAL_LOOKING
+from monai_minority.reports.answers import REAL_LOOKING, reference_named
 from monai_minority.reports.severity_findings import (
     dispersion_findings,
     highest_guided,
@@ -143,10 +143,10 @@ def _looks_real(evaluation: RunEvaluation, guided: pd.Series, plain: pd.Series) 
         there, beside = _same_row(part, guided), _same_row(part, plain)
         if there is not None and beside is not None:
             line += f"; seen by {name} {per_cent(there[REAL_LOOKING])} and {per_cent(beside[REAL_LOOKING])}"
-    return line + "." + _frechet(guided)
+    return line + "." + _frechet(evaluation, guided)
 
 
-def _frechet(guided: pd.Series) -> str:
+def _frechet(evaluation: RunEvaluation, guided: pd.Series) -> str:
     """The distance above its floor, where the sets are large enough for one."""
     left = estimate_of(guided, ABOVE_FLOOR)
     if math.isnan(left.value):
@@ -154,7 +154,7 @@ def _frechet(guided: pd.Series) -> str:
     fields = left._asdict()
     word, note = against(fields, 1, "farther", "not measurably nearer or farther", "nearer")
     return (
-        f" Their Fréchet distance to the most unique real images is {number_with_ends(left)} times that of unguided "
+        f" Their Fréchet distance to {reference_named(evaluation)} is {number_with_ends(left)} times that of unguided "
         f"ones ({word}), each less the distance between two halves of those real images{note}."
     )
 

@@ -132,8 +132,8 @@ MEASURES = (
 LABELS = {measure.name: measure.label for measure in MEASURES}
 """What reports call each measure."""
 
-REFERENCES = {measure.name: measure.label for measure in MEASURES if measure.reference}
-"""Columns that a reference can be chosen by, and how they are called."""
+REFERENCES = {measure.name: measure.label for measure in MEASURES if measure.reference} | {"group": "rare group"}
+"""What a reference can be chosen by, and how it is called: a measure, or the known rare group."""
 
 RANKERS = tuple(measure.name for measure in MEASURES if measure.ranks)
 """What is asked to rank the images: the score, and beside it the two densities, which need no model."""

@@ -16,6 +16,7 @@ ALL = "all"
 REAL = "real, training"
 UNSEEN = "real, never trained on"
 UNIQUE = "real, most unique"
+RARE_GROUP = "real, rare group"
 
 
 class Row(NamedTuple):
@@ -46,8 +47,8 @@ def generated_rows(generated: GeneratedImages) -> Iterator[Row]:
             yield _generated(generated, name, str(target), float(scale), rows.to_numpy())
 
 
-def real_rows(real: RealImages, chosen: np.ndarray, settings: MeasureSettings) -> Iterator[Row]:
-    """Training images, all and by minority class, those of the ``held_out`` splits, and the most unique ones."""
+def real_rows(real: RealImages, reference: tuple[str, np.ndarray], settings: MeasureSettings) -> Iterator[Row]:
+    """Training images, all and by minority class, those of the ``held_out`` splits, and the reference (name, rows)."""
     yield _real(real, REAL, ALL, real.training)
     if Column.MINORITY_CLASS in real.table:
         classes = real.table[Column.MINORITY_CLASS].to_numpy()[real.training]
@@ -56,7 +57,8 @@ def real_rows(real: RealImages, chosen: np.ndarray, settings: MeasureSettings) -
     apart = np.flatnonzero(settings.is_held_out(real.table))
     if len(apart):
         yield _real(real, UNSEEN, ALL, apart)
-    yield _real(real, UNIQUE, ALL, chosen)
+    name, chosen = reference
+    yield _real(real, name, ALL, chosen)
 
 
 def unguided_rows(generated: GeneratedImages) -> tuple[str, np.ndarray] | None:

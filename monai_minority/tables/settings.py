@@ -26,7 +26,7 @@ class MeasureSettings:
         reference_size: number of most unique real images that fidelity is measured against; at most half of the images
             they are chosen among.
         reference_measure: what they are most unique by: ``average_knn``, ``local_outlier_factor``, ``rarity`` or
-            ``minority_score``.
+            ``minority_score``; or ``group``: the known rare group in their place.
         held_out: splits that the backbone never saw.
         normal_group: value (or values) of ``group`` that the others are compared with; ``None``: the commonest in
             training.

@@ -65,7 +65,7 @@ def summary_table(
     equal_n = min(len(row.rows) for row in made)
     compare = _Comparison(real, chosen, threshold, equal_n, settings)
     records = []
-    for row in real_rows(real, chosen, settings):
+    for row in real_rows(real, (reference.name, chosen), settings):
         fidelity = compare.fidelity(row) if unseen and row.labels["set"] == REAL else {}
         records.append({**row.labels, **compare.measures(row), **compare.above(row), **fidelity})
     floor = frechet_floor(real.features[chosen], real.subjects[chosen], settings)
@@ -76,6 +76,7 @@ def summary_table(
         records.append(row.labels | figures | above_floor.get(len(records) - first, UNKNOWN_RELATIVE))
     context = {
         "reference": reference.description,
+        "reference_name": reference.name,
         "reference_measure": settings.reference_measure,
         "reference_size": len(chosen),
         "reference_size_asked": settings.reference_size,

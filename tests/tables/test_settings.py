@@ -44,7 +44,7 @@ def test_each_measure_is_one_entry():
     names = [measure.name for measure in MEASURES]
     assert len(set(names)) == len(names)
     assert RANKERS == ("minority_score", "average_knn", "local_outlier_factor")
-    assert list(REFERENCES.values()) == ["minority score", "AvgkNN", "LOF", "Rarity"]
+    assert list(REFERENCES.values()) == ["minority score", "AvgkNN", "LOF", "Rarity", "rare group"]
     for measure in MEASURES:
         assert (measure.others is not None) == (measure.needs == "features"), measure.name
         assert measure.higher_is_rarer or not (measure.ranks or measure.reference), measure.name
