@@ -5,22 +5,23 @@ import os
 # OpenMP's default makes waiting threads spin, which slows every other process on the cores; set before torch starts.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
-import contextlib
-import logging
 import shlex
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from monai_minority.terminal import STOPPED, clear_errors, say
 
 if TYPE_CHECKING:
     from monai_minority.run.jobs import Planner
 
 EPILOG = (
     "Exit status: 0 all went well; 1 an error, told in one line; 2 a wrong option; 3 the run is complete, but files "
-    "were rejected (cohort.csv in the run folder says which and why); 130 stopped by Ctrl-C."
+    "were rejected (cohort.csv in the run folder says which and why); 4 another process writes into the run folder; "
+    "130 stopped by Ctrl-C."
 )
 
 app = typer.Typer(
@@ -67,17 +68,20 @@ def run(
     run_dir: Annotated[Path | None, typer.Option(help="Folder for everything the run leaves.")] = None,
     dataset_dir: Annotated[Path | None, typer.Option(help="Folder, CSV or MONAI data list of volumes.")] = None,
     stage: Annotated[list[str] | None, typer.Option(help="Run this stage alone; can be given several times.")] = None,
+    no_expressions: Annotated[
+        bool, typer.Option("--no-expressions", help="Refuse overlays that could run programs; see SECURITY.md.")
+    ] = False,
     debug: DebugOption = False,
 ) -> None:
     """Run the stages of a bundle in order. What has not changed since the last run is not run again."""
-    with _clear_errors(debug):
+    with clear_errors(debug):
         from monai_minority.run.jobs import pipeline_jobs  # here: it takes seconds, and --help should not
 
         given = _given(values)
         if dataset_dir is not None:
             given["dataset_dir"] = str(dataset_dir.resolve())
-        planner = _planner(bundle, overlay, run_dir, given)
-        planner.run(pipeline_jobs(planner, stage or []), say)
+        planner = _planner(bundle, overlay, run_dir, given, refuse=no_expressions)
+        planner.run(pipeline_jobs(planner, stage or []), say, every_stage=not stage)
         status = _closing(Path(planner.setting("run_dir")).absolute())
     raise typer.Exit(status)
 
@@ -107,7 +111,7 @@ def plan(
     debug: DebugOption = False,
 ) -> None:
     """Prepare a cohort, say what it holds, and propose settings for it: an overlay to edit, and the time they take."""
-    with _clear_errors(debug):
+    with clear_errors(debug):
         from monai_minority.run.folder import RunFolder
         from monai_minority.run.jobs import pipeline_jobs
         from monai_minority.run.proposal import propose
@@ -137,7 +141,7 @@ def study(
     debug: DebugOption = False,
 ) -> None:
     """Repeat studies of the paper on a run: stages with their overrides, then tables, a figure and a paragraph each."""
-    with _clear_errors(debug):
+    with clear_errors(debug):
         from monai_minority.run.jobs import Job
         from monai_minority.studies.jobs import once, study_jobs, told
 
@@ -151,7 +155,7 @@ def study(
         folder = Path(planner.setting("run_dir"))
         # Of an evaluation that is whole: one of an earlier version lacks what the report shows.
         reported = all((folder / "evaluation" / name).is_file() for name in ("context.json", "unusual_images.csv"))
-        planner.run([*once(found), *([Job("report", "report")] if reported else [])], say)
+        planner.run([*once(found), *([Job("report", "report")] if reported else [])], say, every_stage=False)
         for name, reason in left_out.items():
             say(f"{name} was left out: {reason}")
 
@@ -175,7 +179,7 @@ def compare(
 
     The table is comparison/methods.csv in the run folder. What has not changed since the last call is not run again.
     """
-    with _clear_errors(debug):
+    with clear_errors(debug):
         from monai_minority.run.jobs import Job, check_samples, method_jobs
 
         planner = _planner(bundle, overlay, run_dir, _given(values), "compare")
@@ -186,7 +190,7 @@ def compare(
             jobs.append(Job("report", "report"))
         for name, need in left_out.items():
             say(f"{name} is left out: it needs {need}, which is null")
-        planner.run(jobs, say)
+        planner.run(jobs, say, every_stage=False)
         _show_methods(folder)
 
 
@@ -200,7 +204,7 @@ def inspect(
     debug: DebugOption = False,
 ) -> None:
     """Show the DICOM series of a folder, and which of them would be used and why not the others."""
-    with _clear_errors(debug):
+    with clear_errors(debug):
         from monai_minority.data import inspect_dicom  # here: it takes seconds, and --help should not
 
         rules = {key: None if value == "$None" else value for key, value in _given(values).items()}
@@ -210,6 +214,22 @@ def inspect(
             say(f"{count} other file(s): {reason}")
         used = int((table["verdict"] == "used").sum()) if len(table) else 0
         say(f"{used} of {len(table)} series would be used.")
+
+
+@app.command()
+def accept(
+    files: Annotated[list[Path], typer.Argument(help="Files of a run folder that were edited on purpose.")],
+    debug: DebugOption = False,
+) -> None:
+    """Take edited files of a run as they are, such as a corrected split or group in store/table.csv.
+
+    What depends on them is made anew by the next run. The rows of a store's table must keep their order.
+    """
+    with clear_errors(debug):
+        from monai_minority.run.edits import accept_edit  # here: it takes seconds, and --help should not
+
+        for file in files:
+            say(accept_edit(file))
 
 
 @app.command()
@@ -227,7 +247,7 @@ def weights(
     --source alone copies them to where they are looked for, --destination alone from there to, say, a USB stick.
     The status is 1 if a file is damaged, or one of those named is missing.
     """
-    with _clear_errors(debug):
+    with clear_errors(debug):
         from monai_minority.lists import weights_told
 
         lines, status = weights_told(names or [], source, destination)
@@ -242,7 +262,7 @@ def settings(
     debug: DebugOption = False,
 ) -> None:
     """List the settings of a bundle with their values and meaning."""
-    with _clear_errors(debug):
+    with clear_errors(debug):
         from monai_minority.lists import settings_told
 
         _say_all(settings_told(bundle, name))
@@ -251,7 +271,7 @@ def settings(
 @app.command()
 def stages(bundle: BundleOption = "brain_mri", debug: DebugOption = False) -> None:
     """List the stages of a bundle."""
-    with _clear_errors(debug):
+    with clear_errors(debug):
         from monai_minority.lists import stages_told
 
         _say_all(stages_told(bundle))
@@ -260,7 +280,7 @@ def stages(bundle: BundleOption = "brain_mri", debug: DebugOption = False) -> No
 @app.command()
 def overlays(bundle: BundleOption = "brain_mri", debug: DebugOption = False) -> None:
     """List the overlays of a bundle: settings for cohorts, methods and sizes."""
-    with _clear_errors(debug):
+    with clear_errors(debug):
         from monai_minority.lists import overlays_told
 
         _say_all(overlays_told(bundle))
@@ -269,7 +289,7 @@ def overlays(bundle: BundleOption = "brain_mri", debug: DebugOption = False) -> 
 @app.command()
 def methods(bundle: BundleOption = "brain_mri", debug: DebugOption = False) -> None:
     """List the methods that `compare` knows, with the settings that each changes."""
-    with _clear_errors(debug):
+    with clear_errors(debug):
         from monai_minority.lists import methods_told
 
         _say_all(methods_told(bundle))
@@ -287,20 +307,33 @@ def _given(values: list[str] | None) -> dict[str, Any]:
 
 
 def _planner(
-    bundle: str, overlays: list[str] | None, run_dir: Path | None, given: dict[str, Any], *stages: str
+    bundle: str,
+    overlays: list[str] | None,
+    run_dir: Path | None,
+    given: dict[str, Any],
+    *stages: str,
+    refuse: bool = False,
 ) -> "Planner":
     from monai_minority.run.bundle import Bundle
     from monai_minority.run.jobs import Planner
 
     if run_dir is not None:
         given["run_dir"] = str(run_dir.resolve())
-    return Planner(Bundle(bundle), overlays or [], given, stages)
+    found = Bundle(bundle)
+    if refuse:
+        from monai_minority.run.expressions import refuse_programs
+
+        refuse_programs(found, overlays or [])
+    return Planner(found, overlays or [], given, stages)
 
 
 def _show_methods(folder: Path) -> None:
     import pandas as pd
 
-    table = pd.read_csv(folder / "comparison" / "methods.csv")
+    from monai_minority.files import reading
+
+    with reading(folder / "comparison" / "methods.csv") as path:
+        table = pd.read_csv(path)
     shown = ["method", "n", "frechet_distance", "precision", "recall", "average_knn_mean", "minority_score_mean"]
     say("\n" + table[[*shown, "seconds_an_image"]].to_string(index=False, float_format="{:.4g}".format, na_rep="-"))
     say(f"\nMethods:     {folder / 'comparison' / 'methods.csv'}")
@@ -334,41 +367,13 @@ def _closing(folder: Path) -> int:
     return 0
 
 
-@contextlib.contextmanager
-def _clear_errors(debug: bool) -> Iterator[None]:
-    """A user's mistake is one line, not a traceback."""
-    if not debug:
-        for name in ("monai.bundle.scripts", "monai.bundle.workflows"):  # their summaries repeat the printed command
-            logging.getLogger(name).addFilter(_is_warning)
-    try:
-        yield
-    except typer.Exit:
-        raise
-    except KeyboardInterrupt:
-        say("\nStopped. The same command goes on where it was.")
-        raise typer.Exit(130) from None
-    except Exception as error:
-        if debug:
-            raise
-        from monai_minority.run.entry import cause
-
-        say(f"\nError: {cause(error)}\n(--debug shows where)", error=True)
-        raise typer.Exit(1) from None
-
-
-def _is_warning(record: logging.LogRecord) -> bool:
-    return record.levelno >= logging.WARNING
-
-
-def say(text: str, error: bool = False) -> None:
-    """Print a line, in the first process alone."""
-    if int(os.environ.get("RANK", 0)) == 0:
-        print(text, file=sys.stderr if error else sys.stdout, flush=True)
-
-
 def main() -> None:
     """Entry point."""
-    app()
+    try:
+        app()
+    except KeyboardInterrupt:  # while modules are imported
+        say(STOPPED)
+        sys.exit(130)
 
 
 if __name__ == "__main__":

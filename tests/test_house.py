@@ -9,7 +9,8 @@ import monai_minority
 
 PACKAGE = Path(monai_minority.__file__).parent
 FLOORS = [
-    ["keys", "files", "progress", "extras"],
+    ["keys", "progress", "extras"],
+    ["files"],
     ["data.paths", "data.persons", "data.store", "diffusion"],
     ["networks", "data.volumes"],
     ["data.cohort", "data.phantom"],
@@ -22,7 +23,7 @@ FLOORS = [
     ["tables"],
     ["reports", "studies"],
     ["stages"],
-    ["lists"],
+    ["lists", "terminal"],
     ["cli"],
     ["__main__"],
 ]

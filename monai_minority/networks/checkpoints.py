@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from monai_minority.files import whole_file
+from monai_minority.files import check_sealed, whole_file
 
 Module = TypeVar("Module", bound=nn.Module)
 
@@ -75,6 +75,7 @@ def read_state_dict(path: str | Path, key: str | None = None) -> dict[str, Tenso
         )
     if not path.is_file():
         raise ValueError(f"checkpoint {path} is a folder; {_EXPECTED}.")
+    check_sealed(path)
     problem = _not_a_checkpoint(path)
     if problem:
         raise ValueError(f"checkpoint {path} is {problem}; {_EXPECTED}.")

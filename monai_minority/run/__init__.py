@@ -5,6 +5,7 @@ from monai_minority.run.configuration import UNINFLUENTIAL, Configuration
 from monai_minority.run.distributed import barrier, by_first_process, is_main, parallel, start
 from monai_minority.run.entry import check_settings
 from monai_minority.run.folder import RunFolder
+from monai_minority.run.lock import RunInUse, owned
 from monai_minority.run.precision import fast_dtype
 from monai_minority.run.progress_bar import ProgressBar
 from monai_minority.run.proposal import Proposal, propose, step_seconds
@@ -22,6 +23,7 @@ __all__ = [
     "Proposal",
     "ResultParts",
     "RunFolder",
+    "RunInUse",
     "SamplingCost",
     "Setting",
     "Stage",
@@ -32,6 +34,7 @@ __all__ = [
     "find_settings",
     "heads",
     "is_main",
+    "owned",
     "parallel",
     "propose",
     "start",

@@ -2,10 +2,14 @@
 
 import difflib
 import functools
+import re
 import sysconfig
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
+
+NUMBER = re.compile(r"[-+]?(\d+(\.\d*)?|\.\d+)[eE][-+]?\d+$")
+"""Numbers that YAML's default takes for text."""
 
 
 class Bundle:
@@ -113,6 +117,7 @@ def merged(files: Iterable[Path]) -> Any:
     """A parser of configurations that are merged in their order."""
     from monai.bundle import ConfigParser  # here: it takes seconds, and --help should not
 
+    read_numbers()
     parser = ConfigParser()
     parser.read_config([str(path) for path in files])
     return parser
@@ -129,10 +134,19 @@ def name_hint(name: str, known: Iterable[str], otherwise: str) -> str:
     return f"did you mean {' or '.join(near)}?" if near else otherwise
 
 
+@functools.cache
+def read_numbers() -> None:
+    """Have YAML read ``1e-4`` as a number, as JSON and YAML 1.2 do; its default wants a point and a sign."""
+    import yaml
+
+    yaml.SafeLoader.add_implicit_resolver("tag:yaml.org,2002:float", NUMBER, list("-+.0123456789"))
+
+
 @functools.cache  # asked for each stage, of long files
 def _load(path: Path, changed: int) -> dict[str, Any]:
     from monai.bundle import ConfigParser
 
+    read_numbers()
     content = ConfigParser.load_config_file(path)
     if not isinstance(content, dict):
         raise ValueError(f"{path} must hold settings by name, got {type(content).__name__}")

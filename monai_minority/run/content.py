@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from monai_minority.data.paths import left_by_us, results_of
 from monai_minority.data.store.batches import StoreBatches
 from monai_minority.data.store.image_store import ImageStore
 from monai_minority.data.store.real_or_generated import RealOrGenerated
+from monai_minority.files import check_sealed
 from monai_minority.keys import Column
 from monai_minority.networks.checkpoints import read_state_dict
 
@@ -46,6 +47,7 @@ def of_path(path: Path) -> str:
 
     Raises:
         FileNotFoundError: there is nothing.
+        DamagedFile: a file is not what was written.
     """
     if not path.exists():
         raise FileNotFoundError(f"{path} is missing; run the stage that writes it first, or correct the path")
@@ -54,6 +56,7 @@ def of_path(path: Path) -> str:
         for file, state in _files(path, ""):
             digest.update(f"{file} {state.st_size} {state.st_mtime_ns}\n".encode())
         return f"folder {digest.hexdigest()[:_LENGTH]}"
+    check_sealed(path)
     if path.suffix in _WEIGHTS:
         try:
             return f"weights {_of_tensors(read_state_dict(path))}"
@@ -95,6 +98,19 @@ def of_objects(objects: Iterator[Any], columns: tuple[str, ...] | None) -> list[
         elif isinstance(value, list | tuple):
             found |= set(of_objects(iter(value), columns))
     return sorted(found)
+
+
+def store_paths(objects: Iterable[Any]) -> Iterator[Path]:
+    """The folders of the stores among objects, alone, in batches or in containers."""
+    for value in objects:
+        if isinstance(value, StoreBatches):
+            yield from store_paths([value.store])
+        elif isinstance(value, ImageStore):
+            yield value.path
+        elif isinstance(value, RealOrGenerated):
+            yield from (store.path for store in value.stores)
+        elif isinstance(value, Mapping | list | tuple):
+            yield from store_paths(value.values() if isinstance(value, Mapping) else value)
 
 
 def _of_tensors(tensors: Mapping[str, Any], first: str = "") -> str:

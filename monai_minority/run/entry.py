@@ -49,11 +49,19 @@ def check_settings() -> None:
 
 
 def cause(error: BaseException) -> str:
-    """The message of the first cause; MONAI wraps what a configuration raises."""
-    while error.__cause__ is not None:
+    """The message of what was raised outside of MONAI's configurations, which wrap what they meet."""
+    while error.__cause__ is not None and _raised_in(error).startswith(("monai.bundle.", "monai.utils.module")):
         error = error.__cause__
     text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
     return text or type(error).__name__
+
+
+def _raised_in(error: BaseException) -> str:
+    """The module that raised an error."""
+    trace, name = error.__traceback__, ""
+    while trace is not None:
+        trace, name = trace.tb_next, str(trace.tb_frame.f_globals.get("__name__", ""))
+    return name
 
 
 def _callers() -> list[object]:

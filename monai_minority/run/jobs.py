@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from monai_minority.files import whole_run
 from monai_minority.run import overrides as over
 from monai_minority.run.bundle import Bundle, load, merged, name_hint
 
@@ -119,11 +120,24 @@ class Planner:
         stages = [key for key in self.command_line if key.split("::")[0] not in mine]
         over.check_used(stages, parsers.values())
 
-    def run(self, jobs: Sequence[Job], say: Callable[[str], None]) -> None:
-        """Run jobs in order; MONAI runs each as its printed command would."""
-        for number, job in enumerate(jobs, start=1):
-            settings = {**job.settings, **self.command_line, **job.identity}
-            run_stage(f"[{number}/{len(jobs)}] {job.title}", self.files(job), self.bundle, settings, say)
+    def run(self, jobs: Sequence[Job], say: Callable[[str], None], every_stage: bool = True) -> None:
+        """Run jobs in order; MONAI runs each as its printed command would.
+
+        Args:
+            jobs: the jobs.
+            say: prints a line.
+            every_stage: whether they are all there are; otherwise they were asked for by name, and may replace what
+                was edited.
+
+        Raises:
+            RunInUse: another process writes into the run folder.
+        """
+        from monai_minority.run.lock import owned
+
+        with owned(self.setting("run_dir")), whole_run(every_stage):
+            for number, job in enumerate(jobs, start=1):
+                settings = {**job.settings, **self.command_line, **job.identity}
+                run_stage(f"[{number}/{len(jobs)}] {job.title}", self.files(job), self.bundle, settings, say)
 
 
 def pipeline_jobs(planner: Planner, only: Sequence[str] = ()) -> list[Job]:

@@ -1,12 +1,9 @@
 """Settings given over a configuration: each must have a place in it."""
 
-import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from monai_minority.run.bundle import name_hint
-
-_NUMBER = re.compile(r"[-+]?(\d+(\.\d*)?|\.\d+)[eE][-+]?\d+")
+from monai_minority.run.bundle import name_hint, read_numbers
 
 ROOTS = ("stage", "run", "initialize", "finalize")
 """What of a configuration MONAI runs; all that these do not refer to has no effect."""
@@ -20,6 +17,7 @@ def parse(text: str) -> tuple[str, Any]:
     """
     import yaml
 
+    read_numbers()
     key, separator, value = text.partition("=")
     if not separator or not key:
         raise ValueError(f"overrides must be KEY=VALUE, got {text!r}")
@@ -27,20 +25,7 @@ def parse(text: str) -> tuple[str, Any]:
         parsed = yaml.safe_load(value)
     except yaml.YAMLError:
         raise ValueError(f"the value of an override must be YAML, got {text!r}; put text in quotes") from None
-    return key, "$None" if parsed is None else _numbers(parsed)  # MONAI takes None for one that was not given
-
-
-def _numbers(value: Any) -> Any:
-    """A value in which numbers that YAML takes for text, such as 1e-4, are numbers.
-
-    >>> _numbers({"rate": "1e-4", "name": "e4"})
-    {'rate': 0.0001, 'name': 'e4'}
-    """
-    if isinstance(value, dict):
-        return {key: _numbers(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_numbers(item) for item in value]
-    return float(value) if isinstance(value, str) and _NUMBER.fullmatch(value) else value
+    return key, "$None" if parsed is None else parsed  # MONAI takes None for one that was not given
 
 
 def place(parser: Any, overrides: Mapping[str, Any]) -> dict[str, Any]:
@@ -48,8 +33,19 @@ def place(parser: Any, overrides: Mapping[str, Any]) -> dict[str, Any]:
     placed = {}
     for key, value in overrides.items():
         if stray(parser.config, key) is None:
-            parser[key] = placed[key] = value
+            parser[key] = placed[key] = _literal(value)
     return placed
+
+
+def _literal(value: Any) -> Any:
+    """A text as MONAI shall take it: it reads ``#`` as ``::``, in paths too.
+
+    >>> _literal("/data/ward #3"), _literal("$[1]")
+    ("$'/data/ward \\\\x233'", '$[1]')
+    """
+    if not isinstance(value, str) or "#" not in value or value.startswith(("$", "@", "%")):
+        return value
+    return "$" + repr(value).replace("#", "\\x23")
 
 
 def check_places(overrides: Mapping[str, Any], parsers: Iterable[Any], of: str = "override ") -> None:

@@ -11,7 +11,8 @@ from ignite.engine import Engine, Events
 from monai.engines import Evaluator
 from monai.utils import CommonKeys
 
-from monai_minority.files import whole_file
+from monai_minority.files import DamagedFile, check_sealed, whole_file
+from monai_minority.files.seals import begin_log
 from monai_minority.run.distributed import barrier, is_main
 
 
@@ -40,7 +41,17 @@ class ResultParts:
     @property
     def done(self) -> list[int]:
         """Numbers of the batches that are saved, in ascending order."""
-        return sorted(int(path.stem) for path in self.folder.glob("[0-9]*.npy"))
+        return sorted(int(path.stem) for path in self.folder.glob("[0-9]*.npy") if self._is_whole(path))
+
+    def _is_whole(self, path: Path) -> bool:
+        """Whether a part is what was written; after a power failure it may be half of it."""
+        try:
+            check_sealed(path)
+        except DamagedFile as error:
+            print(f"batch {path.stem} is computed again, since {error}")
+            path.unlink()
+            return False
+        return True
 
     def run(self, evaluator: Evaluator) -> None:
         """Run an evaluator on the batches that are not saved yet, and save them; every process then waits for all.
@@ -68,13 +79,14 @@ class ResultParts:
             for other in self.folder.parent.iterdir():
                 if other != self.folder:
                     shutil.rmtree(other, ignore_errors=True)
+            begin_log(self.folder)
 
     def __call__(self, engine: Engine) -> None:
         output: Any = engine.state.output
         batch: Any = engine.state.batch
         prediction = output[CommonKeys.PRED]
         path = self.folder / f"{int(batch['step']):08d}.npy"
-        with whole_file(path) as partial:
+        with whole_file(path, synced=False) as partial:
             np.save(partial, prediction.detach().float().cpu().numpy())
 
     def __iter__(self) -> Iterator[np.ndarray]:

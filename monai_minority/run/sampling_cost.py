@@ -61,7 +61,7 @@ class SamplingCost:
     def __call__(self, engine: Engine) -> None:
         batch: Any = engine.state.batch
         cost = {"seconds": time.perf_counter() - self._started, "images": len(batch["image"]), **self._counts}
-        with whole_file(self.folder / f"{int(batch['step']):08d}.json") as partial:
+        with whole_file(self.folder / f"{int(batch['step']):08d}.json", synced=False) as partial:
             partial.write_text(json.dumps(cost))
 
     def _release(self, engine: Engine) -> None:

@@ -16,12 +16,15 @@ from typing import Any, ClassVar
 import torch
 
 from monai_minority import __version__
-from monai_minority.files import whole_file
+from monai_minority.data.store.image_store import ImageStore
+from monai_minority.files import DamagedFile, authored, check_sealed, is_asked, reading, whole_file
 from monai_minority.keys import Column
 from monai_minority.run import content
+from monai_minority.run.bundle import NUMBER
 from monai_minority.run.configuration import Configuration
 from monai_minority.run.distributed import barrier, is_main
 from monai_minority.run.folder import RunFolder
+from monai_minority.run.lock import owned
 
 PREPARED = (Column.SOURCE, Column.SUBJECT, Column.SLICE, Column.POSITION, Column.SPLIT, Column.GROUP, Column.SEVERITY)
 """Columns that a store has from its extraction."""
@@ -69,6 +72,8 @@ class Stage(ABC):
 
     name: ClassVar[str]
     """Its entry in the record. A property where one class serves several."""
+    config: ClassVar[str] = ""
+    """Name of its configuration, which ``--stage`` takes, where that is not :attr:`name`."""
     shared: ClassVar[bool] = False
     """Whether the processes of a distributed run share the work; otherwise the first does it and the others wait."""
     columns: ClassVar[tuple[str, ...] | None] = PREPARED
@@ -78,6 +83,9 @@ class Stage(ABC):
         self.folder = RunFolder(self.run_dir)
         if self.configuration is None:
             self.configuration = Configuration.of_caller()
+        for key, value in self.settings.items():
+            if isinstance(value, str) and NUMBER.fullmatch(value):
+                raise ValueError(f"{key} must be a number, and YAML takes {value} for text; write it as {float(value)}")
 
     @abstractmethod
     def work(self) -> None:
@@ -114,11 +122,7 @@ class Stage(ABC):
         """Hashes of the contents that it depends on."""
         stores = [] if self.configuration is None else content.of_objects(self.configuration.objects, self.columns)
         files = {str(path.relative_to(self.folder.path)): content.of_path(path) for path in self.reads}
-        named = {
-            f"{key}: {value}": content.of_path(self.folder.path / value.removeprefix("run_dir/"))
-            for key, value in self.settings.items()
-            if isinstance(value, str) and self._is_input(value)
-        }
+        named = {text: content.of_path(path) for text, path in self._named_inputs.items()}
         return {"stores": stores, **files, **named}
 
     @property
@@ -134,10 +138,22 @@ class Stage(ABC):
             return False
         entry = read_record(self.folder).get("stages", {}).get(self.name, {})
         unchanged = entry.get("fingerprint") == self.fingerprint and self.is_complete
-        return unchanged and all(path.exists() for path in self.leaves)
+        return unchanged and all(path.exists() for path in self.leaves) and self._are_intact()
 
     def __call__(self) -> None:
-        """Do the work and record it, or say that nothing has changed."""
+        """Do the work and record it, or say that nothing has changed.
+
+        Raises:
+            RunInUse: another process writes into the run folder.
+            DamagedFile: a result is not what was written, and the stage is one of many that run in turn. One that was
+                asked for by its name makes its results anew.
+            ValueError: it reads what another stage has begun to write and has not ended.
+        """
+        with owned(self.run_dir), authored(self.name, self.config or self.name):
+            self._do()
+
+    def _do(self) -> None:
+        self._refuse_unfinished()
         done = self.is_done
         barrier()  # every process has looked before the first one changes anything
         if done:
@@ -154,6 +170,46 @@ class Stage(ABC):
                 print(f"{self.name}: {self.made or 'done'}; see {where}")
         barrier()
 
+    def _are_intact(self) -> bool:
+        """Whether its results are what was written."""
+        try:
+            for path in self.leaves:
+                check_sealed(path)
+                if (path / "store.json").is_file():
+                    ImageStore.open(path).check_pixels()
+        except DamagedFile as error:
+            if not is_asked():
+                raise
+            if is_main():
+                print(f"{self.name}: made anew, since {error}")
+            return False
+        return True
+
+    def _refuse_unfinished(self) -> None:
+        """See that what it reads is not of a stage that was killed, or failed, after it had begun to write."""
+        unfinished = read_record(self.folder).get("unfinished", {})
+        others = [(name, entry) for name, entry in unfinished.items() if name != self.name]
+        if not others:
+            return
+        objects = () if self.configuration is None else self.configuration.objects
+        inputs = {*self.reads, *self._named_inputs.values(), *content.store_paths(objects)}
+        for name, entry in others:
+            for output in entry["outputs"]:
+                if self.folder.path.absolute() / output in {path.absolute() for path in inputs}:
+                    raise ValueError(
+                        f"{self.folder.path / output} is of stage {name}, which began on {entry['began']} and did not "
+                        f"end; run it again first (--stage {entry['config']})"
+                    )
+
+    @property
+    def _named_inputs(self) -> dict[str, Path]:
+        """The files of the run folder that settings name."""
+        return {
+            f"{key}: {value}": self.folder.path / value.removeprefix("run_dir/")
+            for key, value in self.settings.items()
+            if isinstance(value, str) and self._is_input(value)
+        }
+
     def _is_input(self, value: str) -> bool:
         """Whether a setting names a file of the run folder that is there and that this stage does not write."""
         if not value.startswith("run_dir/"):
@@ -164,16 +220,28 @@ class Stage(ABC):
     def _withdraw(self) -> None:
         """Take the stage out of the record before its results are touched: a kill leaves none that look whole."""
         record = read_record(self.folder)
-        if record.get("stages", {}).pop(self.name, None) is not None:
-            _write_record(self.folder, record)
+        record.setdefault("stages", {}).pop(self.name, None)
+        record.setdefault("unfinished", {})[self.name] = {
+            "began": time.strftime("%Y-%m-%d %H:%M:%S %z"),
+            "config": self.config or self.name,
+            "outputs": self._outputs,
+        }
+        _write_record(self.folder, record)
+
+    @property
+    def _outputs(self) -> list[str]:
+        return [str(path.relative_to(self.folder.path)) for path in self.leaves]
 
     def _record(self, seconds: float) -> None:
         record = read_record(self.folder)
+        record.get("unfinished", {}).pop(self.name, None)
+        if not record.get("unfinished"):
+            record.pop("unfinished", None)
         record.setdefault("stages", {})[self.name] = {
             "fingerprint": self.fingerprint,
             "settings": self.settings,
             "contents": self.contents,
-            "outputs": [str(path.relative_to(self.folder.path)) for path in self.leaves],
+            "outputs": self._outputs,
             "seconds": round(seconds, 2),
             "finished": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
             "versions": {"python": platform.python_version(), "monai-minority": __version__, **_versions()},
@@ -188,7 +256,13 @@ class Stage(ABC):
 
 def read_record(folder: RunFolder) -> dict[str, Any]:
     """The record of a run, empty where there is none."""
-    return json.loads(folder.record.read_text(encoding="utf-8")) if folder.record.is_file() else {}
+    if not folder.record.is_file():
+        return {}
+    try:
+        with reading(folder.record) as path:
+            return json.loads(path.read_text(encoding="utf-8"))
+    except DamagedFile as error:
+        raise DamagedFile(f"{str(error).split(';')[0]}; delete it, and every stage runs again") from error
 
 
 def _write_record(folder: RunFolder, record: dict[str, Any]) -> None:

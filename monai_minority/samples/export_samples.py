@@ -1,13 +1,13 @@
 """Export a sample set to one folder of files for other programs."""
 
 import os
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 
 from monai_minority.data.store.image_store import ImageStore
+from monai_minority.files import whole_folder
 from monai_minority.samples.export import check_synthetic, save_nifti, save_png_grid
 from monai_minority.samples.export_dicom import save_dicom
 from monai_minority.samples.groups import sample_groups
@@ -55,9 +55,7 @@ def export_samples(store: ImageStore, folder: str | os.PathLike[str], formats: S
     folder = Path(folder)
     if folder.exists() and not (folder / INDEX).is_file():
         raise FileExistsError(f"{folder} exists and is not an export (it has no {INDEX}), so it is not replaced")
-    partial = folder.with_name(f".{os.getpid()}-{folder.name}")
-    partial.mkdir(parents=True)
-    try:
+    with whole_folder(folder) as partial:
         tables = []
         for name, group in sample_groups(store).items():
             files = [f"{name}/{position:06d}" for position in range(1, len(group) + 1)]
@@ -71,8 +69,4 @@ def export_samples(store: ImageStore, folder: str | os.PathLike[str], formats: S
         if "dicom" in formats:
             save_dicom(store, partial / "dicom")
         pd.concat(tables).to_csv(partial / INDEX, index=False)
-        shutil.rmtree(folder, ignore_errors=True)
-        partial.rename(folder)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
     return folder

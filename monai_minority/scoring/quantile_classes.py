@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 import torch
 
+from monai_minority.files import reading, whole_file
+
 FORMAT_VERSION = 1
 SPACINGS = ("equal", "tail")
 
@@ -177,7 +179,8 @@ class QuantileClasses:
         ]
         numbers = list(self.num_classes.items()) if isinstance(self.num_classes, dict) else self.num_classes
         content = {"format_version": FORMAT_VERSION, "num_classes": numbers, "spacing": self.spacing, "groups": groups}
-        Path(path).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+        with whole_file(path) as partial:
+            partial.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
     @classmethod
     def load(cls, path: str | Path) -> "QuantileClasses":
@@ -187,9 +190,10 @@ class QuantileClasses:
             ValueError: the file has another content or another format version.
         """
         try:
-            content = json.loads(Path(path).read_text(encoding="utf-8"))
+            with reading(path) as file:
+                content = json.loads(file.read_text(encoding="utf-8"))
             version = content["format_version"]
-        except (json.JSONDecodeError, KeyError, TypeError) as error:
+        except (KeyError, TypeError) as error:
             raise ValueError(f"{path} holds no quantile classes ({error}); write it with `save`.") from error
         if version != FORMAT_VERSION:
             raise ValueError(f"{path}: format_version must be {FORMAT_VERSION}, got {version!r}; fit again.")

@@ -25,6 +25,8 @@ class Export(Stage):
     sample_set: str
     formats: Sequence[str]
 
+    config = "export"
+
     @property
     def name(self) -> str:  # type: ignore[override]
         return f"exports/{self.sample_set}"

@@ -25,6 +25,7 @@ class ImportSamples(Stage):
     source: ImportedSamples
     store: ImageStore
 
+    config = "import_samples"
     columns = ()
 
     @property

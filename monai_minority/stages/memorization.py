@@ -71,6 +71,8 @@ class DropCopies(Stage):
     samples: ImageStore
     sample_set: str
 
+    config = "drop_copies"
+
     @property
     def name(self) -> str:  # type: ignore[override]
         return f"filtered/{self.sample_set}"

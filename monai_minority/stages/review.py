@@ -38,6 +38,7 @@ class Review(Stage):
     max_real: int
     batch_size: int
 
+    config = "review"
     columns = (Column.SPLIT, Column.MINORITY_CLASS)
 
     @property

@@ -50,6 +50,7 @@ class Sample(Stage):
     details: Mapping[str, Any] = field(default_factory=dict)
     store: ImageStore
 
+    config = "inference"
     shared = True
     columns = ()
 

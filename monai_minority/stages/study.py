@@ -25,6 +25,7 @@ class StudyStage(Stage):
     chosen: Study
     run: StudyRun
 
+    config = "study"
     columns = None
 
     @property

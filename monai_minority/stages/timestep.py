@@ -9,7 +9,7 @@ import torch
 
 from monai_minority.data import ImageStore
 from monai_minority.data.store.image_store import evenly
-from monai_minority.files import whole_file
+from monai_minority.files import reading, whole_file
 from monai_minority.run import by_first_process
 from monai_minority.scoring import MinorityScore
 
@@ -96,4 +96,5 @@ def read_timestep(run_dir: str | os.PathLike[str]) -> int:
     path = Path(run_dir) / "timestep.json"
     if not path.is_file():
         raise FileNotFoundError(f"{path} is missing; run the score stage first (configs/score.yaml)")
-    return int(json.loads(path.read_text(encoding="utf-8"))["timestep"])
+    with reading(path):
+        return int(json.loads(path.read_text(encoding="utf-8"))["timestep"])

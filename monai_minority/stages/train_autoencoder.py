@@ -42,6 +42,8 @@ class TrainAutoencoder(Training):
     adversarial_start: int
     adversarial_weight: float
 
+    config = "train_autoencoder"
+
     def kept(self) -> Mapping[str, Any]:
         return {"discriminator": self.adversary, "discriminator_optimizer": self.adversary_optimizer}
 

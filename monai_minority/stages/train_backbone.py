@@ -41,6 +41,8 @@ class TrainBackbone(Training):
     grid_every: int
     grid_labels: int | None = None
 
+    config = "train"
+
     def __post_init__(self) -> None:
         super().__post_init__()
         written = self.leaves[0]

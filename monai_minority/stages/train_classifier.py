@@ -21,6 +21,7 @@ class TrainClassifier(Training):
 
     noise_levels: Sequence[int]
 
+    config = "train_classifier"
     loss_tag = "cross_entropy"
 
     @property

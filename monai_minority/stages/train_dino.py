@@ -33,6 +33,8 @@ class TrainDino(Training):
     frozen_steps: int
     prototypes: Any
 
+    config = "train_dino"
+
     def kept(self) -> Mapping[str, Any]:
         return {"teacher": self.teacher.ema_model, "loss": self.loss}
 

@@ -7,6 +7,8 @@ from typing import Any
 
 import pandas as pd
 
+from monai_minority.files import reading, whole_file
+
 _TABLES = (
     "real",
     "generated",
@@ -70,8 +72,10 @@ class RunEvaluation:
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         for name in _TABLES:
-            getattr(self, name).to_csv(folder / f"{name}.csv", index=False)
-        (folder / "context.json").write_text(json.dumps(self.context, indent=2) + "\n", encoding="utf-8")
+            with whole_file(folder / f"{name}.csv") as partial:
+                getattr(self, name).to_csv(partial, index=False)
+        with whole_file(folder / "context.json") as partial:
+            partial.write_text(json.dumps(self.context, indent=2) + "\n", encoding="utf-8")
 
     @classmethod
     def load(cls, folder: str | Path) -> "RunEvaluation":
@@ -86,6 +90,10 @@ class RunEvaluation:
         missing = [name for name in _TABLES if not (folder / f"{name}.csv").is_file()]
         if missing:
             raise FileNotFoundError(f"{folder} has no {missing[0]}.csv; run the evaluate stage again, which writes it")
-        tables = {name: pd.read_csv(folder / f"{name}.csv", dtype=_TEXT.get(name)) for name in _TABLES}
-        context = json.loads((folder / "context.json").read_text(encoding="utf-8"))
+        tables = {}
+        for name in _TABLES:
+            with reading(folder / f"{name}.csv") as path:
+                tables[name] = pd.read_csv(path, dtype=_TEXT.get(name))
+        with reading(folder / "context.json") as path:
+            context = json.loads(path.read_text(encoding="utf-8"))
         return cls(**tables, context=context)

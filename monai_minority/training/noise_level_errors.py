@@ -10,6 +10,8 @@ import pandas as pd
 from ignite.engine import Engine, Events
 from monai.utils import CommonKeys
 
+from monai_minority.files import whole_file
+
 
 class NoiseLevelErrors:
     """Writes accuracy and mean absolute class error by noise level to a CSV file and to TensorBoard.
@@ -89,8 +91,8 @@ class NoiseLevelErrors:
             }
         )
         if self.write:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            table.to_csv(self.path, index=False)
+            with whole_file(self.path) as partial:
+                table.to_csv(partial, index=False)
         step = engine.state.epoch * self.steps_an_epoch
         for timestep, row in zip(self.grid, table.to_dict("records"), strict=True):
             for name in ("accuracy", "mean_absolute_error"):

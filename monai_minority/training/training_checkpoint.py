@@ -9,7 +9,7 @@ import torch
 from ignite.engine import Engine, Events
 
 from monai_minority.data.store.batches import ShuffledBatches
-from monai_minority.files import whole_file
+from monai_minority.files import reading, whole_file
 
 
 class TrainingCheckpoint:
@@ -71,7 +71,8 @@ class TrainingCheckpoint:
         """Continue from the checkpoint, if it exists."""
         if not self.path.is_file():
             return
-        checkpoint = torch.load(self.path, map_location="cpu", weights_only=True)
+        with reading(self.path) as path:
+            checkpoint = torch.load(path, map_location="cpu", weights_only=True)
         for key, value in self.settings.items():
             found = checkpoint["settings"].get(key, value)
             if found != value:

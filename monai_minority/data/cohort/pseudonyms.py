@@ -7,6 +7,8 @@ import re
 import secrets
 from pathlib import Path
 
+from monai_minority.files import reading, whole_file
+
 
 class Pseudonyms:
     """Keyed pseudonyms: ``sub-`` and the first hexadecimal digits of HMAC-SHA256 of the subject's name.
@@ -35,15 +37,11 @@ class Pseudonyms:
 
     def __init__(self, key_path: str | os.PathLike[str]) -> None:
         path = Path(key_path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        except FileExistsError:
-            pass
-        else:
-            with os.fdopen(descriptor, "w") as file:
-                file.write(secrets.token_hex(32) + "\n")
-        text = path.read_text(encoding="ascii", errors="replace").strip()
+        if not path.exists() or not path.stat().st_size:  # an empty one is of a full disk, and names nobody
+            with whole_file(path, mode=0o600) as partial:
+                partial.write_text(secrets.token_hex(32) + "\n")
+        with reading(path):
+            text = path.read_text(encoding="ascii", errors="replace").strip()
         try:
             self._key = bytes.fromhex(text)
         except ValueError:

@@ -12,6 +12,7 @@ import pandas as pd
 
 from monai_minority.data.cohort.cohort import UnusableDataError
 from monai_minority.data.paths import Rejection
+from monai_minority.files import check_sealed
 from monai_minority.keys import Column, Key
 
 logger = logging.getLogger(__name__)
@@ -68,6 +69,7 @@ def read_table(path: Path, rejected: list[Rejection] | None = None) -> pd.DataFr
         ...     read_table(path).to_dict("index")
         {2: {'image': 'a.nii', 'subject': '007'}, 4: {'image': 'b.nii', 'subject': nan}}
     """
+    check_sealed(path)
     rows = _rows(path)
     if not rows:
         raise ValueError(f"{path} must have a row with the names of its columns, but it is empty")

@@ -16,6 +16,7 @@ import torch
 
 from monai_minority.data.phantom.anatomy import grid_affine, load_anatomy
 from monai_minority.data.phantom.subject import PhantomSubject, simulate_subject
+from monai_minority.files import sealing
 from monai_minority.keys import Column
 from monai_minority.progress import progress_bar
 
@@ -112,7 +113,8 @@ def make_phantom_cohort(
     severities = cohort_severities(num_subjects, abnormal_fraction, seed)
     _make_subjects(unfinished, severities, spacing, seed, num_workers or os.cpu_count() or 1, progress)
     _participants(unfinished, severities).to_csv(unfinished / "participants.tsv", sep="\t", index=False)
-    unfinished.replace(folder)
+    with sealing(folder / "participants.tsv", unfinished / "participants.tsv"):
+        unfinished.replace(folder)
     return folder
 
 

@@ -12,6 +12,7 @@ import pandas as pd
 
 from monai_minority.data.store.image_store import ImageStore
 from monai_minority.data.store.writer import write_table
+from monai_minority.files import whole_folder
 from monai_minority.keys import Column
 
 _BLOCK = 256
@@ -88,6 +89,7 @@ def append_store(store: ImageStore, further: ImageStore, split: str) -> ImageSto
 
 
 def _pixels(store: ImageStore) -> Iterator[np.ndarray]:
+    store.check_pixels()
     pixels = np.load(store.path / "images.npy", mmap_mode="r")
     for block in np.split(store.rows, range(_BLOCK, len(store), _BLOCK)):
         yield pixels[block]
@@ -114,18 +116,11 @@ def link_store(
     table = source.table
     for name, values in (columns or {}).items():
         table = table.drop(columns=name, errors="ignore") if values is None else table.assign(**{name: values})
-    partial = path.with_name(f".{path.name}.linking-{os.getpid()}")
-    partial.mkdir(parents=True)
-    try:
+    with whole_folder(path, sealed=("store.json", "table.csv")) as partial:
         try:
             os.link(source.path / "images.npy", partial / "images.npy")
         except OSError:
             shutil.copyfile(source.path / "images.npy", partial / "images.npy")
         shutil.copyfile(source.path / "store.json", partial / "store.json")
         write_table(table, partial / "table.csv")
-        if path.exists():
-            shutil.rmtree(path)
-        partial.rename(path)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
     return ImageStore.open(path)

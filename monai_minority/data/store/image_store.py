@@ -1,10 +1,8 @@
 """Images and their table in one folder. Every stage after extraction reads and writes such stores."""
 
-import errno
 import hashlib
 import json
 import os
-import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
@@ -13,14 +11,8 @@ import numpy as np
 import pandas as pd
 import torch
 
-from monai_minority.data.store.writer import (
-    PixelWriter,
-    blocks,
-    partial_prefix,
-    remove_abandoned,
-    write_synced,
-    write_table,
-)
+from monai_minority.data.store.writer import PixelWriter, blocks, check_pixels, pixels_are_known, write_table
+from monai_minority.files import exclusive, reading, whole_file, whole_folder
 from monai_minority.keys import Column, Key
 
 FORMAT_VERSION = 1
@@ -61,7 +53,7 @@ class ImageStore(torch.utils.data.Dataset):
     def __init__(self, path: str | os.PathLike[str], *, _rows: np.ndarray | None = None) -> None:
         self._path = Path(path)
         self._check_file(self._path / "store.json")
-        self._header = json.loads((self._path / "store.json").read_text(encoding="utf-8"))
+        self._header = _read_header(self._path)
         if self._header.get("format_version") != FORMAT_VERSION:
             raise ValueError(
                 f"{self._path} has store format {self._header.get('format_version')}, this version reads "
@@ -70,7 +62,10 @@ class ImageStore(torch.utils.data.Dataset):
         self._table_path = self._find_table()
         for path in (self._path / "images.npy", self._table_path):
             self._check_file(path)
-        self._images = np.load(self._path / "images.npy", mmap_mode="r")
+        with reading(self._path / "images.npy") as images:
+            self._images = np.load(images, mmap_mode="r")
+            if self._images.ndim != 4:
+                raise ValueError(f"it holds {self._images.shape}, not [N, C, H, W]")
         self._rows = _rows
         self._load_table()
 
@@ -124,11 +119,7 @@ class ImageStore(torch.utils.data.Dataset):
             raise FileExistsError(f"{path} exists; choose another path or pass overwrite=True")
         if path.exists() and not (path / "store.json").is_file():
             raise FileExistsError(f"{path} exists and is not an image store, so it is not overwritten")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        remove_abandoned(path)
-        partial = path.with_name(f"{partial_prefix(path)}{os.getpid()}")
-        partial.mkdir()
-        try:
+        with whole_folder(path, sealed=("store.json", "table.csv")) as partial:
             writer = PixelWriter(partial / "images.npy", (low, high), dict(geometry or {}), bounded)
             with writer:
                 for block in blocks(images):
@@ -140,7 +131,9 @@ class ImageStore(torch.utils.data.Dataset):
             if isinstance(frame, ImageStore):
                 if frame._rows is not None:
                     raise ValueError(f"table must be a whole store to be shared, got a subset of {frame.path}")
-                shared["table_of"] = {"path": os.path.relpath(frame.path, path), "content_hash": frame.content_hash}
+                place = os.path.relpath(frame.path, path)
+                _check_place(path, place)
+                shared["table_of"] = {"path": place, "content_hash": frame.content_hash}
             else:
                 write_table(frame, partial / "table.csv")
             header = shared | {
@@ -150,24 +143,9 @@ class ImageStore(torch.utils.data.Dataset):
                 "geometry": dict(geometry or {}),
                 "meta": meta,
             }
-            write_synced(partial / "store.json", json.dumps(header, indent=2, ensure_ascii=False) + "\n")
-            replaced = partial.with_name(partial.name.replace(".partial-", ".replaced-"))
-            if path.exists():
-                path.rename(replaced)
-            partial.rename(path)
-            shutil.rmtree(replaced, ignore_errors=True)
-        except OSError as error:
-            shutil.rmtree(partial, ignore_errors=True)
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                raise OSError(
-                    error.errno,
-                    f"the disk is full: image store {path} was not written, and no part of it was left behind; "
-                    "free some space or choose a path on another disk",
-                ) from error
-            raise
-        except BaseException:
-            shutil.rmtree(partial, ignore_errors=True)
-            raise
+            with whole_file(partial / "store.json") as file:
+                file.write_text(json.dumps(header, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        pixels_are_known(path)
         return cls(path)
 
     @property
@@ -261,6 +239,7 @@ class ImageStore(torch.utils.data.Dataset):
         wanted = np.where(wanted < 0, wanted + len(self), wanted)
         if self._rows is not None:
             wanted = self._rows[wanted]
+        self.check_pixels()
         order = np.argsort(wanted, kind="stable")
         pixels = np.empty((len(wanted), *self.image_shape), dtype=self.dtype)
         pixels[order] = self._images[wanted[order]]
@@ -268,6 +247,14 @@ class ImageStore(torch.utils.data.Dataset):
         # At most one rounding: the ends become exactly -1 and 1, and a range of (-1, 1) changes nothing.
         values = torch.from_numpy(pixels).to(torch.float32)
         return values.mul_(2).sub_(low + high).div_(high - low)
+
+    def check_pixels(self) -> None:
+        """See that the pixels are those of :attr:`content_hash`. Called before the first read, at disk speed.
+
+        Raises:
+            DamagedFile: they are others.
+        """
+        check_pixels(self._path, self._images, self._header)
 
     def subset(self, mask: Sequence[bool] | np.ndarray | pd.Series | None = None, **values: Any) -> Self:
         """The images where ``mask`` is true and each named column has a given value.
@@ -307,19 +294,20 @@ class ImageStore(torch.utils.data.Dataset):
         """
         if self._rows is not None:
             raise ValueError("add_columns needs a whole store, got a subset; open the store and give a value per row")
-        self._load_table()  # another process may have added its own since
-        table = self._table.copy()
-        for name, values in columns.items():
-            if name in (Column.SOURCE, Column.SLICE) and name in table:
-                raise ValueError(f"column {name!r} identifies the images and cannot be replaced")
-            array = values.detach().cpu().numpy() if isinstance(values, torch.Tensor) else values
-            if not np.isscalar(array):
-                array = array.to_numpy() if isinstance(array, pd.Series) else np.asarray(array)
-                if array.shape != (len(table),):
-                    raise ValueError(f"column {name!r} must have shape ({len(table)},), got {array.shape}")
-            table[name] = array
-        write_table(table, self._table_path)
-        self._load_table()
+        with exclusive(self._table_path.with_name("store.json")):  # another process may be adding its own
+            self._load_table()
+            table = self._table.copy()
+            for name, values in columns.items():
+                if name in (Column.SOURCE, Column.SLICE) and name in table:
+                    raise ValueError(f"column {name!r} identifies the images and cannot be replaced")
+                array = values.detach().cpu().numpy() if isinstance(values, torch.Tensor) else values
+                if not np.isscalar(array):
+                    array = array.to_numpy() if isinstance(array, pd.Series) else np.asarray(array)
+                    if array.shape != (len(table),):
+                        raise ValueError(f"column {name!r} must have shape ({len(table)},), got {array.shape}")
+                table[name] = array
+            write_table(table, self._table_path, keep=True)
+            self._load_table()
 
     def __reduce__(self) -> tuple[Any, ...]:
         # A memory map pickles as the whole array; workers open the file again instead.
@@ -340,29 +328,49 @@ class ImageStore(torch.utils.data.Dataset):
         shared = self._header.get("table_of")
         if shared is None:
             return self._path / "table.csv"
+        _check_place(self._path, shared["path"])
         other = Path(os.path.normpath(self._path / shared["path"]))
         self._check_file(other / "store.json")
-        if json.loads((other / "store.json").read_text(encoding="utf-8"))["content_hash"] != shared["content_hash"]:
+        if _read_header(other)["content_hash"] != shared["content_hash"]:
             raise ValueError(
                 f"{self._path} shares the table of {other}, whose images have changed since; make {self._path} again"
             )
         return other / "table.csv"
 
     def _load_table(self) -> None:
-        table = pd.read_csv(
-            self._table_path,
-            dtype=dict.fromkeys(map(str, _TEXT_COLUMNS), str),
-            keep_default_na=False,
-            na_values=[""],
-        )
-        if len(table) != len(self._images):
-            raise ValueError(f"{self._path}: table.csv has {len(table)} rows for {len(self._images)} images")
+        with reading(self._table_path) as path:
+            table = pd.read_csv(
+                path,
+                dtype=dict.fromkeys(map(str, _TEXT_COLUMNS), str),
+                keep_default_na=False,
+                na_values=[""],
+            )
+            if len(table) != len(self._images):
+                raise ValueError(f"table.csv has {len(table)} rows for {len(self._images)} images")
         self._table = table if self._rows is None else table.iloc[self._rows].reset_index(drop=True)
         # Items have "" for missing text, because a batch that mixes text with NaN cannot be collated.
         self._columns = {
             name: (values if pd.api.types.is_numeric_dtype(values) else values.fillna("")).to_numpy()
             for name, values in self._table.items()
         }
+
+
+def _read_header(folder: Path) -> dict[str, Any]:
+    with reading(folder / "store.json") as path:
+        header = json.loads(path.read_text(encoding="utf-8"))
+        if "format_version" in header and not {"content_hash", "value_range", "geometry", "meta"} <= header.keys():
+            raise ValueError("it lacks entries of a store")
+        return header
+
+
+def _check_place(path: Path, place: str) -> None:
+    """A shared table lies in a store beside: what a store says must not lead anywhere else."""
+    parts = Path(place).parts
+    if len(parts) != 2 or parts[0] != ".." or parts[1].startswith("."):
+        raise ValueError(
+            f"{path} may share the table of a store in the same folder alone (table_of: ../name), got {place}; make "
+            "both stores in one folder"
+        )
 
 
 def evenly(total: int, count: int) -> np.ndarray:

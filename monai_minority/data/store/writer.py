@@ -1,11 +1,9 @@
-"""Helpers that write an image store: streams of pixels, tables, and the removal of abandoned folders."""
+"""Helpers that write an image store, and that check what was written: streams of pixels, and tables."""
 
 import hashlib
 import json
 import os
-import shutil
-import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, Self
 
@@ -14,7 +12,8 @@ import pandas as pd
 import torch
 from numpy.lib import format as npy
 
-from monai_minority.files import whole_file
+from monai_minority.files import DamagedFile, whole_file
+from monai_minority.files.seals import as_written, remedy, state_of
 
 DTYPES = ("uint8", "float16", "float32")
 _BLOCK_BYTES = 32 << 20
@@ -57,8 +56,7 @@ class PixelWriter:
                 raise ValueError(f"images must be [N, C, H, W] of {', '.join(DTYPES)}, got {block.dtype} {block.shape}")
             self._shape, self._dtype = block.shape[1:], block.dtype
             self._write_header()
-            described = {"shape": self._shape, "dtype": str(self._dtype), "value_range": self._range}
-            self._hash.update(json.dumps(described | {"geometry": self._geometry}, sort_keys=True).encode())
+            self._hash.update(_described(self._shape, self._dtype, self._range, self._geometry))
         elif block.shape[1:] != self._shape or block.dtype != self._dtype:
             raise ValueError(
                 f"all images must have the same dtype and shape: row {self.count} is {block.dtype} "
@@ -112,41 +110,46 @@ def blocks(images: Any) -> Iterator[np.ndarray]:
             yield array[start : start + step]
 
 
-def write_table(table: pd.DataFrame, path: Path) -> None:
-    """Write a CSV file. A reader finds the old file or the new one, never half of one."""
-    with whole_file(path) as partial, partial.open("w", encoding="utf-8", newline="") as file:
-        table.to_csv(file, index=False)
-        file.flush()
-        os.fsync(file.fileno())
+def write_table(table: pd.DataFrame, path: Path, keep: bool = False) -> None:
+    """Write the table of a store. A reader finds the old file or the new one, never half of one.
+
+    Args:
+        table: a row an image.
+        path: the file.
+        keep: it stays the result of the stage that made the store.
+    """
+    with whole_file(path, keep=keep) as partial:
+        table.to_csv(partial, index=False)
 
 
-def write_synced(path: Path, text: str) -> None:
-    """Write a text and wait until it is on the disk."""
-    with path.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
+def check_pixels(folder: Path, images: np.ndarray, header: Mapping[str, Any]) -> None:
+    """See that pixels are those of a store's content hash, once for each state of the file."""
+    path = folder / "images.npy"
+    state = state_of(path)
+    if _known.get(path.absolute()) == state:
+        return
+    digest = hashlib.sha256(_described(images.shape[1:], images.dtype, header["value_range"], header["geometry"]))
+    step = max(1, _BLOCK_BYTES // max(1, images[:1].nbytes))
+    for start in range(0, len(images), step):
+        digest.update(np.ascontiguousarray(images[start : start + step]).data)
+    if digest.hexdigest() != header["content_hash"]:
+        header_path = folder / "store.json"
+        raise DamagedFile(
+            f"{path} does not hold the pixels of {header_path}, {as_written(header_path)}; {remedy(header_path, False)}"
+        )
+    _known[path.absolute()] = state
 
 
-def partial_prefix(path: Path) -> str:
-    """Prefix of the temporary folder of a store; the process number follows it."""
-    return f".{path.name}.partial-{socket.gethostname()}-"
+def pixels_are_known(folder: Path) -> None:
+    """Note that the pixels of a store were hashed when they were written."""
+    path = folder / "images.npy"
+    _known[path.absolute()] = state_of(path)
 
 
-def remove_abandoned(path: Path) -> None:
-    """Delete temporary folders that killed writers left on this machine."""
-    prefix = partial_prefix(path)
-    for folder in path.parent.iterdir():
-        pid = folder.name.removeprefix(prefix)
-        if folder.name.startswith(prefix) and pid.isdigit() and not _is_running(int(pid)):
-            shutil.rmtree(folder, ignore_errors=True)
+_known: dict[Path, tuple[int, ...]] = {}
 
 
-def _is_running(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+def _described(shape: Sequence[int], dtype: Any, value_range: Sequence[float], geometry: Mapping[str, Any]) -> bytes:
+    """What the content hash of a store covers besides its pixels."""
+    described = {"shape": tuple(shape), "dtype": str(dtype), "value_range": tuple(value_range), "geometry": geometry}
+    return json.dumps(described, sort_keys=True).encode()

@@ -2,12 +2,11 @@
 
 import json
 import os
-from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 
-from monai_minority.files import whole_file
+from monai_minority.files import reading, whole_file
 
 KINDS = ("percentile", "z_score", "histogram")
 _DECILES = range(10, 100, 10)
@@ -119,7 +118,8 @@ class IntensityScale:
             FileNotFoundError: the file does not exist.
             ValueError: the file holds no fitted scale.
         """
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
+        with reading(path) as file:
+            content = json.loads(file.read_text(encoding="utf-8"))
         state = content.pop("state", None) if isinstance(content, dict) else None
         if state is None:
             raise ValueError(f"{path} holds no fitted intensity scale")

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from monai_minority.evaluation.features.extractor import describe_extractor, fingerprint
-from monai_minority.files import whole_file
+from monai_minority.files import DamagedFile, reading, whole_file
 from monai_minority.progress import progress_bar
 
 
@@ -96,11 +96,17 @@ def extract(
     description = describe_extractor(extractor)
     key = f"{store.content_hash[:16]}-{fingerprint(description)[:16]}"
     path = Path(cache_dir) / f"{key}.npy"
-    if not path.is_file():
-        with whole_file(path) as partial:
-            _compute(store, extractor, batch_size, device, progress, partial)
-            record = {"store": store.content_hash, "images": len(store), **description}
-            path.with_suffix(".json").write_text(json.dumps(record, indent=2) + "\n")
+    if path.is_file():
+        try:
+            with reading(path):
+                return np.load(path, mmap_mode="c")
+        except DamagedFile as error:
+            print(f"features of {key} are computed again, since {error}")
+    with whole_file(path) as partial:
+        _compute(store, extractor, batch_size, device, progress, partial)
+        record = {"store": store.content_hash, "images": len(store), **description}
+        with whole_file(path.with_suffix(".json")) as described:
+            described.write_text(json.dumps(record, indent=2) + "\n")
     return np.load(path, mmap_mode="c")
 
 

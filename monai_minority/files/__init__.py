@@ -1,0 +1,29 @@
+"""Files and folders that are whole or absent, and that readers can check."""
+
+from monai_minority.files.seals import (
+    DamagedFile,
+    accept_as_it_is,
+    authored,
+    check_sealed,
+    is_asked,
+    reading,
+    sealing,
+    whole_run,
+)
+from monai_minority.files.whole import clear_leftovers, exclusive, free_bytes, whole_file, whole_folder
+
+__all__ = [
+    "DamagedFile",
+    "accept_as_it_is",
+    "authored",
+    "check_sealed",
+    "clear_leftovers",
+    "exclusive",
+    "free_bytes",
+    "is_asked",
+    "reading",
+    "sealing",
+    "whole_file",
+    "whole_folder",
+    "whole_run",
+]

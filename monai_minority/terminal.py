@@ -1,0 +1,48 @@
+"""What the command line says: lines, and errors in one line each."""
+
+import contextlib
+import logging
+import os
+import sys
+from collections.abc import Iterator
+
+import typer
+
+IN_USE_STATUS = 4
+"""Exit status where another process writes into the run folder."""
+
+STOPPED = "\nStopped. The same command goes on where it was."
+
+
+@contextlib.contextmanager
+def clear_errors(debug: bool) -> Iterator[None]:
+    """A user's mistake is one line, not a traceback."""
+    if not debug:
+        for name in ("monai.bundle.scripts", "monai.bundle.workflows"):  # their summaries repeat the printed command
+            logging.getLogger(name).addFilter(_is_warning)
+    try:
+        yield
+    except typer.Exit:
+        raise
+    except KeyboardInterrupt:
+        say(STOPPED)
+        raise typer.Exit(130) from None
+    except Exception as error:
+        if debug:
+            raise
+        from monai_minority.run.entry import cause
+        from monai_minority.run.lock import RunInUse
+
+        say(f"\nError: {cause(error)}\n(--debug shows where)", error=True)
+        raise typer.Exit(IN_USE_STATUS if isinstance(error, RunInUse) else 1) from None
+
+
+def _is_warning(record: logging.LogRecord) -> bool:
+    return record.levelno >= logging.WARNING
+
+
+def say(text: str, error: bool = False) -> None:
+    """Print lines, in the first process alone, without what controls a terminal."""
+    if int(os.environ.get("RANK", 0)) == 0:
+        shown = "".join(mark if mark in "\n\t" or mark.isprintable() else "\N{REPLACEMENT CHARACTER}" for mark in text)
+        print(shown, file=sys.stderr if error else sys.stdout, flush=True)
