@@ -78,8 +78,9 @@ def begin_log(folder: Path) -> None:
         path.touch()
         return
     kept = {name: entry for name, entry in _entries(path).items() if (folder / name).exists()}
-    if sum(1 for _ in path.open("rb")) <= 2 * len(kept) + 64:
-        return
+    with path.open("rb") as lines:
+        if sum(1 for _ in lines) <= 10 * len(kept) + 1000:
+            return
     partial = path.with_suffix(".new")
     lines = (_line(name, digest, entry) for name, entry in kept.items() for digest in entry.accepted[::-1])
     partial.write_text("".join(lines))

@@ -34,9 +34,10 @@ from monai_minority.tables.rows import ALL, UNSEEN
 def findings(run_dir: str | Path) -> list[str]:
     """What a run found, the most important first, each line a few short sentences.
 
-    How many guided images are severe, by each judge; whether the score finds what is rare; how many guided images look
-    real, and how many are suspected copies; whether unguided images are various enough, where they are not; what the
-    target class does to score and density; and what the nearest training images say, where groups are known.
+    Whether the backbone is broken; how many guided images are severe, by each judge; whether the score finds what is
+    rare; how many guided images look real, and how many are suspected copies; whether unguided images are various
+    enough, where they are not; what the target class does to score and density; and what the nearest training images
+    say, where groups are known.
 
     Args:
         run_dir: a run folder with its ``evaluation/``.
@@ -58,6 +59,7 @@ def findings_of(evaluation: RunEvaluation, copies: pd.DataFrame | None = None) -
     if guided is not None and plain is not None:
         density = _density(guided, plain)
     return [
+        *([warning] if (warning := broken_backbone(evaluation)) else []),
         *severity_findings(evaluation),
         _ranking(evaluation.agreement),
         *both,
@@ -67,6 +69,29 @@ def findings_of(evaluation: RunEvaluation, copies: pd.DataFrame | None = None) -
         density,
         *_groups(evaluation.groups),
     ]
+
+
+def broken_backbone(evaluation: RunEvaluation) -> str:
+    """What is said before all else where unguided images are noise; empty otherwise.
+
+    They are taken for noise if the share of them in the neighbourhood of training images is, with its whole interval,
+    less than a tenth of that of real images never trained on.
+    """
+    summary = evaluation.summary
+    plain = unguided_row(summary[summary["duplicates"].notna()])
+    unseen = summary[(summary["set"] == UNSEEN) & (summary["target_class"] == ALL)]
+    if plain is None or not len(unseen):
+        return ""
+    share, control = estimate_of(plain, REAL_LOOKING), unseen.iloc[0][REAL_LOOKING]
+    if not share.high < control / 10:
+        return ""
+    farther = plain["average_knn_q50"] / unseen.iloc[0]["average_knn_q50"]
+    return (
+        f"Trained too short, or broken: nothing below means anything. {share_with_ends(share)} of unguided images lie "
+        f"in the neighbourhood of a training image, {per_cent(control)} of real images never trained on do; half of "
+        f"them lie {farther:.1f} times as far from real images or more. Train the backbone longer (iterations), and look "
+        "at its loss and its pictures in TensorBoard."
+    )
 
 
 def _ranking(agreement: pd.DataFrame) -> str:

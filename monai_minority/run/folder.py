@@ -68,9 +68,9 @@ class RunFolder:
 
 def _one_part(name: str) -> str:
     """A name that is one part of a path, so that nothing is written elsewhere or hidden."""
-    if not name or name.startswith(".") or not name.isprintable() or any(mark in name for mark in "/\\:"):
+    if not name[:1].isalnum() or not name.isprintable() or any(mark in name for mark in "/\\:"):
         raise ValueError(
-            f"a name in the run folder must be printable, without / \\ : and not begin with a dot, got {name!r}; "
-            "choose another"
+            "a name in the run folder must be printable, without / \\ : and begin with a letter or a digit, got "
+            f"{name!r}; choose another"
         )
     return name

@@ -1,5 +1,6 @@
 """A stage of a run: done once for what it depends on, and written down."""
 
+import errno
 import hashlib
 import json
 import os
@@ -17,7 +18,7 @@ import torch
 
 from monai_minority import __version__
 from monai_minority.data.store.image_store import ImageStore
-from monai_minority.files import DamagedFile, authored, check_sealed, is_asked, reading, whole_file
+from monai_minority.files import DamagedFile, authored, check_sealed, free_bytes, is_asked, reading, whole_file
 from monai_minority.keys import Column
 from monai_minority.run import content
 from monai_minority.run.bundle import NUMBER
@@ -102,6 +103,11 @@ class Stage(ABC):
         """Files and folders that are there when it is done."""
 
     @property
+    def needs_bytes(self) -> int:
+        """Space on the disk that it needs at least, as far as that is known before."""
+        return 0
+
+    @property
     def made(self) -> str:
         """What it made, in some words, for the line that it ends with."""
         return ""
@@ -161,6 +167,7 @@ class Stage(ABC):
                 print(f"{self.name}: unchanged, not run again")
         elif is_main() or self.shared:
             if is_main():
+                self._refuse_full_disk()
                 self._withdraw()
             started = time.perf_counter()
             self.work()
@@ -170,6 +177,15 @@ class Stage(ABC):
                 print(f"{self.name}: {self.made or 'done'}; see {where}")
         barrier()
 
+    def _refuse_full_disk(self) -> None:
+        needed, free = self.needs_bytes / 1e6, free_bytes(self.folder.path) / 1e6
+        if needed > free:
+            raise OSError(
+                errno.ENOSPC,
+                f"no space left for {self.name}: {needed:.0f} MB needed at {self.folder.path}, {free:.0f} MB free; "
+                "free some space or choose a run folder on another disk",
+            )
+
     def _are_intact(self) -> bool:
         """Whether its results are what was written."""
         try:
@@ -177,7 +193,7 @@ class Stage(ABC):
                 check_sealed(path)
                 if (path / "store.json").is_file():
                     ImageStore.open(path).check_pixels()
-        except DamagedFile as error:
+        except (DamagedFile, FileNotFoundError) as error:
             if not is_asked():
                 raise
             if is_main():

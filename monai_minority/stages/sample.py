@@ -1,10 +1,12 @@
 """Generated images, unguided or guided, as a store that says they are synthetic."""
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from monai.engines import Evaluator
 from torch import nn
 
@@ -12,6 +14,9 @@ from monai_minority.data import ImageStore
 from monai_minority.progress import progress_bar
 from monai_minority.run import ResultParts, SamplingCost, Stage, content, is_main
 from monai_minority.samples import SamplePlan, write_samples
+
+_ONE_LEVEL = 1 / 127.5
+"""Of the 8 bits that are stored."""
 
 
 @dataclass(kw_only=True)
@@ -63,6 +68,10 @@ class Sample(Stage):
         return [self.folder.samples(self.sample_set, self.sample_folder)]
 
     @property
+    def needs_bytes(self) -> int:
+        return 5 * len(self.plan) * math.prod(self.store.image_shape)  # float32 parts, and the 8 bits that are kept
+
+    @property
     def made(self) -> str:
         return f"{len(self.plan):,} synthetic images, shown in {self.leaves[0].absolute()}.png"
 
@@ -81,7 +90,8 @@ class Sample(Stage):
             parts.run(self.evaluator)
         if is_main():
             settings = {**self.details, **self._made_by(), **cost.summary()}
-            write_samples(parts, self.plan, path, settings["scale"], settings, self.store.geometry)
+            images = sound(parts, self.sample_set)
+            write_samples(images, self.plan, path, settings["scale"], settings, self.store.geometry)
             parts.delete()
 
     def _made_by(self) -> dict[str, Any]:
@@ -99,3 +109,41 @@ class Sample(Stage):
             assert self.configuration is not None
             made["postprocessing"] = self.configuration.parser["postprocessing"]
         return made
+
+
+def sound(batches: Iterable[np.ndarray], name: str) -> Iterator[np.ndarray]:
+    """Batches of images as they are, unless they cannot be images of anything.
+
+    Args:
+        batches: ``[B, C, H, W]`` in [-1, 1].
+        name: of the sample set, for messages.
+
+    Raises:
+        ValueError: a value is not finite, every image is constant, or all are alike.
+
+    Example:
+        >>> import numpy as np
+        >>> from monai_minority.stages.sample import sound
+        >>> len(list(sound([np.random.default_rng(0).uniform(-1, 1, (2, 1, 4, 4))], "guided")))
+        1
+    """
+    remedy = "look at the loss of the network and at its weights, and lower guidance_scale where the set is guided"
+    count, constant, first, alike = 0, 0, None, True
+    for batch in batches:
+        finite = np.isfinite(batch).reshape(len(batch), -1).all(axis=1)
+        if not finite.all():
+            raise ValueError(
+                f"images of set {name} must be finite, got NaN or infinity in {(~finite).sum()} of a batch of "
+                f"{len(batch)}, image {count + int(np.argmin(finite))} the first; {remedy}"
+            )
+        levels = np.clip(batch, -1, 1).reshape(len(batch), -1)
+        constant += int((np.ptp(levels, axis=1) < _ONE_LEVEL).sum())
+        first = levels[0] if first is None else first
+        alike = alike and bool((np.abs(levels - first) < _ONE_LEVEL).all())
+        count += len(batch)
+        yield batch
+    if constant == count or (alike and count > 1):
+        what = "all are of one colour" if constant == count else "all are the same"
+        raise ValueError(f"images of set {name} must differ, but {what}; {remedy}")
+    if constant:
+        print(f"{constant} of {count} images of set {name} are of one colour; {remedy}")

@@ -56,6 +56,12 @@ class Training(Stage):
         state = self.trainer.state
         return f"a network after {state.max_epochs * state.epoch_length:,} steps"
 
+    @property
+    def needs_bytes(self) -> int:
+        """Of the last checkpoint and the next one, each with the state of Adam, and of the weights."""
+        network = sum(value.numel() * value.element_size() for value in self.network.parameters())
+        return network * (2 * (3 + len(self.kept())) + 1)
+
     @abstractmethod
     def save(self, path: Path) -> None:
         """Write the trained weights."""
@@ -114,7 +120,8 @@ class Training(Stage):
                 self.folder.network(self.name) / "checkpoint.pt",
                 objects,
                 batches.sampler,
-                settings={**self.settings, **self.contents},
+                settings=self.settings,
+                inputs=self.contents,
                 write=is_main(),
             ),
             StepSeed(self.seed, rank),

@@ -9,7 +9,7 @@ import torch
 from ignite.engine import Engine, Events
 
 from monai_minority.data.store.batches import ShuffledBatches
-from monai_minority.files import reading, whole_file
+from monai_minority.files import DamagedFile, reading, whole_file
 
 
 class TrainingCheckpoint:
@@ -23,10 +23,11 @@ class TrainingCheckpoint:
         objects: objects with ``state_dict`` and ``load_state_dict`` by name (networks, optimizer, schedule, …).
         sampler: sampler of the batches. Its start is set to the step reached, so that the run continues with the same
             batches.
-        settings: values that must equal those of a checkpoint, such as the content hash of the training images and the
-            seed. A checkpoint with other values is refused. Settings that the checkpoint does not hold are not
-            compared.
+        settings: values that must equal those of a checkpoint, such as the seed. A checkpoint with other values is
+            refused. Settings that the checkpoint does not hold are not compared.
         write: whether this process saves (rank 0).
+        inputs: contents that the network learns from, such as the content hash of the training images. With other
+            contents the training begins anew.
 
     Raises:
         ValueError: on start, the checkpoint belongs to other settings or another network.
@@ -55,11 +56,13 @@ class TrainingCheckpoint:
         sampler: ShuffledBatches,
         settings: Mapping[str, Any] | None = None,
         write: bool = True,
+        inputs: Mapping[str, Any] | None = None,
     ) -> None:
         self.path = Path(path)
         self.objects = dict(objects)
         self.sampler = sampler
         self.settings = {key: str(value) for key, value in (settings or {}).items()}
+        self.inputs = {key: str(value) for key, value in (inputs or {}).items()}
         self.write = write
 
     def attach(self, engine: Engine) -> None:
@@ -71,8 +74,11 @@ class TrainingCheckpoint:
         """Continue from the checkpoint, if it exists."""
         if not self.path.is_file():
             return
-        with reading(self.path) as path:
-            checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+        try:
+            with reading(self.path) as path:
+                checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+        except DamagedFile as error:
+            raise DamagedFile(f"{str(error).split(';')[0]}; delete it to train from the start") from error
         for key, value in self.settings.items():
             found = checkpoint["settings"].get(key, value)
             if found != value:
@@ -80,6 +86,11 @@ class TrainingCheckpoint:
                     f"checkpoint {self.path} was written with {key} = {found}, this run has {value}; delete its "
                     "folder to train again, or choose another run folder"
                 )
+        changed = [key for key, value in self.inputs.items() if checkpoint["settings"].get(key, value) != value]
+        if changed:
+            if self.write:
+                print(f"{self.path.parent.name}: trained from the start, since {', '.join(changed)} changed")
+            return
         for name, thing in self.objects.items():
             try:
                 thing.load_state_dict(checkpoint["objects"][name])
@@ -105,7 +116,7 @@ class TrainingCheckpoint:
             return
         checkpoint = {
             "step": engine.state.iteration,
-            "settings": self.settings,
+            "settings": {**self.settings, **self.inputs},
             "objects": {name: thing.state_dict() for name, thing in self.objects.items()},
         }
         with whole_file(self.path) as partial:

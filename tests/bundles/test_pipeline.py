@@ -18,7 +18,8 @@ from monai.utils import set_determinism
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from monai_minority.data import ImageStore
-from tests.small_cohort import BUNDLE, SUBJECTS, configs, run_pipeline, write_cohort
+from monai_minority.stages import Sample
+from tests.small_cohort import BUNDLE, SUBJECTS, configs, invoke, run_pipeline, write_cohort
 
 STAGES = [
     "prepare",
@@ -70,6 +71,10 @@ def run_dir(first_run, tmp_path):
     """A copy of that run folder, to change at will."""
     shutil.copytree(first_run[0], tmp_path / "run")
     return tmp_path / "run"
+
+
+def interrupted(*_: object) -> None:
+    raise KeyboardInterrupt
 
 
 def pixels(run_dir: Path, name: str) -> np.ndarray:
@@ -322,6 +327,72 @@ class TestKill:
         steps = execute(workflow("inference", run_dir, sampling_batch_size=2), "evaluator")
         assert steps == [1, 2]
         assert np.abs(pixels(run_dir, "guided") - expected).max() <= 1
+
+
+class TestBlows:
+    """The short form of ``scripts/blows``: nothing damaged is used, and the remedy that is told works."""
+
+    @pytest.mark.parametrize(
+        "name, stage",
+        [
+            ("backbone/model.pt", "train"),
+            ("classifier/model.pt", "train_classifier"),
+            ("store/images.npy", "prepare"),
+            ("store/table.csv", "prepare"),
+            ("samples/guided/images.npy", "inference"),
+            ("samples/guided/table.csv", "inference"),
+            ("classes.json", "cut"),
+            ("scores.csv", "score"),
+            ("evaluation/summary.csv", "evaluate"),
+            ("report.html", "report"),
+        ],
+    )
+    @pytest.mark.parametrize("blow", ["flip", "cut"])
+    def test_a_damaged_file_is_named_and_made_anew(self, run_dir, cohort, name, stage, blow):
+        path = run_dir / name
+        content = bytearray(path.read_bytes())
+        content[-3] ^= 1
+        path.write_bytes(content if blow == "flip" else content[: len(content) // 2])
+        result = run_pipeline(run_dir, "--dataset-dir", cohort)
+        assert result.exit_code == 1, result.output
+        assert str(path) in result.output
+        assert f"--stage {stage} makes it anew" in result.output
+        assert "Traceback" not in result.output
+        if stage not in ("prepare", "evaluate"):  # what depends on their results takes long
+            assert run_pipeline(run_dir, "--dataset-dir", cohort, "--stage", stage).exit_code == 3
+            assert run_pipeline(run_dir, "--dataset-dir", cohort).exit_code == 3
+
+    def test_results_of_other_settings_that_were_killed_are_not_taken_for_these(self, run_dir, cohort):
+        expected = pixels(run_dir, "guided")
+        other = workflow("inference", run_dir, guidance_scale=9.0)
+        other.initialize()
+        with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr(Sample, "_record", interrupted)
+            other.run()
+        set_determinism(None)
+        assert np.abs(pixels(run_dir, "guided") - expected).max() > 0
+        result = run_pipeline(run_dir, "--dataset-dir", cohort, "--stage", "evaluate")
+        assert result.exit_code == 1
+        assert "is of stage samples/guided, which began on" in result.output
+        assert "did not end; run it again first (--stage inference)" in result.output
+        result = run_pipeline(run_dir, "--dataset-dir", cohort)
+        assert result.exit_code == 3, result.output
+        assert np.array_equal(pixels(run_dir, "guided"), expected)
+
+    def test_a_corrected_split_is_accepted_and_used(self, run_dir, cohort):
+        path = run_dir / "store" / "table.csv"
+        table = pd.read_csv(path, dtype=str, keep_default_na=False)
+        table.sort_values("split").to_csv(path, index=False)
+        result = invoke("accept", path)
+        assert result.exit_code == 1
+        assert "must keep its rows and their order" in result.output
+        moved = table["subject"] == table["subject"][table["split"] == "test"].iloc[0]
+        table.loc[moved, "split"] = "train"
+        table.to_csv(path, index=False)
+        assert f"{path} is accepted with other values in split" in invoke("accept", path).output
+        result = run_pipeline(run_dir, "--dataset-dir", cohort, "--stage", "cut")
+        assert result.exit_code == 3, result.output
+        assert "cut: unchanged" not in result.output
 
 
 def test_two_processes_give_the_samples_of_one(run_dir, tmp_path):

@@ -13,6 +13,8 @@ from monai.bundle import ConfigParser
 
 from monai_minority import __version__
 from monai_minority.data import ImageStore, StoreBatches
+from monai_minority.files import DamagedFile, whole_file, whole_run
+from monai_minority.files.seals import LOG
 from monai_minority.keys import Column
 from monai_minority.networks import save_weights
 from monai_minority.run import Stage, content
@@ -249,3 +251,51 @@ def test_the_first_process_alone_does_what_is_not_shared(tmp_path, monkeypatch):
 def test_what_is_missing_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match="absent is missing; run the stage that writes it first"):
         content.of_path(tmp_path / "absent")
+
+
+def test_a_result_that_is_not_what_was_written_stops_a_whole_run_and_is_made_anew_when_asked_for(run, tmp_path, capsys):
+    def write(self):
+        with whole_file(self.leaves[0]) as partial:
+            partial.write_text("result")
+        self.done()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Writing, "work", write)
+        assert run(what=1)
+        (tmp_path / "run" / "out").write_text("another")
+        damaged = r"out is not as stage writing wrote it on .*--stage writing makes it anew"
+        with pytest.raises(DamagedFile, match=damaged), whole_run(every_stage=True):
+            run(what=1)
+        assert (tmp_path / "run" / "out").read_text() == "another"
+        assert run(what=1)
+        assert "writing: made anew, since" in capsys.readouterr().out
+        assert (tmp_path / "run" / "out").read_text() == "result"
+
+
+def test_nothing_reads_what_a_killed_stage_had_begun_to_write(run, tmp_path):
+    assert run(what=1)
+    record = json.loads((tmp_path / "run" / "run.json").read_text())
+    (tmp_path / "run" / "scores.csv").write_text("half")
+    record["unfinished"] = {"score": {"began": "now", "config": "score", "outputs": ["scores.csv"]}}
+    (tmp_path / "run" / "run.json").unlink()
+    (tmp_path / "run" / "run.json").write_text(json.dumps(record))
+    (tmp_path / "run" / LOG).write_text("")
+    with pytest.raises(ValueError, match=r"scores.csv is of stage score, which began on now and did not end"):
+        run(what=2)
+    record["unfinished"] = {"writing": record["unfinished"]["score"]}
+    (tmp_path / "run" / "run.json").write_text(json.dumps(record))
+    assert run(what=2), "its own it replaces"
+    assert "unfinished" not in json.loads((tmp_path / "run" / "run.json").read_text())
+
+
+def test_a_number_that_yaml_takes_for_text_is_refused(run):
+    with pytest.raises(Exception, match="what must be a number, and YAML takes 1e-4 for text; write it as 0.0001"):
+        run(what="1e-4")
+
+
+def test_a_full_disk_is_told_before_anything_is_touched(run, tmp_path, monkeypatch):
+    assert run(what=1)
+    monkeypatch.setattr(Writing, "needs_bytes", 10**21)
+    with pytest.raises(OSError, match=r"no space left for writing: 10+ MB needed at .*run, \d+ MB free"):
+        run(what=2)
+    assert "writing" in json.loads((tmp_path / "run" / "run.json").read_text())["stages"]

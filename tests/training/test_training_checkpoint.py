@@ -8,7 +8,7 @@ from monai_minority.data import ShuffledBatches
 from monai_minority.training import TrainingCheckpoint
 
 
-def train(path, epochs, settings=None, width=2, epoch_length=3, stop_at=None, write=True):
+def train(path, epochs, settings=None, width=2, epoch_length=3, stop_at=None, write=True, inputs=None):
     """Momentum on a quadratic; returns the weights and the steps taken."""
     torch.manual_seed(1)
     network = torch.nn.Linear(width, 1)
@@ -25,7 +25,7 @@ def train(path, epochs, settings=None, width=2, epoch_length=3, stop_at=None, wr
 
     engine = Engine(step)
     objects = {"network": network, "optimizer": optimizer}
-    TrainingCheckpoint(path, objects, sampler, settings, write).attach(engine)
+    TrainingCheckpoint(path, objects, sampler, settings, write, inputs).attach(engine)
     engine.run(sampler, max_epochs=epochs, epoch_length=epoch_length)
     return torch.cat([p.detach().flatten() for p in network.parameters()]), steps
 
@@ -50,6 +50,24 @@ def test_other_settings_are_refused_by_name(tmp_path):
     train(tmp_path / "a.pt", 1, {"seed": 0, "images": "store 12ab"})
     with pytest.raises(ValueError, match=r"a.pt was written with images = store 12ab, this run has store 34cd; delete"):
         train(tmp_path / "a.pt", 2, {"seed": 0, "images": "store 34cd"})
+
+
+def test_with_other_inputs_the_training_begins_anew(tmp_path, capsys):
+    fresh, _ = train(tmp_path / "b.pt", 2)
+    train(tmp_path / "a.pt", 1, {"seed": 0}, inputs={"images": "store 12ab"})
+    found, steps = train(tmp_path / "a.pt", 2, {"seed": 0}, inputs={"images": "store 34cd"})
+    assert steps == list(range(6))
+    assert torch.equal(found, fresh)
+    assert "trained from the start, since images changed" in capsys.readouterr().out
+    _, steps = train(tmp_path / "a.pt", 2, {"seed": 0}, inputs={"images": "store 34cd"})
+    assert steps == []
+
+
+def test_a_damaged_checkpoint_is_named_with_the_remedy(tmp_path):
+    train(tmp_path / "a.pt", 1)
+    (tmp_path / "a.pt").write_bytes((tmp_path / "a.pt").read_bytes()[:400])
+    with pytest.raises(ValueError, match=r"a.pt cannot be read .*; delete it to train from the start"):
+        train(tmp_path / "a.pt", 2)
 
 
 def test_another_network_is_refused_by_name(tmp_path):

@@ -15,6 +15,7 @@ from monai.data import DataLoader
 
 from monai_minority.data import ImageStore
 from monai_minority.data.store import writer as module
+from monai_minority.files import DamagedFile
 
 
 def _images(count: int = 10, shape: tuple[int, int, int] = (1, 4, 5), dtype: str = "uint8") -> np.ndarray:
@@ -282,3 +283,38 @@ def test_memory_stays_flat_while_images_stream(tmp_path):
 
     peak(1)  # what is imported and cached on first use
     assert peak(64) - peak(4) < 1 << 20
+
+
+def test_two_processes_that_add_columns_keep_both(tmp_path):
+    ImageStore.create(tmp_path / "s", _images(), _table(), (0, 255))
+    for number in range(5):
+        children = []
+        for name in "ab":
+            children.append(os.fork())
+            if children[-1] == 0:
+                ImageStore.open(tmp_path / "s").add_columns(**{f"{name}{number}": number})
+                os._exit(0)
+        assert [os.waitpid(child, 0)[1] for child in children] == [0, 0]
+    assert {f"{name}{number}" for name in "ab" for number in range(5)} <= set(ImageStore.open(tmp_path / "s").table)
+
+
+def test_a_flipped_pixel_is_found_before_the_first_read(tmp_path):
+    store = ImageStore.create(tmp_path / "s", _images(), _table(), (0, 255))
+    store.batch([0])
+    with (tmp_path / "s" / "images.npy").open("r+b") as file:
+        file.seek(-1, os.SEEK_END)
+        last = file.read(1)[0]
+        file.seek(-1, os.SEEK_END)
+        file.write(bytes([last ^ 1]))
+    with pytest.raises(DamagedFile, match=r"images.npy does not hold the pixels of .*store.json"):
+        ImageStore.open(tmp_path / "s").batch([0])
+
+
+@pytest.mark.parametrize("place", ["../../elsewhere", "/tmp/store", "..", "../.hidden"])
+def test_a_table_is_shared_with_a_store_beside_alone(tmp_path, place):
+    store = ImageStore.create(tmp_path / "s", _images(), _table(), (0, 255))
+    header = json.loads((store.path / "store.json").read_text())
+    header["table_of"] = {"path": place, "content_hash": "0"}
+    (store.path / "store.json").write_text(json.dumps(header))
+    with pytest.raises(ValueError, match="may share the table of a store in the same folder alone"):
+        ImageStore.open(store.path)
