@@ -89,8 +89,8 @@ def broken_backbone(evaluation: RunEvaluation) -> str:
     return (
         f"Trained too short, or broken: nothing below means anything. {share_with_ends(share)} of unguided images lie "
         f"in the neighbourhood of a training image, {per_cent(control)} of real images never trained on do; half of "
-        f"them lie {farther:.1f} times as far from real images or more. Train the backbone longer (iterations), and look "
-        "at its loss and its pictures in TensorBoard."
+        f"them lie {farther:.1f} times as far from real images or more. Train the backbone longer (iterations), and "
+        "look at its loss and its pictures in TensorBoard."
     )
 
 
