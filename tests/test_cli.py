@@ -11,7 +11,7 @@ from monai.utils import set_determinism
 from typer.testing import CliRunner
 
 from monai_minority import __version__, cli
-from monai_minority.run import Bundle, find_settings, jobs
+from monai_minority.run import Bundle, RunInUse, find_settings, jobs
 
 COMMON = """
 bundle_root: "."
@@ -375,3 +375,45 @@ def test_every_setting_has_a_meaning(name):
 
 def test_monai_log_lines_come_with_debug_alone(bundle):
     assert "input summary" not in run("--bundle", bundle).output
+
+
+def test_a_number_sign_may_stand_in_a_text(bundle):
+    """MONAI reads it as ::, in paths too."""
+    assert printed(run("--bundle", bundle, "--stage", "first", "value=/ward#3"))[0].startswith("first: '/ward#3' ")
+
+
+@pytest.mark.parametrize(
+    "text, told",
+    [
+        ("value: $__import__('os').getcwd()", "value is \"$__import__('os').getcwd()\""),
+        ("value: {_target_: os.system, command: ls}", "value::_target_ is 'os.system'"),
+        ("value: [1, '%/etc/passwd']", "value::1 is '%/etc/passwd'"),
+    ],
+)
+def test_an_overlay_from_outside_that_would_run_a_program_is_refused_where_asked(bundle, tmp_path, text, told):
+    mine = tmp_path / "mine.yaml"
+    mine.write_text(text)
+    (bundle / "configs" / "fails.yaml").unlink()  # the bundle is from outside too
+    for name in ("first", "inference"):
+        (bundle / "configs" / f"{name}.yaml").write_text("run: []\n")
+    (bundle / "configs" / "common.yaml").write_text("run_dir: out\npipeline: [first]\nvalue: 1\n")
+    assert run("--bundle", bundle, "--no-expressions").exit_code == 0
+    message = refused(run("--bundle", bundle, "--no-expressions", "--overlay", mine))
+    assert message.startswith(f"{mine} would run a program: {told}")
+    mine.write_text("value: 2\n")
+    assert run("--bundle", bundle, "--no-expressions", "--overlay", mine, "--run-dir", tmp_path / "out").exit_code == 0
+
+
+def test_a_run_folder_in_use_has_a_status_of_its_own(bundle, monkeypatch):
+    def in_use(*_, **__):
+        raise RunInUse("out is in use by process 1")
+
+    monkeypatch.setattr(jobs.Planner, "run", in_use)
+    result = run("--bundle", bundle)
+    assert result.exit_code == 4
+    assert "Error: out is in use by process 1" in result.stderr
+
+
+def test_what_controls_a_terminal_is_not_printed(capsys):
+    cli.say("red \x1b[31m\r and\ttab\n")
+    assert capsys.readouterr().out == "red \ufffd[31m\ufffd and\ttab\n\n"

@@ -113,6 +113,7 @@ def sealing(path: Path, content: Path, keep: bool = False, private: bool = False
     _append(log, _line(name, digest, entry), synced=True)
     yield
     _append(log, json.dumps({"path": name, "whole": True}) + "\n", synced=False)
+    _digests.pop(_absolute(content), None)
     if path.is_file():
         _digests[_absolute(path)] = state_of(path), digest
 
@@ -129,10 +130,13 @@ def check_sealed(path: str | os.PathLike[str]) -> None:
     log = _log_of(path)
     if log is None or not path.is_file():
         return
+    name = _name(path, log)
+    if name not in _entries(log):
+        return
     for _ in range(5):  # another process may be replacing it
         digest = sha256_of(path)
-        entry = _entries(log).get(_name(path, log))
-        if entry is None or digest in entry.accepted:
+        entry = _entries(log)[name]
+        if digest in entry.accepted:
             return
         time.sleep(0.02)
     raise DamagedFile(f"{path} is not {as_written(path)}{_difference(path, entry)}; {remedy(path)}")

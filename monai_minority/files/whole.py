@@ -19,8 +19,6 @@ _TOKEN = secrets.token_hex(4)
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 _LEFTOVER = re.compile(r"\.(partial|replaced)-(.+)-(\d+)-([0-9a-f]{8})-(.+)", re.DOTALL)
-_OLD_LEFTOVER = re.compile(r"\.\d+-.+|\..+\.(partial|replaced)-.+-\d+|\..+\.linking-\d+", re.DOTALL)
-"""As versions before 0.3 named them."""
 
 
 @contextmanager
@@ -149,8 +147,6 @@ def clear_leftovers(folder: Path, of: str | None = None, owned: bool = False) ->
                     Path(entry.path).rename(place)
                 else:
                     _remove(entry)
-            elif owned and _OLD_LEFTOVER.fullmatch(entry.name):
-                _remove(entry)
             elif owned and entry.is_dir(follow_symlinks=False):
                 clear_leftovers(Path(entry.path), of, owned)
 

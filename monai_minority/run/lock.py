@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from monai_minority.files import clear_leftovers, exclusive
-from monai_minority.files.seals import begin_log
+from monai_minority.files.seals import LOG, begin_log
 from monai_minority.files.whole import is_running
 from monai_minority.run.distributed import is_main
 
@@ -72,7 +72,11 @@ def owned(run_dir: str | os.PathLike[str]) -> Iterator[None]:
         ) from error
     _held[key] = lock
     try:
-        clear_leftovers(folder, owned=True)
+        for name in ("cohort.csv", "rejected.csv"):  # with names of patients, of versions before 0.3
+            for left in folder.glob(f".[0-9]*-{name}"):
+                left.unlink()
+        if (folder / LOG).is_file():  # a folder of a run, and not one with other things
+            clear_leftovers(folder, owned=True)
         begin_log(folder)
         yield
     finally:
@@ -143,12 +147,12 @@ class _Lock:
     def _beat(self) -> None:
         while not self._ended.wait(HEARTBEAT_SECONDS):
             try:
-                mine = _owner(self.path).get("token") == self.token
-                if mine:
+                owner = _owner(self.path)
+                if owner.get("token") == self.token:
                     os.utime(self.path)
             except OSError:
                 continue  # a disk that is away for a while, or a folder that was deleted: the stage will say it
-            if not mine and not self._ended.is_set():
+            if owner and owner["token"] != self.token and not self._ended.is_set():
                 print(f"{self.path.parent} was taken over by another process; this one stops", file=sys.stderr)
                 _thread.interrupt_main()
                 return

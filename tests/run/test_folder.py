@@ -11,7 +11,7 @@ def test_parts():
     assert folder.exports("guided").as_posix() == "run/exports/guided"
 
 
-@pytest.mark.parametrize("name", ["", ".", "..", "../store", "a/b", ".hidden", "a\\b", "C:x", "a\x1b[2J", "a\nb"])
+@pytest.mark.parametrize("name", ["", ".", "..", "../store", "a/b", ".hidden", "a\\b", "C:x", "a\x1b[2J", "=1", "-x"])
 def test_names_that_would_lie_elsewhere_are_refused(name):
     folder = RunFolder("run")
     for part in (folder.samples, folder.exports, folder.filtered, folder.network):

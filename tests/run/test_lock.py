@@ -82,5 +82,6 @@ def test_a_folder_that_cannot_be_one(tmp_path):
 def test_leftovers_are_cleared_when_it_is_taken(tmp_path):
     (tmp_path / "samples" / ".partial-elsewhere-1-00000000-guided").mkdir(parents=True)
     (tmp_path / ".4711-cohort.csv").write_text("names")
+    (tmp_path / "written.jsonl").touch()
     with owned(tmp_path):
         assert sorted(path.name for path in tmp_path.rglob("*")) == [lock.LOCK, "samples", "written.jsonl"]

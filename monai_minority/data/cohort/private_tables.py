@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from monai_minority.data.cohort.pseudonyms import Pseudonyms
+from monai_minority.data.cohort.tables import harmless
 from monai_minority.data.paths import Rejection
 from monai_minority.files import whole_file
 from monai_minority.keys import Column, Key
@@ -70,8 +71,10 @@ def write_private_tables(
         }
     )
     cohort = pd.concat([own, others.astype(object)], ignore_index=True) if entries else own
+    # Paths stay as they are; a stage reads them.
+    shown = cohort.assign(**{name: cohort[name].map(harmless) for name in cohort.columns.drop(image)})
     with whole_file(cohort_path, mode=0o600) as partial:
-        cohort.to_csv(partial, index=False)
+        shown.to_csv(partial, index=False)
     left_out = cohort[: len(own) + len(rejected)]
     left_out = left_out[left_out[REJECTED] != ""]
     columns = (left_out[name] for name in (REJECTED, image, subject))

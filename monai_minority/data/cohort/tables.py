@@ -155,6 +155,7 @@ def named(table: pd.DataFrame, path: Path, columns: Mapping[str, str | None]) ->
             values = values.map(_negated, na_action="ignore") if falls else values
         elif ours in (Column.GROUP, Column.SPLIT):
             values = values.where(~values.map(lambda v: str(v).lower() in _NO_GROUP))
+            values = values.map(harmless)
         result[str(ours)] = values
     kept_as_text = {Key.IMAGE, Column.SUBJECT, Column.GROUP, Column.SPLIT, Column.SEVERITY, "participant_id"}
     for name in result.columns.difference(list(map(str, kept_as_text))):
@@ -181,6 +182,30 @@ def as_numbers(values: pd.Series) -> pd.Series:
         known = known.map(lambda v: str(v).replace(",", "."), na_action="ignore")
     numbers = pd.to_numeric(known, errors="coerce")
     return numbers.astype(object).where(numbers.notna() | known.isna(), known)
+
+
+def harmless(value: object) -> object:
+    """A text that neither a terminal nor a spreadsheet takes for a command; other values as they are.
+
+    Characters that control a terminal become U+FFFD, and an apostrophe stands before what a spreadsheet would evaluate.
+
+    >>> harmless("=HYPERLINK(1)"), harmless("red\\x1b[2J"), harmless("-3.5"), harmless("mild")
+    ("'=HYPERLINK(1)", 'red\ufffd[2J', '-3.5', 'mild')
+    """
+    if not isinstance(value, str):
+        return value
+    shown = "".join(mark if mark.isprintable() or "\udc80" <= mark <= "\udcff" else "\ufffd" for mark in value)
+    if not value.startswith(("=", "+", "-", "@", "\t", "\r")) or _is_number(shown):
+        return shown
+    return f"'{shown}"
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def with_labels(

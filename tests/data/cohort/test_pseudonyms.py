@@ -26,8 +26,15 @@ def test_a_drawn_key_is_private_and_stays(tmp_path):
     assert Pseudonyms(tmp_path / "other")("a") != first
 
 
-@pytest.mark.parametrize("text", ["", "abcd", "not hexadecimal at all, but long enough"])
+@pytest.mark.parametrize("text", ["abcd", "not hexadecimal at all, but long enough"])
 def test_a_weak_key_raises(tmp_path, text):
     (tmp_path / "key").write_text(text)
     with pytest.raises(ValueError, match="at least 32 hexadecimal digits"):
         Pseudonyms(tmp_path / "key")
+
+
+def test_an_empty_key_is_of_a_full_disk_and_is_written_anew(tmp_path):
+    (tmp_path / "cohort.key").touch()
+    first = Pseudonyms(tmp_path / "cohort.key")
+    assert Pseudonyms(tmp_path / "cohort.key")("Jane") == first("Jane")
+    assert (tmp_path / "cohort.key").stat().st_mode & 0o777 == 0o600
