@@ -78,8 +78,8 @@ def begin_log(folder: Path) -> None:
         path.touch()
         return
     kept = {name: entry for name, entry in _entries(path).items() if (folder / name).exists()}
-    with path.open("rb") as lines:
-        if sum(1 for _ in lines) <= 10 * len(kept) + 1000:
+    with path.open("rb") as opened:
+        if sum(1 for _ in opened) <= 10 * len(kept) + 1000:
             return
     partial = path.with_suffix(".new")
     lines = (_line(name, digest, entry) for name, entry in kept.items() for digest in entry.accepted[::-1])
