@@ -397,11 +397,12 @@ def test_an_overlay_from_outside_that_would_run_a_program_is_refused_where_asked
     for name in ("first", "inference"):
         (bundle / "configs" / f"{name}.yaml").write_text("run: []\n")
     (bundle / "configs" / "common.yaml").write_text("run_dir: out\npipeline: [first]\nvalue: 1\n")
-    assert run("--bundle", bundle, "--no-expressions").exit_code == 0
-    message = refused(run("--bundle", bundle, "--no-expressions", "--overlay", mine))
+    asked = ("--bundle", bundle, "--no-expressions", "--run-dir", tmp_path / "out")
+    assert run(*asked).exit_code == 0
+    message = refused(run(*asked, "--overlay", mine))
     assert message.startswith(f"{mine} would run a program: {told}")
     mine.write_text("value: 2\n")
-    assert run("--bundle", bundle, "--no-expressions", "--overlay", mine, "--run-dir", tmp_path / "out").exit_code == 0
+    assert run(*asked, "--overlay", mine).exit_code == 0
 
 
 def test_a_run_folder_in_use_has_a_status_of_its_own(bundle, monkeypatch):

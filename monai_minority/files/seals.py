@@ -203,15 +203,17 @@ def accept_as_it_is(path: Path, judge: Callable[[dict[str, str]], None]) -> list
 
 def as_written(path: Path) -> str:
     """Who wrote a file, and when, as far as it is known."""
-    entry = entry_of(path)
+    entry = entry_of(path) or entry_of(path.with_name("store.json"))
     if entry is None:
         return "as it was written"
     return f"as {f'stage {entry.stage} wrote it' if entry.stage else 'it was written'} on {entry.written}"
 
 
 def remedy(path: Path, editable: bool = True) -> str:
-    """What to do about a file that is damaged."""
+    """What to do about a file that is damaged. Pixels are not logged: they belong to their store."""
     entry = entry_of(path)
+    if entry is None and (entry := entry_of(path.with_name("store.json"))):
+        editable = False
     again = f"--stage {entry.config} makes it anew" if entry and entry.config else "run the stage that writes it again"
     if entry is None:
         return f"{again}, or take it from where it came from"

@@ -34,8 +34,8 @@ def rewrite(folder: Path, **entries) -> None:
 def test_a_second_process_is_told_who_has_it_and_a_dead_one_is_followed_at_once(tmp_path, holder):
     with pytest.raises(RunInUse, match=rf"in use by process {holder} on .* since 20.*; wait for its end, or give"):
         owned(tmp_path).__enter__()
-    os.kill(holder, signal.SIGKILL)  # not waited for: a process that has ended and is still listed is dead
-    time.sleep(0.2)
+    os.kill(holder, signal.SIGKILL)
+    os.waitid(os.P_PID, holder, os.WEXITED | os.WNOWAIT)  # it has ended, and is still listed
     began = time.monotonic()
     with owned(tmp_path):
         assert json.loads((tmp_path / lock.LOCK).read_text())["process"] == os.getpid()

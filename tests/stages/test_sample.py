@@ -13,7 +13,7 @@ def batches(*images):
 @pytest.mark.parametrize(
     "images, told",
     [
-        (([0, 1, 2, np.nan],), "must be finite, got NaN or infinity in 1 of a batch of 1, image 0 the first"),
+        (([0, 1, 2, np.nan],), "be finite, got NaN or infinity in 1 of a batch of 1, image 0 the first"),
         (([0, 1, 0, 1], [0, np.inf, 0, 1]), "image 1 the first"),
         (([1e30] * 4, [-1] * 4), "all are of one colour"),
         (([0.5] * 4,), "all are of one colour"),

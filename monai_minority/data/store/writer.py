@@ -133,9 +133,8 @@ def check_pixels(folder: Path, images: np.ndarray, header: Mapping[str, Any]) ->
     for start in range(0, len(images), step):
         digest.update(np.ascontiguousarray(images[start : start + step]).data)
     if digest.hexdigest() != header["content_hash"]:
-        header_path = folder / "store.json"
         raise DamagedFile(
-            f"{path} does not hold the pixels of {header_path}, {as_written(header_path)}; {remedy(header_path, False)}"
+            f"{path} does not hold the pixels of {folder / 'store.json'}, {as_written(path)}; {remedy(path)}"
         )
     _known[path.absolute()] = state
 
