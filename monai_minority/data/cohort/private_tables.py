@@ -7,8 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from monai_minority.data.cohort.pseudonyms import Pseudonyms
-from monai_minority.data.cohort.tables import harmless
-from monai_minority.data.paths import Rejection
+from monai_minority.data.paths import Rejection, harmless
 from monai_minority.files import whole_file
 from monai_minority.keys import Column, Key
 

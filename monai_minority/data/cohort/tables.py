@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from monai_minority.data.cohort.cohort import UnusableDataError
-from monai_minority.data.paths import Rejection
+from monai_minority.data.paths import Rejection, harmless
 from monai_minority.files import check_sealed
 from monai_minority.keys import Column, Key
 
@@ -182,30 +182,6 @@ def as_numbers(values: pd.Series) -> pd.Series:
         known = known.map(lambda v: str(v).replace(",", "."), na_action="ignore")
     numbers = pd.to_numeric(known, errors="coerce")
     return numbers.astype(object).where(numbers.notna() | known.isna(), known)
-
-
-def harmless(value: object) -> object:
-    """A text that neither a terminal nor a spreadsheet takes for a command; other values as they are.
-
-    Characters that control a terminal become U+FFFD, and an apostrophe stands before what a spreadsheet would evaluate.
-
-    >>> harmless("=HYPERLINK(1)"), harmless("red\\x1b[2J"), harmless("-3.5"), harmless("mild")
-    ("'=HYPERLINK(1)", 'red\ufffd[2J', '-3.5', 'mild')
-    """
-    if not isinstance(value, str):
-        return value
-    shown = "".join(mark if mark.isprintable() or "\udc80" <= mark <= "\udcff" else "\ufffd" for mark in value)
-    if not value.startswith(("=", "+", "-", "@", "\t", "\r")) or _is_number(shown):
-        return shown
-    return f"'{shown}"
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 
 
 def with_labels(
