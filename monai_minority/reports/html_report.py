@@ -214,7 +214,7 @@ def _comparison(run: RunContents) -> dict[str, Any] | None:
         "rarity": [
             c
             for c in table
-            if c.startswith(("average", "local", "rarity", "minority", "severity")) and not c.endswith(("q50", "q90"))
+            if c.startswith(("average", "local", "rarity", "minority", "sever")) and not c.endswith(("q50", "q90"))
         ],
         "duplicates and cost": [c for c in ("duplicates", "steps", *COSTS) if c in table],
     }

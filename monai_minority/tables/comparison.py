@@ -22,16 +22,19 @@ from monai_minority.scoring import MinorityScore, QuantileClasses
 from monai_minority.tables.evaluate import check_shapes
 from monai_minority.tables.fidelity import flattened_maps
 from monai_minority.tables.images import Pictures, generated_table, real_table
+from monai_minority.tables.judges import judges_of
 from monai_minority.tables.measures import MEASURES
 from monai_minority.tables.provenance import with_provenance
 from monai_minority.tables.rows import ALL
 from monai_minority.tables.settings import MeasureSettings
+from monai_minority.tables.severity import ABOVE, severity_table
 from monai_minority.tables.summary import summary_table
 
 COSTS = ("seconds_an_image", "backbone_evaluations", "classifier_evaluations")
 """What a sample store's provenance says of its cost, an image; sets made elsewhere say nothing."""
 
-_WITH_INTERVAL = ("frechet_distance", "spatial_frechet_distance", "above_p90", "precision", "recall")
+SEVERE = "severe"
+_WITH_INTERVAL = ("frechet_distance", "spatial_frechet_distance", "above_p90", "precision", "recall", SEVERE)
 
 
 def compare_methods(
@@ -55,8 +58,9 @@ def compare_methods(
     method, then rows of real images, with the columns
 
     - ``method`` (the set's name), ``sampler`` (what its provenance calls it), ``n``, ``steps``;
-    - ``frechet_distance`` to the most unique real images, and ``spatial_frechet_distance`` to the same where there is
-      a ``map_extractor``, with intervals;
+    - ``frechet_distance`` to the reference (see :func:`~monai_minority.tables.reference.choose_reference`), and
+      ``spatial_frechet_distance`` to the same where there is a ``map_extractor``, with intervals;
+    - ``severe``: share as severe as the worst 1 % of the normal real images, where there is a measure of severity;
     - ``precision``, ``recall`` against the same, and ``above_p90``, with Wilson intervals;
     - of minority score, AvgkNN, LOF, rarity and measured severity ``_mean`` with interval and ``_q50``, ``_q90``;
     - ``rarity_valid``, ``duplicates``;
@@ -109,6 +113,11 @@ def compare_methods(
     summary, compared = summary_table(real, generated, settings)
     rows = summary[summary["target_class"] == ALL].rename(columns={"set": "method"})
     rows = rows.set_index("method").drop(columns=["target_class", Column.SCALE.value])
+    judges, _ = judges_of(real, generated, [], settings, None if severity is None else "severity")
+    if judges:
+        judged = severity_table(real, generated, judges, settings)
+        judged = judged[(judged["target_class"] == ALL) & (judged["known"] == "")].set_index("set")
+        rows[_with_interval(SEVERE)] = judged[_with_interval(ABOVE)].reindex(rows.index).to_numpy()
     if map_extractor is not None:
         chosen = np.isin(np.arange(len(store)), compared["reference_rows"])
         maps = flattened_maps(features_of(store.subset(chosen), map_extractor))

@@ -95,6 +95,10 @@ def test_figures_are_those_of_the_functions(run):
     assert table.loc["plain", "average_knn_mean"] == pytest.approx(average_knn(features[:TRAIN], plain, 5).mean())
     corner = samples["plain"].batch(slice(None))[:, 0, :4, :4].mean((1, 2)).numpy()
     assert table.loc["plain", "severity_measure_mean"] == pytest.approx(corner.mean())
+    real = ImageStore.open(folder / "store")
+    normal = real.batch((real.table["group"] == "plain").to_numpy().nonzero()[0])[:, 0, :4, :4].mean((1, 2)).numpy()
+    assert table.loc["plain", "severe"] == pytest.approx(np.mean(corner > np.percentile(normal, 99)))
+    assert table.loc["far", "severe"] > table.loc["plain", "severe_high"]
 
 
 def test_the_interval_holds_the_distance_and_widens_with_fewer_images(run):
