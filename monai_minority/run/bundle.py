@@ -24,6 +24,12 @@ class Bundle:
 
     Raises:
         FileNotFoundError: it is no bundle, or shares the stages of none.
+
+    Example:
+        >>> from monai_minority.run import Bundle
+        >>> bundle = Bundle("brain_mri")
+        >>> "score" in bundle.stages, "phantom" in bundle.overlays
+        (True, True)
     """
 
     def __init__(self, path: str | Path) -> None:

@@ -38,6 +38,17 @@ class Proposal:
         choices: sentences about what the user must choose.
         settings: proposed values, each with its reason.
         hours: of each stage on this machine, from a short measurement.
+
+    Example:
+        >>> from monai_minority.run import Proposal
+        >>> proposal = Proposal(["40 volumes"], [], {"image_size": (64, "pixels")}, {"train": 1.5, "score": 0.1})
+        >>> for line in proposal.told():
+        ...     print(line)
+        Found: 40 volumes.
+        Proposed: image_size=64 (pixels)
+        Time on this machine as it is now: about 1.6 h (train 1.5 h, score 6 min), and the evaluation.
+        >>> print(proposal.overlay().splitlines()[-1])
+        image_size: 64  # pixels
     """
 
     found: list[str]
@@ -106,6 +117,25 @@ def propose(folder: RunFolder, make_network: Any, accelerator: bool | None = Non
         folder: after the stage ``prepare``.
         make_network: of an image size, the backbone for it, whose steps are timed.
         accelerator: whether there is a GPU; ``None`` looks.
+
+    Example:
+        >>> import tempfile
+        >>> import numpy as np
+        >>> import pandas as pd
+        >>> import torch
+        >>> from monai_minority.data import ImageStore
+        >>> from monai_minority.run import RunFolder, propose
+        >>> class Network(torch.nn.Conv2d):
+        ...     def forward(self, x, timesteps):
+        ...         return super().forward(x)
+        >>> with tempfile.TemporaryDirectory() as place:
+        ...     folder = RunFolder(place)
+        ...     table = {"source": ["a", "b"], "subject": ["a", "b"], "split": ["train", "test"]}
+        ...     store = ImageStore.create(folder.store, np.zeros((2, 1, 8, 8), np.uint8), table, (0, 255))
+        ...     pd.DataFrame({"image": ["a.png", "b.png"]}).to_csv(folder.cohort, index=False)
+        ...     proposal = propose(folder, lambda size: Network(1, 1, 3, padding=1), accelerator=False)
+        >>> proposal.found[0], proposal.settings["batch_size"]
+        ('2 volumes or pictures of 2 subjects, 0 entries left out; 2 images of 8 pixels', (16, 'over all processes'))
     """
     found, choices, side = describe_cohort(folder)
     store = ImageStore.open(folder.store)

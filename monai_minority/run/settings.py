@@ -28,8 +28,8 @@ class Setting:
 
     Example:
         >>> from monai_minority.run import Bundle, find_settings
-        >>> next(one for one in find_settings(Bundle("brain_mri")) if one.name == "sampling_mode").value
-        'mean'
+        >>> next(one for one in find_settings(Bundle("brain_mri")) if one.name == "guidance_scale").value
+        '2.0'
     """
 
     name: str
@@ -45,6 +45,11 @@ def find_settings(bundle: Bundle) -> list[Setting]:
 
     Args:
         bundle: the bundle.
+
+    Example:
+        >>> from monai_minority.run import Bundle, find_settings
+        >>> [one.meaning for one in find_settings(Bundle("brain_mri")) if one.name == "guidance_scale"]
+        ['w of Eq. 8']
     """
     found: dict[str, Setting] = {}
     stages = bundle.stages
