@@ -71,18 +71,27 @@ def run(
     no_expressions: Annotated[
         bool, typer.Option("--no-expressions", help="Refuse overlays that could run programs; see SECURITY.md.")
     ] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="Only say what the data holds and whether it suffices; reads no pixels.")
+    ] = False,
     debug: DebugOption = False,
 ) -> None:
     """Run the stages of a bundle in order. What has not changed since the last run is not run again."""
     with clear_errors(debug):
         from monai_minority.run.jobs import pipeline_jobs  # here: it takes seconds, and --help should not
+        from monai_minority.sufficiency import after_prepare, check_data
 
         given = _given(values)
         if dataset_dir is not None:
             given["dataset_dir"] = str(dataset_dir.resolve())
         planner = _planner(bundle, overlay, run_dir, given, refuse=no_expressions)
-        planner.run(pipeline_jobs(planner, stage or []), say, every_stage=not stage)
-        status = _closing(Path(planner.setting("run_dir")).absolute())
+        jobs = pipeline_jobs(planner, stage or [])
+        if check:
+            lines, status = check_data(planner, REJECTED_STATUS)
+            _say_all(lines)
+        else:
+            planner.run(jobs, say, not stage, lambda job: _say_all(after_prepare(planner, job, jobs)))
+            status = _closing(Path(planner.setting("run_dir")).absolute())
     raise typer.Exit(status)
 
 
@@ -196,24 +205,20 @@ def compare(
 
 @app.command()
 def inspect(
-    folder: Annotated[Path, typer.Argument(help="Folder with DICOM files, at any depth and under any name.")],
+    folder: Annotated[Path, typer.Argument(help="Folder, table or data list, as for --dataset-dir.")],
     values: Annotated[
-        list[str] | None, typer.Argument(help="KEY=VALUE rules as in dataset_options, such as plane=axial.")
+        list[str] | None, typer.Argument(help="KEY=VALUE as in dataset_options, such as plane=axial or modality=t1.")
     ] = None,
     names: Annotated[bool, typer.Option(help="Also show patient IDs and paths. They identify.")] = False,
     debug: DebugOption = False,
 ) -> None:
-    """Show the DICOM series of a folder, and which of them would be used and why not the others."""
+    """Show what a folder, a table or a data list holds, what would be used, and why the rest would not; of DICOM each
+    series."""
     with clear_errors(debug):
-        from monai_minority.data import inspect_dicom  # here: it takes seconds, and --help should not
+        from monai_minority.lists import data_told  # here: it takes seconds, and --help should not
 
-        rules = {key: None if value == "$None" else value for key, value in _given(values).items()}
-        table, others = inspect_dicom(folder, names=names, **rules)
-        say(table.to_string(index=False) if len(table) else "There is no DICOM series.")
-        for reason, count in others.items():
-            say(f"{count} other file(s): {reason}")
-        used = int((table["verdict"] == "used").sum()) if len(table) else 0
-        say(f"{used} of {len(table)} series would be used.")
+        options = {key: None if value == "$None" else value for key, value in _given(values).items()}
+        _say_all(data_told(folder, options, names))
 
 
 @app.command()

@@ -1,8 +1,11 @@
 """What the command lists, as lines of text."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+from monai_minority.data import SeriesRules, UnusableDataError, find_cohort, inspect_dicom
+from monai_minority.data.cohort.cohort import counted
 from monai_minority.networks.weights import State, check, chosen, stage, weights_folder
 from monai_minority.run.bundle import Bundle, load, name_hint
 from monai_minority.run.settings import find_settings, heads
@@ -38,6 +41,44 @@ def settings_told(bundle: str, name: str | None = None) -> Iterator[str]:
             file = one.file
             yield f"\n{'every stage' if file == 'common' else file}"
         yield f"  {one.name}={one.value}\n      {one.meaning}"
+
+
+def data_told(path: Path, options: Mapping[str, Any], names: bool = False) -> Iterator[str]:
+    """What is at a path and what the stage ``prepare`` would make of it, in the words of that stage.
+
+    Args:
+        path: folder, table or data list.
+        options: as in ``dataset_options``.
+        names: also show the subjects and files of DICOM series, which identify.
+
+    Raises:
+        FileNotFoundError: there is nothing.
+        ValueError: an option is unknown.
+
+    Example:
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> from monai_minority.lists import data_told
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     (Path(folder) / "a.nii").touch()
+        ...     print(*data_told(Path(folder), {}), sep="\\n")
+        found: volumes in folders; it holds 1 volume (.nii)
+        used: 1 image of 1 subject
+    """
+    try:
+        cohort = find_cohort(path, **options)
+        told, is_dicom = cohort.account(), cohort.layout == "DICOM series"
+    except UnusableDataError as error:
+        reason = str(error).replace(str(path.expanduser()), "the folder")
+        told = [f"used: nothing; {reason}", *(f"left out: {line}" for line in counted(error.entries))]
+        is_dicom = path.is_dir() and "DICOM series" in str(error)
+    if is_dicom:
+        rules = {key: value for key, value in options.items() if key in SeriesRules.__dataclass_fields__}
+        table, _ = inspect_dicom(path, names=names, **rules)
+        if len(table):
+            yield table.to_string(index=False)
+            yield f"{int((table['verdict'] == 'used').sum())} of {len(table)} series would be used."
+    yield from told
 
 
 def stages_told(bundle: str) -> Iterator[str]:

@@ -23,7 +23,7 @@ FLOORS = [
     ["tables"],
     ["reports", "studies"],
     ["stages"],
-    ["lists", "terminal"],
+    ["lists", "sufficiency", "terminal"],
     ["cli"],
     ["__main__"],
 ]

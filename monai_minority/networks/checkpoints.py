@@ -1,16 +1,21 @@
 """Checkpoints: reading without executing code, starting from other weights, and writing."""
 
+import logging
 import pickle
+import re
 import zipfile
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
 import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from monai_minority.files import check_sealed, whole_file
+
+logger = logging.getLogger(__name__)
 
 Module = TypeVar("Module", bound=nn.Module)
 
@@ -25,11 +30,25 @@ WRAPPERS = (
     "model_state_dict",
     "network",
     "net",
+    "shadow",
+    "module",
 )
 """Names under which training programs keep a state dict, in the order of preference: averages first."""
 
 _PREFIXES = ("module.", "_orig_mod.")
 """What DistributedDataParallel, AveragedModel and torch.compile put before every name."""
+
+_NUMPY: list[Any] = [
+    np.dtype,
+    np.ndarray,
+    *(kind for name in dir(np.dtypes) if isinstance(kind := getattr(np.dtypes, name), type)),
+    *(
+        (value.__reduce__()[0], f"numpy.{core}.multiarray.{name}")
+        for value, name in ((np.float64(0), "scalar"), (np.zeros(1), "_reconstruct"))
+        for core in ("core", "_core")
+    ),
+]
+"""What pickled NumPy numbers and arrays, such as a best metric beside the weights, are made of. They run no code."""
 
 _PICKLE = 0x80
 """First byte of what torch.save wrote before it wrote zip archives."""
@@ -80,13 +99,17 @@ def read_state_dict(path: str | Path, key: str | None = None) -> dict[str, Tenso
     if problem:
         raise ValueError(f"checkpoint {path} is {problem}; {_EXPECTED}.")
     try:
-        content = load_file(path) if _is_safetensors(path) else torch.load(path, map_location="cpu", weights_only=True)
+        if _is_safetensors(path):
+            content = load_file(path)
+        else:
+            with torch.serialization.safe_globals(_NUMPY):
+                content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
+        named = re.search(r"GLOBAL ([\w.]+)", str(error))
         raise ValueError(
-            f"checkpoint {path} holds Python objects; {_EXPECTED}. Loading objects "
-            "could execute code, so save the state dict alone where the file comes from. "
-            f"({str(error).splitlines()[0]})"
-        ) from error
+            f"checkpoint {path} holds Python objects{f' ({named[1]})' if named else ''}; {_EXPECTED}. Loading objects "
+            "could execute code, so save the state dict alone where the file comes from."
+        ) from None
     except Exception as error:
         raise ValueError(f"checkpoint {path} is damaged or incomplete; {_EXPECTED}. ({error!r})") from error
     return unwrap_state_dict(content, str(path), key)
@@ -115,7 +138,7 @@ def load_checkpoint(module: Module, path: str | Path, key: str | None = None) ->
         >>> bool((network.weight == trained.weight).all())
         True
     """
-    state_dict = read_state_dict(path, key)
+    state_dict = own_weights(module, read_state_dict(path, key), str(path))
     check_fit(module, state_dict, str(path))
     module.load_state_dict(state_dict)
     return module
@@ -151,7 +174,8 @@ def start_weights(network: Module, path: str | Path | None) -> Module:
     """
     if path is None:
         return network
-    found = read_state_dict(path)
+    labels = {name for name in network.state_dict() if name.endswith(_LABEL_EMBEDDINGS)}
+    found = own_weights(network, read_state_dict(path), str(path), labels)
     for name, table in network.state_dict().items():
         if name.endswith(_LABEL_EMBEDDINGS) and name not in found:
             found[name] = torch.zeros_like(table)
@@ -200,6 +224,7 @@ def build_from_state_dict(
     state_dict = unwrap_state_dict(weights, source) if given else read_state_dict(weights)  # type: ignore[arg-type]
     with torch.device("meta"):
         module = build(**arguments)
+    state_dict = own_weights(module, state_dict, source)
     check_fit(module, state_dict, source)
     module.load_state_dict(
         {name: tensor.detach().to(torch.float32, copy=given) for name, tensor in state_dict.items()},
@@ -227,13 +252,60 @@ def unwrap_state_dict(content: Any, source: str, key: str | None = None) -> dict
     if key is not None:
         found = content[key]
     elif not _is_state_dict(content):
-        found = next((content[name] for name in WRAPPERS if _is_state_dict(content.get(name))), content)
+        found = next(filter(_is_state_dict, _wrapped(content)), content)
     if not _is_state_dict(found):
         raise ValueError(f"{source} is no state dict but has the entries {_listed(map(str, found))}; {_EXPECTED}.")
     state_dict = {name: tensor for name, tensor in found.items() if name != "n_averaged"}
     while prefix := next((p for p in _PREFIXES if all(name.startswith(p) for name in state_dict)), None):
         state_dict = {name.removeprefix(prefix): tensor for name, tensor in state_dict.items()}
     return state_dict
+
+
+def own_weights(
+    module: nn.Module, state_dict: Mapping[str, Tensor], source: str, optional: Collection[str] = ()
+) -> dict[str, Tensor]:
+    """The tensors of a module among those of a whole training program, whose names begin with the attribute that holds
+    it: ``model.0.weight`` of Lightning, beside those of other networks.
+
+    A prefix is taken off if all names that the module has are there behind it. If several fit, that of an average
+    (``ema``) is preferred. What has another prefix is left out, and both are logged.
+
+    Args:
+        module: network to fill.
+        state_dict: tensors by name. If the module's own names are among them, they stay as they are.
+        source: name of the checkpoint in messages.
+        optional: names of the module that may be missing.
+
+    Raises:
+        ValueError: several prefixes fit, and none is that of an average.
+
+    Example:
+        >>> from torch import nn
+        >>> from monai_minority.networks.checkpoints import own_weights
+        >>> network = nn.Linear(2, 1)
+        >>> found = {f"model.{name}": tensor for name, tensor in network.state_dict().items()}
+        >>> list(own_weights(network, found | {"loss.weight": found["model.bias"]}, "last.ckpt"))
+        ['weight', 'bias']
+    """
+    wanted = [name for name in module.state_dict() if name not in optional]
+    if not wanted or any(name in state_dict for name in wanted):
+        return dict(state_dict)
+    ending = f".{wanted[0]}"
+    prefixes = [name.removesuffix(wanted[0]) for name in state_dict if name.endswith(ending)]
+    fitting = [prefix for prefix in prefixes if all(prefix + name in state_dict for name in wanted)]
+    averaged = [prefix for prefix in fitting if "ema" in prefix.lower()]
+    if not fitting:
+        return dict(state_dict)
+    if len(fitting) > 1 and len(averaged) != 1:
+        raise ValueError(
+            f"{source} holds several networks that fit {type(module).__name__}, with the prefixes {', '.join(fitting)};"
+            " save the one that is meant alone"
+        )
+    prefix = (averaged or fitting)[0]
+    own = {name.removeprefix(prefix): tensor for name, tensor in state_dict.items() if name.startswith(prefix)}
+    rest = len(state_dict) - len(own)
+    logger.info("the prefix %s was taken off the names of %s; %d other tensors were left out", prefix, source, rest)
+    return own
 
 
 def check_fit(module: nn.Module, state_dict: Mapping[str, Tensor], source: str) -> None:
@@ -262,6 +334,15 @@ def _is_state_dict(content: Any) -> bool:
         and len(content) > 0
         and all(isinstance(name, str) and isinstance(tensor, Tensor) for name, tensor in content.items())
     )
+
+
+def _wrapped(content: Mapping[Any, Any], depth: int = 2) -> Iterator[Any]:
+    """What the entries of :data:`WRAPPERS` hold, and what these in turn hold under such a name."""
+    for name in WRAPPERS:
+        inner = content.get(name)
+        yield inner
+        if isinstance(inner, Mapping) and depth > 1 and not _is_state_dict(inner):
+            yield from _wrapped(inner, depth - 1)
 
 
 def _listed(names: Any, limit: int = 5) -> str:

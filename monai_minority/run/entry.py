@@ -42,7 +42,9 @@ def check_settings() -> None:
     files += [file for one in bundles for file in one.overlays.values()]
     known = {key.lstrip("+").split("::")[0] for file in files for key in load(file)}
     known |= {ConfigParser.meta_key, *overrides.references(config)}
-    for key in config:
+    for key, value in config.items():
+        if key.endswith(overrides.PATHS) and isinstance(value, int | float) and not isinstance(value, bool):
+            raise ValueError(f"{key} must be a path, got the number {value}; write --{key} ./{value}")
         if key not in known:
             hint = name_hint(key, known, "see the bundle's configs")
             raise ValueError(f"setting {key} is in no configuration of the bundle; {hint}")

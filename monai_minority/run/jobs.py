@@ -85,6 +85,12 @@ class Planner:
         """The value of a setting that all stages share, or that the command's own stages have."""
         return self.parser.get_parsed_content(name)
 
+    def configured(self, stage: str) -> Any:
+        """The configuration of one stage, with the overlays and the command line."""
+        parser = merged(self.files(Job(stage, stage)))
+        over.place(parser, {"bundle_root": str(self.bundle.path), **self.command_line})
+        return parser
+
     def network(self, image_size: int) -> Any:
         """A new backbone for images of a size in pixels."""
         parser = merged([*self.bundle.common(), *self.layers])
@@ -120,7 +126,13 @@ class Planner:
         stages = [key for key in self.command_line if key.split("::")[0] not in mine]
         over.check_used(stages, parsers.values())
 
-    def run(self, jobs: Sequence[Job], say: Callable[[str], None], every_stage: bool = True) -> None:
+    def run(
+        self,
+        jobs: Sequence[Job],
+        say: Callable[[str], None],
+        every_stage: bool = True,
+        after: Callable[[Job], None] | None = None,
+    ) -> None:
         """Run jobs in order; MONAI runs each as its printed command would.
 
         Args:
@@ -128,6 +140,7 @@ class Planner:
             say: prints a line.
             every_stage: whether they are all there are; otherwise they were asked for by name, and may replace what
                 was edited.
+            after: is called with each job when it is done.
 
         Raises:
             RunInUse: another process writes into the run folder.
@@ -138,6 +151,8 @@ class Planner:
             for number, job in enumerate(jobs, start=1):
                 settings = {**job.settings, **self.command_line, **job.identity}
                 run_stage(f"[{number}/{len(jobs)}] {job.title}", self.files(job), self.bundle, settings, say)
+                if after is not None:
+                    after(job)
 
 
 def pipeline_jobs(planner: Planner, only: Sequence[str] = ()) -> list[Job]:

@@ -1,9 +1,13 @@
 """Settings given over a configuration: each must have a place in it."""
 
+import datetime
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from monai_minority.run.bundle import name_hint, read_numbers
+
+PATHS = ("_dir", "_path")
+"""How the names of settings end that are paths."""
 
 ROOTS = ("stage", "run", "initialize", "finalize")
 """What of a configuration MONAI runs; all that these do not refer to has no effect."""
@@ -25,6 +29,8 @@ def parse(text: str) -> tuple[str, Any]:
         parsed = yaml.safe_load(value)
     except yaml.YAMLError:
         raise ValueError(f"the value of an override must be YAML, got {text!r}; put text in quotes") from None
+    if key.endswith(PATHS) and isinstance(parsed, str | int | float | datetime.date):
+        return key, parsed if isinstance(parsed, str) else value.strip()  # a folder may be called 2024
     return key, "$None" if parsed is None else parsed  # MONAI takes None for one that was not given
 
 

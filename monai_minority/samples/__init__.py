@@ -1,6 +1,7 @@
 """Generated images: sample plans, sample sets, export and import."""
 
 from monai_minority.samples.export import is_synthetic, save_nifti, save_png_grid
+from monai_minority.samples.export_bids import export_bids
 from monai_minority.samples.export_dicom import save_dicom
 from monai_minority.samples.export_samples import export_samples
 from monai_minority.samples.groups import sample_groups
@@ -12,6 +13,7 @@ from monai_minority.samples.write import method_samples, read_samples, write_sam
 __all__ = [
     "ImportedSamples",
     "SamplePlan",
+    "export_bids",
     "export_samples",
     "is_synthetic",
     "method_samples",

@@ -1,13 +1,16 @@
 """Export a sample set to one folder of files for other programs."""
 
+import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from monai_minority.data.store.image_store import ImageStore
 from monai_minority.files import whole_folder
+from monai_minority.keys import SYNTHETIC_NOTE
 from monai_minority.samples.export import check_synthetic, save_nifti, save_png_grid
 from monai_minority.samples.export_dicom import save_dicom
 from monai_minority.samples.groups import sample_groups
@@ -22,7 +25,9 @@ def export_samples(store: ImageStore, folder: str | os.PathLike[str], formats: S
     ``<folder>/png/<class>/000001.png …`` has one picture per image, ``nifti/<class>.nii.gz`` one volume per class with
     one slice per image (:func:`save_nifti`), and ``dicom/<class>/000001.dcm …`` one series per class
     (:func:`save_dicom`). Classes are named as in :func:`sample_groups`. ``images.csv`` is the table of the store with
-    the column ``file``, a name without the folder of the format and without ending. All files are marked as synthetic.
+    the column ``file``, a name without the folder of the format and without ending, and ``datalist.json`` a MONAI data
+    list of the pictures (of DICOM files or of NIfTI volumes with the number of the ``slice``, where there are no
+    pictures). All files are marked as synthetic.
 
     Args:
         store: synthetic images.
@@ -68,5 +73,20 @@ def export_samples(store: ImageStore, folder: str | os.PathLike[str], formats: S
                 save_nifti(group, partial / "nifti" / f"{name}.nii.gz")
         if "dicom" in formats:
             save_dicom(store, partial / "dicom")
-        pd.concat(tables).to_csv(partial / INDEX, index=False)
+        index = pd.concat(tables)
+        index.to_csv(partial / INDEX, index=False)
+        (partial / "datalist.json").write_text(json.dumps(_datalist(index, formats), indent=1) + "\n", encoding="utf-8")
     return folder
+
+
+def _datalist(index: pd.DataFrame, formats: Sequence[str]) -> Mapping[str, Any]:
+    """A MONAI data list of an export: an entry an image, with its path and the columns of its table."""
+    places = {"png": "png/{}.png", "dicom": "dicom/{}.dcm"}
+    place = next((places[name] for name in places if name in formats), "")
+    entries = []
+    for row in json.loads(index.to_json(orient="records")):
+        file = row.pop("file")
+        name, _, number = file.rpartition("/")
+        where = {"image": place.format(file)} if place else {"image": f"nifti/{name}.nii.gz", "slice": int(number) - 1}
+        entries.append({**where, **{key: value for key, value in row.items() if value is not None}, "synthetic": True})
+    return {"description": SYNTHETIC_NOTE, "samples": entries}

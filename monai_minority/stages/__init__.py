@@ -4,7 +4,7 @@ from monai_minority.stages.compare import Compare
 from monai_minority.stages.cut import Cut, class_ranks, count_classes
 from monai_minority.stages.encode import Encode
 from monai_minority.stages.evaluate import Evaluate
-from monai_minority.stages.export import Export
+from monai_minority.stages.export import Export, ExportScores
 from monai_minority.stages.feature_gaussians import feature_gaussians, score_bounds
 from monai_minority.stages.import_samples import ImportSamples
 from monai_minority.stages.judge_features import JudgeFeatures
@@ -35,6 +35,7 @@ __all__ = [
     "Encode",
     "Evaluate",
     "Export",
+    "ExportScores",
     "ImportSamples",
     "JudgeFeatures",
     "Label",

@@ -1,4 +1,4 @@
-"""A sample set for other programs."""
+"""A sample set, and the scores of the real images, for other programs."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from typing import Any
 
 from monai_minority.data import ImageStore
 from monai_minority.run import Stage, content
-from monai_minority.samples import export_samples
+from monai_minority.samples import export_bids, export_samples
 
 
 @dataclass(kw_only=True)
@@ -41,3 +41,26 @@ class Export(Stage):
 
     def work(self) -> None:
         export_samples(self.samples, self.folder.exports(self.sample_set), self.formats)
+
+
+@dataclass(kw_only=True)
+class ExportScores(Stage):
+    """Write the slices of the real images and their scores as a BIDS derivative into ``exports/bids/``.
+
+    Attributes:
+        store: the real images.
+        suffix: of BIDS, for what the images are.
+    """
+
+    store: ImageStore
+    suffix: str
+
+    name = "exports/bids"
+    columns = None
+
+    @property
+    def leaves(self) -> Sequence[Path]:
+        return [self.folder.exports("bids")]
+
+    def work(self) -> None:
+        export_bids(self.store, self.folder.exports("bids"), self.suffix)

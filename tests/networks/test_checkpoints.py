@@ -1,5 +1,7 @@
 """Checkpoint files: read, refused, saved, and started from; a new table of labels changes nothing at first."""
 
+import argparse
+import copy
 import datetime
 
 import numpy as np
@@ -138,6 +140,48 @@ def test_code_in_a_file_is_never_run(tmp_path, net):
     torch.save({"model": net.state_dict(), "when": datetime.timedelta(1)}, path)
     with pytest.raises(ValueError, match="holds Python objects.*could execute code"):
         read_state_dict(path)
+
+
+def test_numpy_numbers_beside_the_weights_are_read_and_other_objects_named(tmp_path, net):
+    path = tmp_path / "model.pt"
+    beside = {"best_metric": np.float64(0.7), "losses": np.arange(3.0), "step": np.int64(3), "names": np.array(["a"])}
+    torch.save({"state_dict": net.state_dict(), **beside}, path)
+    assert same(read_state_dict(path), net.state_dict())
+    torch.save({"state_dict": net.state_dict(), "arguments": argparse.Namespace(lr=1)}, path)
+    with pytest.raises(ValueError, match=r"holds Python objects \(argparse.Namespace\)") as caught:
+        read_state_dict(path)
+    assert "\033" not in str(caught.value) and "options" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda sd: {"state_dict": prefixed(sd, "model."), "epoch": 3, "hyper_parameters": {"lr": 1e-4}},
+        lambda sd: {"state_dict": prefixed(sd, "module.net.")},
+        lambda sd: prefixed(sd, "model.") | {"loss.weight": torch.zeros(3)},
+        lambda sd: prefixed({k: v + 1 for k, v in sd.items()}, "model.") | prefixed(sd, "ema_model.module."),
+        lambda sd: {"ema": {"shadow": sd, "decay": 0.9}, "model": {k: v + 1 for k, v in sd.items()}},
+        lambda sd: {"model": {"state_dict": prefixed(sd, "diffusion.")}},
+    ],
+    ids=["lightning", "two prefixes", "beside another", "an average", "an average inside", "nested"],
+)
+def test_the_network_of_a_training_program_is_found(net, tmp_path, wrap):
+    path = tmp_path / "last.ckpt"
+    torch.save(wrap(net.state_dict()), path)
+    filled = load_checkpoint(copy.deepcopy(net).apply(_cleared), path)
+    assert same(filled.state_dict(), net.state_dict())
+
+
+def test_two_networks_that_fit_are_named(net, tmp_path):
+    path = tmp_path / "gan.pt"
+    torch.save(prefixed(net.state_dict(), "first.") | prefixed(net.state_dict(), "second."), path)
+    with pytest.raises(ValueError, match="with the prefixes first., second.; save the one that is meant alone"):
+        load_checkpoint(net, path)
+
+
+def _cleared(module):
+    for parameter in module.parameters(recurse=False):
+        torch.nn.init.zeros_(parameter)
 
 
 def test_a_truncated_file_is_refused(tmp_path, net):

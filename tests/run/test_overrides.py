@@ -16,6 +16,9 @@ from monai_minority.run.overrides import parse
         ("name=1e4x", ("name", "1e4x")),
         ("nothing=null", ("nothing", "$None")),
         ("path=a=b", ("path", "a=b")),
+        ("run_dir=2024", ("run_dir", "2024")),
+        ("dataset_dir=2024-01-02", ("dataset_dir", "2024-01-02")),
+        ("external_path=1e5", ("external_path", "1e5")),
     ],
 )
 def test_values(text, expected):

@@ -1,5 +1,7 @@
 """An exported sample set: every image in every format, told apart by class, whole or absent."""
 
+import json
+
 import nibabel as nib
 import numpy as np
 import pandas as pd
@@ -28,7 +30,7 @@ def test_formats_agree(tmp_path):
         name, number = row.file.split("/")
         assert np.array_equal(np.asanyarray(volumes[name].dataobj)[:, :, int(number) - 1].T, expected)
         assert volumes[name].header["descrip"].item().startswith(b"SYNTHETIC")
-    assert sorted(path.name for path in folder.iterdir()) == ["dicom", "images.csv", "nifti", "png"]
+    assert sorted(path.name for path in folder.iterdir()) == ["datalist.json", "dicom", "images.csv", "nifti", "png"]
     assert sum(path.is_file() for path in folder.rglob("*")) == 6 + 6 + 2 + 1
 
 
@@ -36,7 +38,8 @@ def test_a_later_export_replaces_an_earlier_one_as_a_whole(tmp_path):
     store = make_samples(tmp_path / "guided")
     export_samples(store, tmp_path / "out", ["png"])
     export_samples(store.subset(target_class=4), tmp_path / "out", ["nifti"])
-    assert sorted(path.name for path in (tmp_path / "out").rglob("*")) == ["class_4.nii.gz", "images.csv", "nifti"]
+    names = sorted(path.name for path in (tmp_path / "out").rglob("*"))
+    assert names == ["class_4.nii.gz", "datalist.json", "images.csv", "nifti"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["guided", "out"], "no half-written folder is left"
 
 
@@ -68,3 +71,14 @@ def test_does_not_replace_what_is_no_export(tmp_path):
     with pytest.raises(FileExistsError, match="is not an export"):
         export_samples(make_samples(tmp_path / "s"), tmp_path / "mine")
     assert (tmp_path / "mine" / "notes.txt").read_text() == "keep"
+
+
+@pytest.mark.parametrize("formats", [["png", "nifti"], ["nifti"], ["dicom"]])
+def test_the_data_list_leads_to_the_files(tmp_path, formats):
+    pixels, table = np.zeros((3, 1, 8, 8), np.uint8), {"target_class": [3, -1, 3], "seed": [7, 8, 9]}
+    store = ImageStore.create(tmp_path / "store", pixels, table, (0, 255), synthetic=True)
+    made = export_samples(store, tmp_path / "out", formats)
+    entries = json.loads((made / "datalist.json").read_text())["samples"]
+    assert [entry["seed"] for entry in entries] == [8, 7, 9] and all(entry["synthetic"] for entry in entries)
+    assert all((made / entry["image"]).is_file() for entry in entries)
+    assert [entry.get("slice") for entry in entries] == ([0, 0, 1] if formats == ["nifti"] else [None] * 3)

@@ -36,6 +36,9 @@ _TIME_POINT = re.compile(r"(?i:brats)-[A-Za-z0-9]+-\d+(?=-\d{3}$)")
 _SPLIT = re.compile(r"([_\-. ]+)")
 
 
+LABEL_MAP = "passed over: its name says that it is a label map or a mask, not an image"
+
+
 @dataclass(frozen=True)
 class VolumeName:
     """What a path says.

@@ -8,6 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Self
 
+from monai_minority.data.cohort.cases import LABEL_MAP, is_label_map
 from monai_minority.data.paths import PathLike, Rejection, checked_size, existing, walk
 from monai_minority.data.volumes.dicom.header import DicomHeader
 from monai_minority.data.volumes.other_formats import ENDINGS
@@ -164,12 +165,19 @@ class FolderContents:
             parts.append(f"{plural(len(files), kind)} ({shown}{more})")
         return ", ".join(parts) or "nothing"
 
-    def rest(self, known: set[str]) -> list[Rejection]:
-        """The files that are not ``known`` by their paths, each with the reason why its kind is passed over."""
-        rest = []
+    def rest(self, known: set[str], unlisted: str = "") -> list[Rejection]:
+        """The folders and files that are not ``known`` by their paths, each with the reason why it is passed over;
+        ``unlisted`` is that of an image that a list does not name."""
+        rest = [entry for entry in self.passed_over if entry.file not in known]
         for kind, files in self.files.items():
             for file in files:
-                if str(file) not in known:
+                if str(file) in known:
+                    continue
+                if kind is Kind.VOLUME and is_label_map(file.relative_to(self.root).as_posix()):
+                    rest.append(Rejection(str(file), "", LABEL_MAP))
+                elif kind is Kind.VOLUME and unlisted:
+                    rest.append(Rejection(str(file), "", f"passed over: {unlisted}"))
+                else:
                     option = kind.split()[0].lower()
                     other = f"a {kind} beside images of another kind; dataset_options={{kind: {option}}} takes it"
                     reason = _REASONS.get(kind, other)

@@ -20,7 +20,7 @@ from monai_minority.data.cohort.volume_folders import (
     is_nnunet,
     participants_of,
 )
-from monai_minority.data.paths import PathLike, Rejection, existing
+from monai_minority.data.paths import PathLike, existing
 from monai_minority.keys import Key
 
 _KINDS = {"volume": Kind.VOLUME, "dicom": Kind.DICOM, "picture": Kind.PICTURE}
@@ -59,7 +59,7 @@ def find_cohort(path: PathLike, kind: str | None = None, **options: Any) -> Coho
     Args:
         path: the file or folder.
         kind: what to take of a folder that holds several kinds: ``volume``, ``dicom`` or ``picture``. ``None``: the
-            kind with most images.
+            kind with more images of volumes and DICOM, and pictures only where there is neither.
         options: arguments of that function.
 
     Raises:
@@ -91,12 +91,15 @@ def find_cohort(path: PathLike, kind: str | None = None, **options: Any) -> Coho
         cohort = make(source, **options)
     except UnusableDataError as error:
         known = {entry.file for entry in error.entries}
-        raise UnusableDataError(str(error), [*error.entries, *_left(contents, known)]) from None
+        if make is cohort_from_dicom:  # a series that is rejected is named by its first file
+            known.update(map(str, contents.files[Kind.DICOM]))
+        raise UnusableDataError(str(error), [*error.entries, *contents.rest(known)]) from None
     known = {entry.file for entry in (*cohort.rejected, *cohort.passed_over)} | set(cohort.table[Key.IMAGE].map(str))
     if Key.FILES in cohort.table:
         # A series that is rejected is named by its first file.
         known.update(map(str, contents.files[Kind.DICOM]))
-    passed_over = [*cohort.passed_over, *_left(contents, known)]
+    unlisted = "the data list does not name it" if make is cohort_from_datalist else ""
+    passed_over = [*cohort.passed_over, *contents.rest(known, unlisted)]
     return replace(cohort, passed_over=passed_over, holds=contents.summary())
 
 
@@ -135,7 +138,7 @@ def _layout(contents: FolderContents, kind: str | None) -> tuple[Callable[..., C
     if not contents.count(chosen):
         raise UnusableDataError(
             f"there is no image under {contents.root}; it holds {contents.summary()}{_remedy(contents)}",
-            [*contents.unreadable, *_left(contents, set())],
+            [*contents.unreadable, *contents.rest(set())],
         )
     readers: dict[Kind, Callable[..., Cohort]] = {
         Kind.VOLUME: cohort_from_folder,
@@ -162,11 +165,6 @@ def _series(contents: FolderContents) -> int:
     files = contents.files[Kind.DICOM]
     folders = len({file.parent for file in files})
     return folders if folders > 1 else -(-len(files) // _SERIES)
-
-
-def _left(contents: FolderContents, known: set[str]) -> list[Rejection]:
-    """Folders and files that the reader of a layout has not spoken of."""
-    return [*contents.passed_over, *contents.rest(known)]
 
 
 def _looks_like_bids(root: Path) -> bool:

@@ -2,12 +2,13 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
+from monai_minority.data.cohort.cases import LABEL_MAP
 from monai_minority.data.cohort.cohort import Cohort, UnusableDataError
 from monai_minority.data.cohort.contents import FolderContents, Kind
 from monai_minority.data.cohort.lists import SECTIONS
-from monai_minority.data.cohort.volume_folders import LABEL_MAP
 from monai_minority.data.paths import PathLike, Rejection, stem
 from monai_minority.keys import Column, Key
 
@@ -68,7 +69,9 @@ def cohort_from_pictures(folder: PathLike | FolderContents, subject_pattern: str
             }
         )
     passed_over = [Rejection(str(file), "", LABEL_MAP) for file in masks]
-    return Cohort.from_records(records, rejected, passed_over, "pictures in folders")
+    passed_over += contents.rest({str(file) for file in (*files, *masks)})
+    cohort = Cohort.from_records(records, rejected, passed_over, "pictures in folders")
+    return replace(cohort, holds=contents.summary())
 
 
 def _classes(below: Sequence[Path]) -> list[str]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from monai_minority.data.cohort.cases import VolumeName, chosen_kinds, is_label_map, kinds_of, names_of
+from monai_minority.data.cohort.cases import LABEL_MAP, VolumeName, chosen_kinds, is_label_map, kinds_of, names_of
 from monai_minority.data.cohort.cohort import Cohort, UnusableDataError, counted
 from monai_minority.data.cohort.contents import FolderContents, Kind
 from monai_minority.data.cohort.tables import with_labels
@@ -23,7 +23,6 @@ NOT_RAW = ("derivatives", "sourcedata")
 """Folders of a BIDS data set that hold no raw images."""
 _IMAGE_FOLDERS = {"imagestr": None, "imagests": Split.TEST, "imagesval": Split.VALIDATION, "imagesva": Split.VALIDATION}
 _CHANNEL = re.compile(r"(.+)_(\d{4})$")
-LABEL_MAP = "passed over: its name says that it is a label map or a mask, not an image"
 
 
 def cohort_from_folder(

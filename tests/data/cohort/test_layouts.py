@@ -158,7 +158,11 @@ def test_the_decathlon_by_its_list(tmp_path):
         ["h_002", "train"],
         ["h_003", "test"],
     ]
-    assert str(tmp_path / "labelsTr/h_001.nii.gz") in {entry.file for entry in cohort.passed_over}
+    reasons = {Path(entry.file).parent.name: entry.reason for entry in cohort.passed_over}
+    assert "label map" in reasons["labelsTr"]
+    _touch(tmp_path, "imagesTr/h_009.nii.gz")
+    reasons = {Path(entry.file).name: entry.reason for entry in find_cohort(tmp_path).passed_over}
+    assert reasons["h_009.nii.gz"] == "passed over: the data list does not name it"
 
 
 @pytest.mark.parametrize("listed", [True, False])
@@ -261,6 +265,8 @@ def test_an_inner_folder_of_every_class_is_no_class(tmp_path):
     for place in ("train/cat/images", "train/dog/images", "val/dog/images"):
         _touch(tmp_path, *[f"{place}/{n}.JPEG" for n in range(2)])
     table = image_folder(tmp_path).table
+    _touch(tmp_path, "train/cat/images/x.gif")
+    assert len(image_folder(tmp_path).passed_over) == 1, "a picture that is not read is named"
     assert table.groupby("split")["group"].unique().map(list).to_dict() == {
         "train": ["cat", "dog"],
         "validation": ["dog"],
