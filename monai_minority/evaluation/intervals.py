@@ -116,6 +116,7 @@ def percentile_interval(
     level: float = 0.95,
     estimate: float | None = None,
     clusters: Sequence[np.ndarray] = (),
+    count: float | None = None,
 ) -> Interval:
     """The interval between two percentiles of resamples.
 
@@ -129,13 +130,16 @@ def percentile_interval(
         estimate: statistic of the sample itself. If it is given, the values are shifted so that their mean equals it
             (Efron and Tibshirani, 1993, chapter 10: the difference estimates the bias).
         clusters: clusters that were resampled, as in :func:`resample_counts`.
+        count: number of clusters where ``clusters`` does not say it, such as an effective one of several kinds, above
+            1.
 
     Returns:
         ``(low, high)``. Both are NaN where no resample has a value, all have the same value, or all images are in one
         cluster.
     """
     values = values[~np.isnan(values)]
-    counts = [count for labels in clusters if (count := len(np.unique(labels))) < len(labels)]
+    counts: list[float] = [size for labels in clusters if (size := len(np.unique(labels))) < len(labels)]
+    counts += [] if count is None else [count]
     if not values.size or 1 in counts or np.ptp(values) <= _SAME * np.abs(values).max():
         return UNKNOWN_INTERVAL
     if estimate is not None:

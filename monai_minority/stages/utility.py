@@ -15,11 +15,16 @@ from monai_minority.tables import MeasureSettings, measure_utility
 class Utility(Stage):
     """Train classifiers of the rare group with generated images and without, and judge them on real ones kept apart.
 
+    Finished trainings are kept in ``evaluation/utility_trainings/``: a killed run goes on where it was.
+
     Attributes:
         store: the real images.
         samples: the sample sets by name.
         fit: trains a classifier.
         seeds: of the trainings of each arm.
+        amounts: generated images that are added, as multiples of the rare training images.
+        sizes: numbers of subjects whose rare images are trained on; ``None``: all. The backbone that the images were
+            sampled from has learned from all rare subjects, whatever the size.
         specificity: at which sensitivity is given.
         measures: how the images are measured.
     """
@@ -28,6 +33,8 @@ class Utility(Stage):
     samples: Mapping[str, ImageStore]
     fit: RareClassifier
     seeds: Sequence[int]
+    amounts: Sequence[float]
+    sizes: Sequence[int] | None
     specificity: float
     measures: MeasureSettings
 
@@ -45,6 +52,9 @@ class Utility(Stage):
             self.leaves[0],
             fit=self.fit,
             seeds=self.seeds,
+            amounts=self.amounts,
+            sizes=self.sizes,
             specificity=self.specificity,
+            finished=self.folder.evaluation / "utility_trainings",
             measures=self.measures,
         )

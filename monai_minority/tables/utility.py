@@ -11,7 +11,8 @@ import torch
 from monai_minority.data.store.image_store import ImageStore, evenly
 from monai_minority.evaluation.figure import library_versions
 from monai_minority.evaluation.groups import normal_groups
-from monai_minority.evaluation.utility import SEEDS, LabelledImages, augmentation_gain
+from monai_minority.evaluation.training_arms import LabelledImages
+from monai_minority.evaluation.utility import SEEDS, augmentation_gain
 from monai_minority.files import whole_file
 from monai_minority.keys import Column, Split
 from monai_minority.tables.provenance import NO_EXTRACTOR, with_provenance
@@ -32,17 +33,21 @@ def measure_utility(
     Of each sample set the images of its highest target class are taken, or all where it was not guided; the sets are
     cut to the size of the smallest, so that none helps by its number.
 
+    With ``sizes`` the classifiers know some of the rare subjects, but the images were sampled from a backbone that has
+    learned from all of them. The table says so in its column ``backbone``: a gain at a small size is what a generator
+    with more rare subjects gives, not what one would give that has only these.
+
     Args:
         store: real images with the columns ``split``, ``subject`` and ``group``.
         samples: stores of generated images by name.
         output_path: of the table, a CSV.
         measures: ``normal_group``, which is not rare, ``resamples`` and ``progress``; ``None``: the defaults.
         test_splits: splits to judge on; the training split alone is learned from.
-        options: further ones of ``augmentation_gain``.
+        options: further ones of ``augmentation_gain``, such as ``amounts``, ``sizes`` and ``finished``.
 
     Returns:
-        The table as written: that of ``augmentation_gain``, with ``generated_a_set``, the images taken of each set, and
-        how it was measured.
+        The table as written: that of ``augmentation_gain``, with ``generated_a_set``, the images that the smallest set
+        has, ``backbone``, what it learned from, and how it was measured.
 
     Raises:
         ValueError: the store has no groups, or ``normal_group`` is none of them.
@@ -61,8 +66,9 @@ def measure_utility(
 
     rows = {name: _rarest(generated) for name, generated in samples.items()}
     size = min(map(len, rows.values()), default=0)
+    learned = part(in_train)
     result = augmentation_gain(
-        part(in_train),
+        learned,
         part(table[Column.SPLIT].isin(list(test_splits)).to_numpy()),
         {name: _spread(samples[name], chosen, size) for name, chosen in rows.items()},
         resamples=settings.resamples,
@@ -70,8 +76,10 @@ def measure_utility(
         **options,
     )
     result.insert(result.columns.get_loc("test_others") + 1, "generated_a_set", size)  # to the other numbers of images
+    everyone = len(np.unique(learned.subjects[learned.rare]))
+    result["backbone"] = f"learned from the rare images of all {everyone} subjects, at every size"
     context = NO_EXTRACTOR | {
-        "intervals": f"95 %: bootstrap over subjects, {settings.resamples} resamples, seed 0",
+        "intervals": f"95 %: bootstrap over subjects and seeds, {settings.resamples} resamples, seed 0",
         "seed": ", ".join(map(str, options.get("seeds", SEEDS))),
         "libraries": library_versions(),
     }

@@ -44,8 +44,8 @@ def levels(images):
 def test_trains_on_the_training_split_and_the_rarest_samples_and_judges_on_the_test_split(real, samples, tmp_path):
     trained, judged = [], set()
 
-    def fit(images, targets, weights, seed, transform):
-        trained.append((levels(images), targets.tolist()))
+    def fit(images, targets, weights, seed, transform, before):
+        trained.append((levels(images), targets.tolist(), before and levels(before[0])))
 
         def predict(x):
             judged.add(tuple(levels(x)))
@@ -55,20 +55,22 @@ def test_trains_on_the_training_split_and_the_rarest_samples_and_judges_on_the_t
 
     path = tmp_path / "evaluation" / "utility.csv"
     table = measure_utility(
-        real, samples, path, measures=MeasureSettings(resamples=2, progress=False), fit=fit, seeds=[3, 4]
+        real, samples, path, measures=MeasureSettings(resamples=2, progress=False), fit=fit, seeds=[3, 4], amounts=[3]
     )
-    assert trained[0] == ([10, 20, 30], [0, 0, 1])
-    assert trained[3][0] == [10, 20, 30, 120, 140, 150], "class 4 alone, three images as the smaller set has"
-    assert trained[4][0] == [10, 20, 30, 200, 210, 220]
+    assert trained[0] == ([10, 20, 30], [0, 0, 1], None)
+    assert trained[4][0] == [10, 20, 30, 120, 140, 150], "class 4 alone, three images as the smaller set has"
+    assert trained[7][0] == [10, 20, 30, 200, 210, 220]
+    assert (trained[6][0], trained[6][2]) == ([10, 20, 30], [120, 140, 150]), "pretrained"
     assert judged == {(50, 60, 70), (10, 20, 30), (120, 140, 150), (200, 210, 220)}
     assert (table["generated_a_set"] == 3).all()
     assert (table["test_rare"] == 2).all()
+    assert (table["backbone"] == "learned from the rare images of all 1 subjects, at every size").all()
     written = pd.read_csv(path)
     assert written["arm"].tolist() == table["arm"].tolist()
     assert written.columns[-5:].tolist() == ["extractor", "resizing", "intervals", "seed", "libraries"]
     how = written.iloc[0]
     assert (how["extractor"], how["seed"]) == ("none", "3, 4")
-    assert how["intervals"] == "95 %: bootstrap over subjects, 2 resamples, seed 0"
+    assert how["intervals"] == "95 %: bootstrap over subjects and seeds, 2 resamples, seed 0"
 
 
 def test_several_groups_are_normal_together(real, samples, tmp_path):
@@ -76,7 +78,7 @@ def test_several_groups_are_normal_together(real, samples, tmp_path):
     real.add_columns(group=["normal", "mild", "ill", "ill", "mild", "normal", "ill"])
     rare = []
 
-    def fit(images, targets, weights, seed, transform):
+    def fit(images, targets, weights, seed, transform, before):
         rare.append(targets.tolist())
         return lambda x: np.full(len(x), 0.5)
 
