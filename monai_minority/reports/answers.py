@@ -5,9 +5,17 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from monai_minority.evaluation.mover import Estimate
+from monai_minority.evaluation.utility import SENSITIVITY
 from monai_minority.reports.severity_findings import best_known, highest_guided, name_of_judge, unguided_row
-from monai_minority.reports.wording import compared_shares, estimate_of, per_cent, share_with_ends, times
+from monai_minority.reports.usefulness import GAIN, OVER_DUPLICATED, sensitivity_rows, usefulness_reading
+from monai_minority.reports.wording import (
+    compared_shares,
+    estimate_of,
+    gain_in_points,
+    per_cent,
+    share_with_ends,
+    times,
+)
 from monai_minority.tables.evaluation import RunEvaluation
 from monai_minority.tables.groups import RARE
 from monai_minority.tables.rows import ALL, RARE_GROUP, UNSEEN
@@ -16,7 +24,6 @@ from monai_minority.tables.severity import ABOVE, RATIO
 REAL_LOOKING = "rarity_valid"
 """Share inside the neighbourhood of some training image: the precision among all training images."""
 COPY = "suspected_copy"
-_GAIN = "gain"
 NOTHING = "–"
 
 
@@ -144,33 +151,29 @@ def reference_named(evaluation: RunEvaluation) -> str:
 
 
 def _helps(utility: pd.DataFrame | None, guided: pd.Series, plain: pd.Series) -> Answer:
-    question = "Helps: gain in AUC of a classifier of the rare group"
+    """Of all rare subjects and the amount nearest to the rare images; the reading is of all sizes and amounts."""
+    question = "Helps: gain in sensitivity at a set specificity, over the rare duplicated to the same number"
     if utility is None:
         return Answer(question, NOTHING, NOTHING, NOTHING, "not measured: run the stage utility")
-    rows = utility[utility["figure"] == "AUC"].set_index("arm")
-    ours, theirs, oversampled = (
-        Estimate(*(float(rows.loc[arm, f"{_GAIN}{end}"]) for end in ("", "_low", "_high")))
-        if arm in rows.index
-        else None
-        for arm in (f"real and {guided['set']}", f"real and {plain['set']}", "real, rare oversampled")
+    rows = sensitivity_rows(utility)
+    arms = dict(list(rows.groupby("arm")))
+    ours, theirs, repeated = (
+        _at_once_the_rare(arms.get(arm))
+        for arm in (f"real and {guided['set']}", f"real and {plain['set']}", "real, rare duplicated")
     )
     if ours is None:
         return Answer(question, NOTHING, NOTHING, NOTHING, f"not measured of the set {guided['set']}")
-    if ours.low > 0:
-        reading = "helps"
-    elif ours.high < 0:
-        reading = "harms"
-    else:
-        reading = f"no gain is shown; {(ours.high - ours.low) / 2:.2g} or more would have been"
     return Answer(
-        question,
-        _signed(ours),
-        NOTHING if theirs is None else _signed(theirs),
-        NOTHING if oversampled is None else f"{_signed(oversampled)} by oversampling the rare",
-        reading,
+        question.replace("a set specificity", ours["figure"].removeprefix(SENSITIVITY).strip()),
+        gain_in_points(estimate_of(ours, OVER_DUPLICATED)),
+        NOTHING if theirs is None else gain_in_points(estimate_of(theirs, OVER_DUPLICATED)),
+        NOTHING if repeated is None else f"{gain_in_points(estimate_of(repeated, GAIN))} by duplicating the rare",
+        usefulness_reading(arms[ours["arm"]]),
     )
 
 
-def _signed(gain: Estimate) -> str:
-    interval = "" if math.isnan(gain.low) else f" [{gain.low:+.2f}, {gain.high:+.2f}]"
-    return f"{gain.value:+.2f}{interval}"
+def _at_once_the_rare(rows: pd.DataFrame | None) -> pd.Series | None:
+    if rows is None:
+        return None
+    most = rows[rows["rare_subjects"] == rows["rare_subjects"].max()]
+    return most.loc[(most["amount"] - 1).abs().idxmin()]

@@ -87,6 +87,9 @@ class RunContents:
         }
         found = {name: _read(read, path / file) for name, (file, read, _) in parts.items() if (path / file).is_file()}
         missing = [f"{what} ({file})" for name, (file, _, what) in parts.items() if name not in found]
+        if "utility" in found and "amount" not in found["utility"]:
+            del found["utility"]
+            missing.append("the usefulness of an earlier version (evaluation/utility.csv): run the stage utility again")
         compared = path / "comparison"
         if (compared / "context.json").is_file():  # optional, and written last
             found["comparison"] = _read(pd.read_csv, compared / "methods.csv")

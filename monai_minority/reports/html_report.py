@@ -20,6 +20,7 @@ from monai_minority.reports.contents import RunContents
 from monai_minority.reports.findings import broken_backbone, findings_of
 from monai_minority.reports.severity_chart import severity_chart
 from monai_minority.reports.unusual import unusual_pictures, unusual_tables
+from monai_minority.reports.usefulness import sensitivity_rows, usefulness_chart, usefulness_findings
 from monai_minority.tables.comparison import COSTS
 from monai_minority.tables.measures import DENSITIES, LABELS
 from monai_minority.tables.provenance import PROVENANCE
@@ -80,8 +81,10 @@ def write_report(run_dir: str | Path, path: str | Path | None = None, *, title: 
         copies=trust.copy_rows(run),
         planted=trust.planted_rows(run),
         studies=run.studies,
-        utility=trust.utility_rows(run),
-        utility_chart=None if run.utility is None else trust.utility_chart(run.utility),
+        utility=[] if run.utility is None else _records(sensitivity_rows(run.utility)),
+        other_utility=[] if run.utility is None else _records(run.utility.drop(sensitivity_rows(run.utility).index)),
+        utility_findings=[] if run.utility is None else usefulness_findings(run.utility),
+        utility_chart=None if run.utility is None else usefulness_chart(run.utility),
         distributions=charts.distributions(run.evaluation.real, run.evaluation.generated),
         class_shift=_class_shift(run),
         timesteps=None if run.timesteps is None else charts.timestep_curve(run.timesteps),

@@ -1,4 +1,4 @@
-"""Parts of the report about trust: whether generated images are copies, and whether they help a classifier."""
+"""Parts of the report about trust: whether generated images are copies."""
 
 from typing import Any
 
@@ -6,7 +6,6 @@ import pandas as pd
 import torch
 from matplotlib.figure import Figure
 
-from monai_minority.reports.charts import BLUE, GREY
 from monai_minority.reports.contents import RunContents
 from monai_minority.samples.pictures import picture_rows
 from monai_minority.tables.rows import UNSEEN
@@ -40,30 +39,6 @@ def copy_rows(run: RunContents) -> list[dict[str, Any]]:
 def planted_rows(run: RunContents) -> list[dict[str, Any]]:
     """Results of the search for planted copies."""
     return [] if run.copies_planted is None else _records(run.copies_planted)
-
-
-def utility_rows(run: RunContents) -> list[dict[str, Any]]:
-    """Figures of the classifiers of the rare group."""
-    return [] if run.utility is None else _records(run.utility)
-
-
-def utility_chart(utility: pd.DataFrame) -> Figure:
-    """Gain of each figure over real images alone, with its interval, in one line for each arm."""
-    figures = utility["figure"].unique()
-    arms = [arm for arm in utility["arm"].unique() if arm != utility["arm"].iloc[0]]
-    figure = Figure(figsize=(11, 0.9 + 0.3 * len(arms)), layout="constrained")
-    for axes, name in zip(figure.subplots(1, len(figures), squeeze=False)[0], figures, strict=True):
-        part = utility[utility["figure"] == name].set_index("arm").loc[arms]
-        errors = [part["gain"] - part["gain_low"], part["gain_high"] - part["gain"]]
-        places = range(len(arms))
-        axes.errorbar(part["gain"], places, xerr=[e.clip(lower=0) for e in errors], fmt="o", color=BLUE, capsize=3)
-        axes.axvline(0, color=GREY, linewidth=0.8, linestyle="--")
-        axes.set_yticks(places, arms if axes is figure.axes[0] else [""] * len(arms), fontsize=8)
-        axes.invert_yaxis()
-        axes.set_xlabel(f"gain in {name}", fontsize=8)
-        axes.tick_params(labelsize=7)
-        axes.spines[["top", "right"]].set_visible(False)
-    return figure
 
 
 def _records(table: pd.DataFrame) -> list[dict[str, Any]]:

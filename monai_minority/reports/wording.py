@@ -64,6 +64,16 @@ def points(difference: float) -> str:
     return f"{_hundredths(difference)} points"
 
 
+def gain_in_points(gain: Estimate) -> str:
+    """A difference of shares with its sign and its interval.
+
+    >>> gain_in_points(Estimate(0.03, -0.012, 0.115))
+    '+3 points [-1.2, +12]'
+    """
+    value, low, high = (f"{'' if end < 0 else '+'}{_hundredths(end)}" for end in gain)
+    return f"{value} points" + ("" if math.isnan(gain.low) else f" [{low}, {high}]")
+
+
 def compared_shares(ours: Estimate, theirs: Estimate, more: str = "more", less: str = "fewer") -> str:
     """Which of two shares is larger, or what difference could have been seen.
 

@@ -53,8 +53,19 @@ def test_each_question_has_its_figures_and_what_they_say_of_each_other(evaluatio
             {"set": "real, never trained on"} | three("suspected_copy", 0.02, 0.01, 0.05),
         ]
     )
-    gains = {"real and guided": (0.03, 0.01, 0.05), "real and plain": (0.0, -0.02, 0.02)}
-    utility = pd.DataFrame([{"arm": arm, "figure": "AUC"} | three("gain", *gain) for arm, gain in gains.items()])
+    gains = {  # at a quarter and at once the rare images
+        "real, rare duplicated": [(0.02, 0.01, 0.03), (0.01, -0.01, 0.03)],
+        "real and guided": [(0.0, -0.04, 0.04), (0.03, 0.012, 0.05)],
+        "real and plain": [(0.0, -0.02, 0.02), (0.0, -0.02, 0.02)],
+    }
+    utility = pd.DataFrame(
+        {"arm": arm, "figure": figure, "rare_subjects": 9, "amount": amount, "added": 20 * amount}
+        | three("gain", *gain)
+        | three("gain_over_duplicated", *gain)
+        for figure in ("AUC", "sensitivity at 0.9 specificity")
+        for arm, both in gains.items()
+        for amount, gain in zip((0.25, 1.0), both, strict=True)
+    )
     reaches, looks_real, copied, covers, helps = answers_of(evaluation, copies, utility)
     assert reaches[1:5] == (
         "60 % [50, 70]",
@@ -73,7 +84,13 @@ def test_each_question_has_its_figures_and_what_they_say_of_each_other(evaluatio
         "against real images: more",
     )
     assert covers[1:5] == ("40 % [30, 50]", "5 % [2, 10]", "–", "more")
-    assert helps[1:5] == ("+0.03 [+0.01, +0.05]", "+0.00 [-0.02, +0.02]", "–", "helps")
+    assert helps[:5] == (
+        "Helps: gain in sensitivity at 0.9 specificity, over the rare duplicated to the same number",
+        "+3 points [+1.2, +5]",
+        "+0 points [-2, +2]",
+        "+1 points [-1, +3] by duplicating the rare",
+        "helps at 1 of 2 sizes and amounts, harms at 0",
+    )
 
 
 def test_what_was_not_reached_is_said_as_plainly(evaluation):

@@ -59,8 +59,12 @@ def run(tmp_path_factory):
         [
             {"arm": arm, "figure": figure, "value": 0.8 + gain, "low": 0.7, "high": 0.9, "seed_std": 0.0123}
             | {"gain": gain, "gain_low": gain - 0.0456, "gain_high": gain + 0.0456, "trainings": 3}
+            | {"gain_over_duplicated": gain, "gain_over_duplicated_low": gain - 0.1, "gain_over_duplicated_high": gain}
+            | dict.fromkeys(["gain_over_augmented", "gain_over_augmented_low", "gain_over_augmented_high"], gain)
+            | {"generated": "guided" if arm == "real and guided" else None, "rare_subjects": 7, "added": 4.5}
+            | {"amount": 0.5 if arm == "real and guided" else None, "backbone": "learned from all 7"}
             | {"train_rare": 9, "train_others": 81, "test_rare": 9, "test_others": 36, "generated_a_set": 12}
-            for figure in ("AUC", "balanced accuracy")
+            for figure in ("AUC", "sensitivity at 0.9 specificity")
             for arm, gain in arms.items()
         ]
     ).to_csv(folder / "evaluation" / "utility.csv", index=False)
@@ -134,6 +138,15 @@ def test_copies_and_usefulness_are_told_in_numbers(run, html):
     plain = pd.read_csv(run / "evaluation" / "copies_summary.csv").set_index("set").loc["plain"]
     assert plain["suspected_copy"] >= 5 / 36, "the five copies of the set are found"
     assert "3 of each, and judged on\n9 rare and 36 other real images" in html
+
+
+def test_what_an_earlier_version_measured_is_not_taken_for_the_usefulness(run, tmp_path):
+    shutil.copytree(run, tmp_path / "run")
+    path = tmp_path / "run" / "evaluation" / "utility.csv"
+    pd.read_csv(path).drop(columns="amount").to_csv(path, index=False)
+    text = write_report(tmp_path / "run").read_text(encoding="utf-8")
+    assert "Do they help to recognise the rare group?" not in text
+    assert "of an earlier version (evaluation/utility.csv): run the stage utility again" in text
 
 
 def test_findings_are_in_the_report(run, html):
