@@ -75,7 +75,6 @@ def test_the_citation_is_of_this_version():
     assert cited["version"] == __version__ and cited["preferred-citation"]["year"] == 2024
 
 
-@pytest.mark.slow
 def test_the_site_builds_without_a_warning(tmp_path):
     pytest.importorskip("mkdocstrings")
     from mkdocs.commands.build import build
@@ -88,7 +87,6 @@ def test_the_site_builds_without_a_warning(tmp_path):
     assert "MinorityScore" in (tmp_path / "python" / "index.html").read_text(encoding="utf-8")
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", ["find_the_rare", "generate_the_rare"])
 def test_the_notebook_runs(name, monkeypatch, capsys):
     """Its cells in order, without a kernel; and what it proves holds on the embedded cohort."""
