@@ -14,7 +14,18 @@ ROOT = Path(__file__).parents[1]
 PAGES = [
     ("Start", ["index.md", "install.md", "quickstart.md", "your_data.md", "your_cohort.md", "reading_report.md"]),
     ("Reference", ["settings.md", "methods.md", "spaces.md", "natural_images.md", "brain_mri.md", "python.md"]),
-    ("More", ["extending.md", "several_processes.md", "performance.md", "findings.md", "model_card.md", "security.md"]),
+    (
+        "More",
+        [
+            "extending.md",
+            "several_processes.md",
+            "performance.md",
+            "findings.md",
+            "findings_earlier.md",
+            "model_card.md",
+            "security.md",
+        ],
+    ),
     ("Project", ["contributing.md", "changes.md", "conduct.md"]),
 ]
 BESIDE = {
