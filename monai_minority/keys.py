@@ -25,6 +25,8 @@ class Key(StrEnum):
     """Path of a loaded volume. Slices are stored without it."""
     INTENSITY = "intensity"
     """Measure of a volume, float64 ``[13]``, that its slices carry to the intensity scale. It is not stored."""
+    ORIENTATION_ASSUMED = "orientation_assumed"
+    """Whether a volume lies as a setting says, because its header says nothing. It is counted, not stored."""
     SUBJECT = "subject"
     GROUP = "group"
     SPLIT = "split"

@@ -62,21 +62,20 @@ _POINTERS = {
 }
 
 
-def checked_size(path: PathLike) -> int:
-    """Size in bytes of a regular file that has content. The file is not opened unless it is small, so nothing hangs.
+def regular_file(path: PathLike) -> os.stat_result:
+    """The state of a regular file, without opening it, so that nothing hangs.
 
     Raises:
-        ValueError: there is no such file, a link leads nowhere, it is a pipe, a device or a folder, it is empty, or it
-            is a pointer of Git LFS or git-annex whose content was not fetched.
+        ValueError: there is no such file, a link leads nowhere, or it is a pipe, a device or a folder.
         OSError: the file cannot be reached, for example because its folder is closed.
 
     Example:
         >>> import tempfile
         >>> from pathlib import Path
-        >>> from monai_minority.data.paths import checked_size
+        >>> from monai_minority.data.paths import regular_file
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     Path(folder, "scan.nii").symlink_to("../.git/annex/objects/Xx/scan.nii")
-        ...     checked_size(Path(folder, "scan.nii"))
+        ...     regular_file(Path(folder, "scan.nii"))
         Traceback (most recent call last):
         ValueError: the link leads nowhere: its content is kept by git-annex and was not fetched; use: datalad get
     """
@@ -99,6 +98,28 @@ def checked_size(path: PathLike) -> int:
         raise
     if not stat.S_ISREG(found.st_mode):
         raise ValueError(f"not a regular file but {_KINDS.get(stat.S_IFMT(found.st_mode), 'something else')}")
+    return found
+
+
+def checked_size(path: PathLike) -> int:
+    """Size in bytes of a regular file that has content.
+
+    Raises:
+        ValueError: as :func:`regular_file`, or the file is empty, or a pointer of Git LFS or git-annex whose content
+            was not fetched.
+        OSError: the file cannot be reached.
+
+    Example:
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> from monai_minority.data.paths import checked_size
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     size = Path(folder, "scan.nii").write_text("version https://git-lfs.github.com/spec/v1")
+        ...     checked_size(Path(folder, "scan.nii"))
+        Traceback (most recent call last):
+        ValueError: the file is a Git LFS pointer without content; fetch it with: git lfs pull
+    """
+    path, found = Path(path), regular_file(path)
     if not found.st_size:
         raise ValueError("the file is empty (0 bytes)")
     if found.st_size < 1024:

@@ -2,7 +2,6 @@
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
 from contextlib import suppress
 
 _NOBODY = re.compile(
@@ -56,38 +55,3 @@ def without_zeros(text: str) -> str:
     """
     text = re.sub(r"^(\d+)\.0+$", r"\1", spelling(text))
     return re.sub(r"(?<!\d)0+(?=\d)", "", text)
-
-
-def matched_ids(wanted: Iterable[str], known: Iterable[str]) -> Mapping[str, str]:
-    """For IDs of a table, the IDs of the same persons in a data set, where exactly one fits.
-
-    An ID fits as it stands, else in another spelling, else without its zeros (``7`` for ``007``).
-
-    Args:
-        wanted: IDs of the table.
-        known: IDs of the data set.
-
-    Returns:
-        ID of the table to that of the data set; IDs without a unique match are left out.
-
-    Example:
-        >>> from monai_minority.data.persons import matched_ids
-        >>> matched_ids(["1", "p02", "3", "X"], ["01", "P02", "003", "03"])
-        {'1': '01', 'p02': 'P02'}
-    """
-    wanted, known = dict.fromkeys(wanted), dict.fromkeys(known)
-    found = {one: one for one in wanted if one in known}
-    for form in (spelling, without_zeros):
-        free: dict[str, list[str]] = {}
-        asked: dict[str, list[str]] = {}
-        taken = set(found.values())
-        for one in known:
-            if one not in taken:
-                free.setdefault(form(one), []).append(one)
-        for one in wanted:
-            if one not in found:
-                asked.setdefault(form(one), []).append(one)
-        found |= {
-            own[0]: free[text][0] for text, own in asked.items() if len(own) == 1 and len(free.get(text, [])) == 1
-        }
-    return {one: found[one] for one in wanted if one in found}

@@ -54,7 +54,7 @@ def of_path(path: Path) -> str:
     if path.is_dir():
         digest = hashlib.sha256()
         for file, state in _files(path, ""):
-            digest.update(f"{file} {state.st_size} {state.st_mtime_ns}\n".encode())
+            digest.update(f"{file} {state.st_size} {state.st_mtime_ns}\n".encode(errors="surrogateescape"))
         return f"folder {digest.hexdigest()[:_LENGTH]}"
     check_sealed(path)
     if path.suffix in _WEIGHTS:
@@ -124,7 +124,8 @@ def _of_tensors(tensors: Mapping[str, Any], first: str = "") -> str:
 def _files(folder: Path | str, below: str) -> Iterator[tuple[str, os.stat_result]]:
     """Every file under a folder in a fixed order, with one folder at a time in memory.
 
-    What a run leaves inside a folder of data does not count, or each stage would change the data of the first.
+    What a run leaves inside a folder of data does not count, or each stage would change the data of the first. Nor does
+    what cannot be reached: who reads the data says so.
     """
     with os.scandir(folder) as opened:
         entries = sorted(opened, key=lambda entry: entry.name)
@@ -135,7 +136,10 @@ def _files(folder: Path | str, below: str) -> Iterator[tuple[str, os.stat_result
     for entry in entries:
         if entry.name in results:
             continue
-        if entry.is_dir(follow_symlinks=False):
-            yield from _files(entry.path, f"{below}{entry.name}/")
-        elif entry.is_file():
-            yield below + entry.name, entry.stat()
+        try:
+            if entry.is_dir(follow_symlinks=False):
+                yield from _files(entry.path, f"{below}{entry.name}/")
+            elif entry.is_file():
+                yield below + entry.name, entry.stat()
+        except OSError:
+            continue

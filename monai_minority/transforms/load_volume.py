@@ -14,10 +14,11 @@ from monai_minority.data.paths import walk
 from monai_minority.data.volumes.dicom.header import DicomHeader
 from monai_minority.data.volumes.dicom.series import group_series
 from monai_minority.data.volumes.dicom.volume import read_dicom_volume
-from monai_minority.data.volumes.nifti import FORMS, read_nifti_volume
+from monai_minority.data.volumes.nifti import FORMS, MAX_BYTES, UnknownOrientationError, read_nifti_volume
 from monai_minority.data.volumes.other_formats import ENDINGS, read_other_volume
 from monai_minority.keys import Key
 
+_AXES = {"L": "L", "R": "L", "P": "P", "A": "P", "I": "I", "S": "I"}
 _NIFTI = (".nii", ".nii.gz", ".hdr", ".hdr.gz", ".img", ".img.gz")
 
 
@@ -35,6 +36,9 @@ class LoadVolumed(MapTransform):
             series raises. Single volumes ignore it.
         form: the affine to use if a NIfTI header has both, ``"sform"`` or ``"qform"``. ``None``: the sform, as in
             other programs; an error is raised if the two describe different directions.
+        orientation: directions of the voxel axes, such as ``"RAS"``, of NIfTI headers that have neither. ``None``: such
+            volumes raise. Where it was assumed, the result has the key ``orientation_assumed``.
+        max_bytes: size of the largest volume that is read, as float32. Reading takes up to three times that.
 
     Raises:
         ValueError: see :func:`~monai_minority.data.read_nifti_volume` and
@@ -52,26 +56,44 @@ class LoadVolumed(MapTransform):
     """
 
     def __init__(
-        self, keys: KeysCollection = "image", volume_index: int | None = None, form: str | None = None
+        self,
+        keys: KeysCollection = "image",
+        volume_index: int | None = None,
+        form: str | None = None,
+        orientation: str | None = None,
+        max_bytes: int = MAX_BYTES,
     ) -> None:
         super().__init__(keys)
         if volume_index is not None and volume_index < 0:
             raise ValueError(f"volume_index must not be negative, got {volume_index}")
         if form not in (None, *FORMS):
             raise ValueError(f"form must be one of {', '.join(FORMS)}, got {form!r}")
+        if orientation is not None and sorted(_AXES.get(letter, "") for letter in orientation) != sorted("LPI"):
+            raise ValueError(f"orientation must have one of L and R, of P and A, and of I and S, got {orientation!r}")
         self.volume_index = volume_index
         self.form = form
+        self.orientation = orientation
+        self.max_bytes = max_bytes
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         result = dict(data)
         for key in self.key_iterator(result):
             path = Path(result[key])
             if path.name.lower().endswith(_NIFTI):
-                voxels, affine = read_nifti_volume(path, self.volume_index, self.form)
+                try:
+                    voxels, affine = read_nifti_volume(path, self.volume_index, self.form, self.max_bytes)
+                except UnknownOrientationError:
+                    if self.orientation is None:
+                        raise
+                    options = (self.volume_index, self.form, self.max_bytes, self.orientation)
+                    voxels, affine = read_nifti_volume(path, *options)
+                    result[Key.ORIENTATION_ASSUMED] = True
             elif path.name.lower().endswith(ENDINGS):
-                voxels, affine = read_other_volume(path, self.volume_index)
+                voxels, affine = read_other_volume(path, self.volume_index, self.max_bytes)
             else:
-                voxels, affine = read_dicom_volume(_series(path, result.get(Key.FILES)), self.volume_index)
+                voxels, affine = read_dicom_volume(
+                    _series(path, result.get(Key.FILES)), self.volume_index, self.max_bytes
+                )
             tensor = torch.from_numpy(voxels)[None]
             # The path may be identifying, so it stays out of the metadata, which later steps may pass on.
             result[Key.PATH] = str(path)

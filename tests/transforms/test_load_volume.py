@@ -64,7 +64,7 @@ def test_sform_and_qform_that_disagree(tmp_path):
         nib.save(image, tmp_path / f"{name}.nii")
     assert np.allclose(_load(tmp_path / "shifted.nii")[1], AFFINE)
     assert np.allclose(_load(tmp_path / "shifted.nii", form="qform")[1], shifted, atol=1e-5)
-    message = re.escape("sform and qform name different directions (ALS, PLS); choose one with form")
+    message = re.escape("sform and qform name different directions (ALS, PLS); choose one with nifti_form")
     with pytest.raises(ValueError, match=message):
         _load(tmp_path / "mirrored.nii")
     assert np.allclose(_load(tmp_path / "mirrored.nii", form="sform")[1], AFFINE)

@@ -1,8 +1,12 @@
 """Read the files of a cohort into an image store. The transform decides what becomes of each file."""
 
+import logging
 import os
+import signal
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +18,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from monai_minority import __version__
 from monai_minority.data.cohort.cohort import Cohort
+from monai_minority.data.cohort.group_names import public_groups
 from monai_minority.data.cohort.private_tables import write_private_tables
 from monai_minority.data.cohort.pseudonyms import Pseudonyms
 from monai_minority.data.cohort.slice_spool import SliceSpool
@@ -22,6 +27,7 @@ from monai_minority.data.volumes.intensity_scale import IntensityScale
 from monai_minority.keys import Column, Key, Split
 from monai_minority.progress import progress_bar
 
+logger = logging.getLogger(__name__)
 VALUE_RANGES = {"uint8": (0.0, 255.0), "float16": (-1.0, 1.0), "float32": (-1.0, 1.0)}
 # Smooth resampling may overshoot the range slightly and is clamped. A larger overshoot means that a transform is
 # missing.
@@ -41,6 +47,8 @@ def extract_images(
     intensity_scale: IntensityScale | None = None,
     intensity_path: str | os.PathLike[str] | None = None,
     progress: bool = True,
+    time_limit: float | None = None,
+    keep_groups: bool = False,
     **meta: Any,
 ) -> ImageStore:
     """Read every file of a cohort once and store the images that the transform makes.
@@ -68,6 +76,10 @@ def extract_images(
             beside the store, so that every file is still read once. The store keeps the fitted scale as well.
         intensity_path: where to write the fitted scale. ``None``: ``intensity.json`` beside the store.
         progress: show a progress bar.
+        time_limit: seconds for a file, after which it is rejected. ``None``: no limit. It holds on systems that have
+            alarm signals, in the main thread of a process.
+        keep_groups: keep the names of groups in the store even if they look like those of patients, see
+            :func:`~monai_minority.data.cohort.group_names.public_groups`.
         meta: provenance, kept in the store.
 
     Returns:
@@ -107,10 +119,14 @@ def extract_images(
     absent = [name for name in columns if name not in table]
     if absent:
         raise ValueError(f"columns must be in the cohort, but it lacks {', '.join(absent)}; it has {', '.join(table)}")
+    if Column.GROUP in carried and not keep_groups:
+        public = public_groups(table)
+        if not public.equals(table[Column.GROUP]):
+            table["group_label"] = public
     unread: dict[int, str] = {}
     rows: dict[str, Any] = {}
     counts = {"read": 0, "rejected": 0}
-    files = _Files(table, cohort.images, transform, None if intensity_scale else dtype)
+    files = _Files(table, cohort.images, transform, None if intensity_scale else dtype, time_limit)
     loader = DataLoader(files, batch_size=None, num_workers=num_workers, collate_fn=_as_is)
 
     fitted: dict[str, Any] = {}
@@ -141,6 +157,7 @@ def extract_images(
         origin: list[int] = []
         slices: list[int] = []
         positions: list[float] = []
+        assumed: list[bool] = []
         for file, result in enumerate(progress_bar(loader, "extract", unit="file", enabled=progress)):
             reason = result.reason
             if not reason and shape not in (None, result.pixels.shape[1:]):
@@ -154,7 +171,13 @@ def extract_images(
             slices += result.slices
             positions += result.positions
             counts["read"] += 1
+            assumed.append(result.assumed)
             yield file, result
+        if any(assumed):
+            counts["orientation_assumed"] = sum(assumed)
+            logger.warning(
+                "the headers of %d volumes do not say how they lie; nifti_orientation is assumed", sum(assumed)
+            )
         counts["rejected"] = len(unread) + len(cohort.rejected)
         if not origin:
             raise ValueError(_nothing_usable([*unread.values(), *(entry.reason for entry in cohort.rejected)]))
@@ -164,6 +187,8 @@ def extract_images(
         if not np.isnan(positions).all():
             rows[str(Column.POSITION)] = positions
         rows.update({str(name): kept[name] for name in carried})
+        if "group_label" in kept:
+            rows[str(Column.GROUP)] = kept["group_label"]
         rows.update({name: np.asarray(values) for name, values in rows.items()})
 
     try:
@@ -200,19 +225,26 @@ class _Result:
     positions: list[float]
     measure: np.ndarray = field(default_factory=lambda: np.empty(0))
     reason: str = ""
+    assumed: bool = False
 
 
 class _Files(Dataset):
     """The files of a cohort. The worker reads, transforms and quantises, so that little data is transferred."""
 
     def __init__(
-        self, table: pd.DataFrame, images: Sequence[Any] | None, transform: Callable, dtype: str | None
+        self,
+        table: pd.DataFrame,
+        images: Sequence[Any] | None,
+        transform: Callable,
+        dtype: str | None,
+        time_limit: float | None,
     ) -> None:
         self._columns = {str(name): table[name].to_numpy() for name in table}
         self._count = len(table)
         self._images = images
         self._transform = transform
         self._dtype = dtype
+        self._time_limit = time_limit
 
     def __len__(self) -> int:
         return self._count
@@ -221,15 +253,14 @@ class _Files(Dataset):
         if not 0 <= index < self._count:
             raise IndexError(index)
         try:
-            return self._read({name: values[index] for name, values in self._columns.items()})
+            with _seconds(self._time_limit):
+                return self._read({name: values[index] for name, values in self._columns.items()})
         except Exception as error:  # one bad file must not stop the others
             return _Result(np.empty(0), [], [], reason=_reason(error))
 
     def _read(self, record: dict[str, Any]) -> _Result:
         if self._images is not None:
             record[Key.IMAGE] = self._images[record[Key.IMAGE]]
-        elif Path(record[Key.IMAGE]).is_file() and Path(record[Key.IMAGE]).stat().st_size == 0:
-            raise ValueError("the file is empty (0 bytes)")
         made = self._transform(record)
         items = made if isinstance(made, list) else [made]
         images = torch.stack([torch.as_tensor(item[Key.IMAGE]).as_subclass(torch.Tensor) for item in items]).float()
@@ -237,14 +268,34 @@ class _Files(Dataset):
             raise ValueError("its images have NaN or infinite pixels after the transforms")
         slices = [int(item.get(Column.SLICE, 0)) for item in items]
         positions = [float(item.get(Column.POSITION, np.nan)) for item in items]
+        assumed = bool(items[0].get(Key.ORIENTATION_ASSUMED, False))
         if self._dtype is None:
             if Key.INTENSITY not in items[0]:
                 raise ValueError("an intensity scale needs MeasureIntensityd among the transforms")
-            return _Result(images.numpy(), slices, positions, items[0][Key.INTENSITY])
+            return _Result(images.numpy(), slices, positions, items[0][Key.INTENSITY], assumed=assumed)
         if images.abs().max() > 1 + _OVERSHOOT:
             low, high = images.aminmax()
             raise ValueError(f"its images range from {low:g} to {high:g} after the transforms, not from -1 to 1")
-        return _Result(quantised(images.clamp_(-1, 1), self._dtype), slices, positions)
+        return _Result(quantised(images.clamp_(-1, 1), self._dtype), slices, positions, assumed=assumed)
+
+
+@contextmanager
+def _seconds(limit: float | None) -> Iterator[None]:
+    """Interrupt what takes longer."""
+    if not limit or not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(*_: object) -> None:
+        raise ValueError(f"reading takes longer than the {limit:g} s allowed; raise time_limit")
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, limit)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def quantised(images: torch.Tensor, dtype: str) -> np.ndarray:

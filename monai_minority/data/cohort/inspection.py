@@ -1,5 +1,6 @@
 """A table of the series in a DICOM folder. It has no patient data unless names are requested."""
 
+import re
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from monai_minority.data.volumes.dicom.rules import SeriesRules
 from monai_minority.data.volumes.dicom.series import DicomSeries, group_series
 
 USED = "used"
+_IDENTIFIER = re.compile(r"[^\s,;]*(\d{5}|(?<!\d)(19|20)\d\d(?!\d)|\d{1,4}[-./_]\d{1,2}[-./_]\d{1,4}|[\^@])[^\s,;]*")
 
 
 def inspect_dicom(
@@ -20,7 +22,8 @@ def inspect_dicom(
     Args:
         folder: where to look, at any depth.
         names: also show the subject and the first file of each series, which are identifying. Otherwise subjects and
-            studies are numbered, and the parts of names and IDs in descriptions are struck out.
+            studies are numbered, and in descriptions the parts of names and IDs and all words with long numbers or
+            dates are struck out.
         num_workers: number of processes that read headers. ``None`` chooses it by the number of files.
         rules: fields of :class:`~monai_minority.data.SeriesRules`, as in the configuration.
 
@@ -55,19 +58,19 @@ def inspect_dicom(
         row: dict[str, Any] = {"subject": subjects[one.subject], "study": studies[one.study]}
         if names:
             row = {"subject": one.subject, "study": studies[one.study], "first file": one.files[0]}
-        rows.append(row | _described(one) | {"verdict": chosen.refusal(one) or USED})
+        rows.append(row | _described(one, names) | {"verdict": chosen.refusal(one) or USED})
     others = pd.Series([entry.reason for entry in rejected + unread], dtype=object).value_counts()
     return pd.DataFrame(rows), others
 
 
-def _described(series: DicomSeries) -> dict[str, Any]:
+def _described(series: DicomSeries, names: bool) -> dict[str, Any]:
     rows, columns = series.matrix
     known = bool(series.plane)
     low, high = series.gaps
     gaps = "" if not np.isfinite(low) else f"{low:.4g}" if high - low < 0.005 * high else f"{low:.4g} to {high:.4g}"
     return {
         "modality": series.modality,
-        "description": series.description,
+        "description": series.description if names else _masked(series.description),
         "matrix": f"{columns} x {rows}",
         "spacing": " x ".join(f"{size:.3g}" for size in series.spacing) if known else "",
         "orientation": f"{series.plane} {series.tilt:.0f}" if known else "",
@@ -75,3 +78,8 @@ def _described(series: DicomSeries) -> dict[str, Any]:
         "gaps": gaps,
         "files": len(series.files) + len(series.left_out),
     }
+
+
+def _masked(description: str) -> str:
+    """A description without words that hold a long number, a date or a year: accession numbers and birth dates."""
+    return _IDENTIFIER.sub("***", description)

@@ -2,11 +2,11 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import pandas as pd
 
 from monai_minority.data.cohort.pseudonyms import Pseudonyms
+from monai_minority.data.cohort.reasons import reason_code
 from monai_minority.data.paths import Rejection, harmless
 from monai_minority.files import whole_file
 from monai_minority.keys import Column, Key
@@ -36,8 +36,8 @@ def write_private_tables(
         pseudonyms: pseudonyms of the cohort.
         cohort_path: file with one row per image and per rejected entry. Its column ``rejected`` has the reason.
         rejected_path: file with ``source`` (as in ``cohort.csv``), ``subject`` (a pseudonym, empty if unknown),
-            ``reason`` without the names of file and subject, and ``by_rule``. Without rejected entries it has only a
-            header.
+            ``reason``, which is one of :data:`~monai_minority.data.cohort.reasons.CODES`, and ``by_rule``. Without
+            rejected entries it has only a header.
         passed_over: files that are no images of the cohort; they are in ``cohort.csv`` alone.
 
     Example:
@@ -73,26 +73,16 @@ def write_private_tables(
     # Paths stay as they are; a stage reads them.
     shown = cohort.assign(**{name: cohort[name].map(harmless) for name in cohort.columns.drop(image)})
     with whole_file(cohort_path, mode=0o600) as partial:
-        shown.to_csv(partial, index=False)
+        shown.to_csv(partial, index=False, errors="surrogateescape")  # names of files need not be UTF-8
     left_out = cohort[: len(own) + len(rejected)]
     left_out = left_out[left_out[REJECTED] != ""]
-    columns = (left_out[name] for name in (REJECTED, image, subject))
     public = pd.DataFrame(
         {
             source: left_out[source],
             subject: left_out["pseudonym"],
-            "reason": [without_names(str(r), str(f), str(s)) for r, f, s in zip(*columns, strict=True)],
+            "reason": [reason_code(str(reason)) for reason in left_out[REJECTED]],
             BY_RULE: left_out[BY_RULE],
         }
     )
     with whole_file(rejected_path) as partial:
         public.to_csv(partial, index=False)
-
-
-def without_names(reason: str, file: str, subject: str) -> str:
-    """Remove the names of file and subject from a reason, because error messages of libraries quote paths."""
-    path = Path(file)
-    for known in (file, os.path.realpath(file), str(path.parent), path.name, path.name.split(".")[0], subject):
-        if len(known) > 2:
-            reason = reason.replace(known, "[name]")
-    return reason

@@ -51,7 +51,9 @@ class Pseudonyms:
 
     def __call__(self, subject: str, digits: int = 10, prefix: str = "sub-") -> str:
         """The pseudonym of ``subject``: ``prefix`` and ``digits`` hexadecimal digits."""
-        return prefix + hmac.new(self._key, subject.encode(), hashlib.sha256).hexdigest()[:digits]
+        return (
+            prefix + hmac.new(self._key, subject.encode(errors="surrogateescape"), hashlib.sha256).hexdigest()[:digits]
+        )
 
 
 def is_pseudonym(text: object) -> bool:

@@ -1,6 +1,7 @@
 """Splits by subject, made before any training, and a check that no subject is in two splits."""
 
 import hashlib
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
@@ -11,6 +12,7 @@ import pandas as pd
 from monai_minority.data.cohort.cohort import Cohort
 from monai_minority.keys import Column, Split
 
+logger = logging.getLogger(__name__)
 Listing = TypeVar("Listing", pd.DataFrame, list[dict[str, Any]])
 
 
@@ -156,7 +158,22 @@ def split_cohort(
     if keep_abnormal is not None:
         table = long_tail(table, keep_abnormal, normal_groups, seed)
     check_no_leak(table)
+    _warn_of_one_split(table, fractions)
     return replace(cohort, table=table)
+
+
+def _warn_of_one_split(table: pd.DataFrame, fractions: Mapping[str, float]) -> None:
+    """Say where a cohort that should have several splits has one, because that hides that nothing is held out."""
+    found, subjects = table[Column.SPLIT].dropna().unique(), table[Column.SUBJECT].nunique()
+    if len(found) == 1 and len(table) > 1 and sum(share > 0 for share in fractions.values()) > 1:
+        why = "" if subjects > 1 else "; if they are of several, tell these apart with subject_pattern or a column"
+        logger.warning(
+            "all %d images, of %d subject(s), are in the split %s, so nothing is held out%s",
+            len(table),
+            subjects,
+            found[0],
+            why,
+        )
 
 
 def check_no_leak(table: pd.DataFrame | Sequence[Mapping[str, Any]]) -> None:
@@ -191,4 +208,4 @@ def _given(table: pd.DataFrame) -> pd.Series:
 
 
 def _shuffled(subjects: Any, seed: int) -> list[str]:
-    return sorted(subjects, key=lambda s: hashlib.sha256(f"{seed}:{s}".encode()).digest())
+    return sorted(subjects, key=lambda s: hashlib.sha256(f"{seed}:{s}".encode(errors="surrogateescape")).digest())

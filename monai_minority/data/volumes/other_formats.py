@@ -8,6 +8,7 @@ from typing import Any, cast
 import nibabel as nib
 import numpy as np
 
+from monai_minority.data.paths import checked_size
 from monai_minority.extras import from_extra
 from monai_minority.keys import SYNTHETIC_NOTE, SYNTHETIC_REFUSAL
 
@@ -18,7 +19,7 @@ _LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
 def read_other_volume(
-    path: str | os.PathLike[str], volume_index: int | None = None, max_bytes: int = 4 << 30
+    path: str | os.PathLike[str], volume_index: int | None = None, max_bytes: int = 1 << 30
 ) -> tuple[np.ndarray, np.ndarray]:
     """Read a volume of FreeSurfer (``.mgz``, ``.mgh``), a NRRD (``.nrrd``, ``.nhdr``) or a MetaImage (``.mha``,
     ``.mhd``). The size that the header claims is checked before memory is allocated.
@@ -48,8 +49,7 @@ def read_other_volume(
         ((2, 3, 4), [2.0, 2.0, 3.0, 1.0])
     """
     path = Path(path)
-    with path.open("rb"):  # says what the system says, where it cannot be opened
-        pass
+    checked_size(path)
     reader = _mgh if path.name.lower().endswith(_MGH) else _itk
     return reader(path, volume_index, max_bytes)
 
@@ -124,7 +124,9 @@ def _check(shape: Any, claimed: int, on_disk: int, compressed: bool, max_bytes: 
     if claimed > (_MAX_DEFLATE if compressed else 1) * on_disk:
         raise ValueError(f"the header claims {claimed:.4g} bytes of voxels, but {on_disk} bytes cannot hold them")
     if 4 * math.prod(shape) > max_bytes:
-        raise ValueError(f"a volume of {math.prod(shape)} voxels exceeds the {max_bytes} bytes allowed")
+        raise ValueError(
+            f"a volume of {math.prod(shape)} voxels exceeds the {max_bytes} bytes allowed; raise max_volume_gib"
+        )
 
 
 def _number(volumes: int, volume_index: int | None) -> int:

@@ -1,8 +1,13 @@
 """Measures of density: mean distance to neighbours (AvgkNN), local outlier factor (LOF) and Rarity Score."""
 
+import warnings
+
 import numpy as np
 
 from monai_minority.evaluation.density.neighbours import Features, NeighbourIndex, Neighbours, as_index
+
+# Such a density is that of copies: only the small constant in its denominator keeps it finite.
+_COPIES = 1e9
 
 
 def average_knn(
@@ -44,13 +49,17 @@ def local_outlier_factor(
     ``decision_scores_`` without a query. The paper uses k = 20. Where several real vectors are equally far at the k-th
     place, it is not defined which of them counts; the same is true of PyOD.
 
+    Where more than ``k`` real vectors are equal, such as features of blank pictures, their density is infinite, and so
+    is the factor of other vectors near them. PyOD gives these numbers such as 1e7. Here they are NaN, and a warning
+    tells how many there are.
+
     Args:
         real: real feature vectors ``[N, D]``, or a :class:`NeighbourIndex` of them.
         query: vectors to measure ``[Q, D]``, or an index of them; ``None`` measures each real vector among the others.
         k: number of neighbours, below N.
 
     Returns:
-        float64 ``[Q]``, without unit.
+        float64 ``[Q]``, without unit; NaN beside copies.
 
     Raises:
         ValueError: the shapes do not fit, values are not finite, or ``k`` is out of range.
@@ -70,7 +79,17 @@ def local_outlier_factor(
     else:
         neighbours = index.neighbours(query, k)
         density = _reachability_density(neighbours, own)
-    return own_density[neighbours.indices].mean(axis=1) / density
+    factors = own_density[neighbours.indices].mean(axis=1) / density
+    infinite = own_density > _COPIES
+    beside = infinite[neighbours.indices].any(axis=1) & (density < _COPIES)
+    if beside.any():
+        warnings.warn(
+            f"{beside.sum()} of {len(factors)} vectors lie beside more than {k} equal real vectors, so their local "
+            "outlier factor is infinite; it is NaN and stays out of means",
+            stacklevel=2,
+        )
+        factors[beside] = np.nan
+    return factors
 
 
 class RarityScores(np.ndarray):

@@ -236,6 +236,24 @@ def test_inspection_shows_series_and_no_patient(tmp_path):
     assert "P2" in named.output and "doe_jane" in named.output
 
 
+@pytest.mark.parametrize(
+    ("description", "shown"),
+    [
+        ("t1_mprage_sag_p2_iso_0.9", "t1_mprage_sag_p2_iso_0.9"),
+        ("AX T2 FLAIR 256x256 TR8000", "AX T2 FLAIR 256x256 TR8000"),
+        ("t1 Acc A1234567", "t1 Acc ***"),
+        ("t1 born 23.08.1947", "t1 born ***"),
+        ("t1 1947-08-23 again", "t1 *** again"),
+        ("t1 of Li, Jo", "t1 of ***, ***"),
+        ("lipid t1 JO", "lipid t1 ***"),
+    ],
+)
+def test_inspection_masks_what_looks_like_an_identifier(tmp_path, description, shown):
+    write_series(tmp_path, new_series(SeriesDescription=description, PatientName="Li^Jo", PatientID="77"))
+    table, _ = inspect_dicom(tmp_path)
+    assert table["description"].tolist() == [shown]
+
+
 @pytest.mark.data
 def test_the_real_study_is_grouped_and_described(data_dir):
     table, _ = inspect_dicom(data_dir / "dicom_study", description="t1")

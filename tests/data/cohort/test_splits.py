@@ -131,3 +131,16 @@ def test_all_scans_of_a_subject_stay_together(tmp_path):
     per_subject = table.groupby("subject")["split"].agg(["size", "nunique"])
     assert (per_subject["size"] == 4).all() and (per_subject["nunique"] == 1).all()
     assert set(table["split"]) == {"train", "validation", "test"}
+
+
+def test_a_cohort_in_one_split_is_said(caplog):
+    fractions = {"train": 0.8, "test": 0.2}
+    one = Cohort(pd.DataFrame({"subject": ["Anonymous"] * 6}))
+    split_cohort(one, fractions)
+    assert (
+        "all 6 images, of 1 subject(s), are in the split train, so nothing is held out; if they are of" in caplog.text
+    )
+    caplog.clear()
+    split_cohort(Cohort(pd.DataFrame({"subject": list("abcdefghij")})), fractions)
+    split_cohort(one, {"train": 1.0})
+    assert caplog.text == ""

@@ -2,6 +2,7 @@
 
 import gzip
 import itertools
+import os
 import time
 
 import nibabel as nib
@@ -71,7 +72,7 @@ BAD = {
     "short.nii.gz": (lambda c: gzip.compress(c)[:-40], "truncated: its compressed data ends early"),
     "half.nii.gz": (lambda c: gzip.compress(c[:500]), "truncated: it ends before its voxels do"),
     "checksum.nii.gz": (_flipped, "the compressed data is damaged"),
-    "zero.nii.gz": (lambda c: b"", "no reader recognises the file"),
+    "zero.nii.gz": (lambda c: b"", "the file is empty"),
     "text.nii.gz": (lambda c: b"Jane Doe, born 1950", "no reader recognises the file"),
     "head.nii": (lambda c: c[:200], "no reader recognises the file"),
 }
@@ -112,3 +113,93 @@ def test_colours_and_complex_numbers_are_refused(tmp_path, dtype):
     nib.save(nib.Nifti1Image(np.zeros((4, 4, 4), dtype), np.eye(4)), tmp_path / "a.nii")
     with pytest.raises(ValueError, match="colours or complex numbers"):
         read_nifti_volume(tmp_path / "a.nii")
+
+
+def _edited(path, edit, content=None):
+    """The good file with bytes of its header changed: offset to an array."""
+    image = nib.Nifti1Image(VOXELS, AFFINE)
+    image.set_sform(AFFINE, 1)
+    image.set_qform(AFFINE, 1)
+    header = bytearray(content or image.to_bytes())
+    for offset, values in edit.items():
+        data = np.asarray(values).tobytes()
+        header[offset : offset + len(data)] = data
+    path.write_bytes(bytes(header))
+    return path
+
+
+AFFINE = np.diag([2.0, 2.0, 3.0, 1.0])
+_f4 = np.float32
+_identity = np.eye(3, 4, dtype=_f4)
+
+
+@pytest.mark.parametrize(
+    ("edit", "reason"),
+    [
+        ({112: _f4([1, np.nan])}, "scl_inter of the header is nan"),
+        ({112: _f4([1, np.inf])}, "scl_inter of the header is inf"),
+        ({112: _f4([np.inf, 0])}, "scl_slope of the header is inf"),
+        ({252: np.int16([0, 0])}, "does not say how the volume lies.* nifti_orientation"),
+        (
+            {280: _identity},
+            r"sform has voxels of 1 x 1 x 1 mm, .* are 2 x 2 x 3 mm; choose .* with nifti_form=qform, or",
+        ),
+        ({76: _f4([1, 5, 5, 5])}, r"sform has voxels of 2 x 2 x 3 mm, .* are 5 x 5 x 5 mm; .*correct the header"),
+        ({76: _f4([1, 5, 5, 5]), 252: np.int16([0])}, "are 5 x 5 x 5 mm; correct the header"),
+        ({108: _f4([np.nan])}, "vox_offset"),
+        ({108: _f4([1e12])}, "truncated"),
+        ({40: np.int16([9])}, "impossible number of dimensions"),
+        ({70: np.int16([77])}, "data type that does not exist"),
+    ],
+)
+def test_headers_that_give_no_numbers_are_named(tmp_path, edit, reason):
+    with pytest.raises(ValueError, match=reason):
+        read_nifti_volume(_edited(tmp_path / "a.nii", edit))
+
+
+@pytest.mark.parametrize("edit", [{76: _f4([0])}, {80: _f4([-2, 2, -3])}, {112: _f4([0, np.nan])}, {108: _f4([0])}])
+def test_headers_with_one_meaning_are_read(tmp_path, edit):
+    voxels, affine = read_nifti_volume(_edited(tmp_path / "a.nii", edit))
+    assert np.array_equal(voxels, VOXELS) and np.allclose(affine, AFFINE)
+
+
+@pytest.mark.parametrize("codes", ["RAS", "LPS", "ASR", "PIL", "SLA"])
+def test_an_orientation_is_assumed_if_a_setting_names_it(tmp_path, codes):
+    path = _edited(tmp_path / "a.nii", {252: np.int16([0, 0])})
+    voxels, affine = read_nifti_volume(path, orientation=codes)
+    assert np.array_equal(voxels, VOXELS) and "".join(nib.aff2axcodes(affine)) == codes
+    assert np.allclose(np.linalg.norm(affine[:3, :3], axis=0), (2, 2, 3))
+    assert np.allclose(affine @ [*((np.array(VOXELS.shape) - 1) / 2), 1], (0, 0, 0, 1))
+    stated, own = read_nifti_volume(_edited(tmp_path / "b.nii", {}), orientation=codes)
+    assert np.array_equal(stated, voxels) and np.allclose(own, AFFINE)  # where the header says it, the header counts
+
+
+def test_compression_is_seen_by_the_content(tmp_path):
+    content = _edited(tmp_path / "a.nii", {}).read_bytes()
+    (tmp_path / "plain.nii.gz").write_bytes(content)
+    (tmp_path / "packed.nii").write_bytes(gzip.compress(content))
+    for name in ("plain.nii.gz", "packed.nii"):
+        voxels, affine = read_nifti_volume(tmp_path / name)
+        assert np.array_equal(voxels, VOXELS) and np.allclose(affine, AFFINE)
+
+
+@pytest.mark.parametrize("claimed", [0, 16, 1 << 30, -16])
+def test_extensions_are_never_read(tmp_path, claimed):
+    """One that claims no size, or an endless one, in a compressed file of zeros that would inflate to gigabytes."""
+    content = _edited(tmp_path / "a.nii", {108: _f4([1 << 22])}).read_bytes()
+    extension = b"\1\0\0\0" + np.int32([claimed, 4]).tobytes()
+    whole = content[:348] + (extension + bytes(1 << 22))[: (1 << 22) - 348] + content[352:]
+    (tmp_path / "b.nii.gz").write_bytes(gzip.compress(whole))
+    with peak_below(50):
+        assert np.array_equal(read_nifti_volume(tmp_path / "b.nii.gz")[0], VOXELS)
+
+
+def test_only_regular_files_are_opened(tmp_path):
+    os.mkfifo(tmp_path / "a.nii.gz")
+    (tmp_path / "b.nii").symlink_to("../.git/annex/objects/a/b/MD5E-s1.nii/MD5E-s1.nii")
+    (tmp_path / "c.nii").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n")
+    (tmp_path / "d.nii").write_text("/annex/objects/MD5E-s1.nii")
+    reasons = {"a.nii.gz": "named pipe", "b.nii": "datalad get", "c.nii": "git lfs pull", "d.nii": "datalad get"}
+    for name, reason in reasons.items():
+        with pytest.raises(ValueError, match=reason):
+            read_nifti_volume(tmp_path / name)

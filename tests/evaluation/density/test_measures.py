@@ -108,3 +108,18 @@ def test_pyod_detector_by_name():
     np.testing.assert_allclose(by_path, average_knn(real, query, k=3), rtol=1e-6)
     with pytest.raises(ValueError, match="'Nonsense'"):
         pyod_detector("Nonsense", real)
+
+
+@pytest.mark.filterwarnings("error")
+def test_lof_beside_many_copies_is_not_a_number_and_is_said():
+    """Thirty equal vectors and thirty near them, of blank pictures; PyOD's mean is above 1e7."""
+    rng = np.random.default_rng(0)
+    rest = rng.normal(size=(60, 16))
+    near = rest[:1] + 1e-3 * np.arange(1, 31)[:, None]
+    real = np.concatenate([np.repeat(rest[:1], 30, 0), near, rest]).astype(np.float32)
+    with pytest.warns(UserWarning, match="of 120 vectors lie beside more than 20 equal real vectors"):
+        found = local_outlier_factor(real, None, k=20)
+    assert np.isnan(found).any() and np.isfinite(found[:30]).all()
+    assert np.nanmax(found) < 100 and 0.9 < np.nanmean(found) < 10
+    few = np.concatenate([np.repeat(rest[:1], 10, 0), rest])  # no more copies than neighbours: all is defined
+    assert np.isfinite(local_outlier_factor(few, None, k=20)).all()

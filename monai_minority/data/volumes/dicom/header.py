@@ -16,7 +16,7 @@ from monai_minority.data.volumes.dicom.values import Finder, integer_of, text_of
 from monai_minority.keys import SYNTHETIC_REFUSAL
 
 LOCALISER = "a localiser"
-MAX_BYTES = 2 << 30
+MAX_BYTES = 1 << 30
 """Default limit for a volume: bytes of its voxels as float32, and of the pixels of a file."""
 # A compressed frame of one grey level takes a few hundred bytes. A larger factor means a damaged or malicious header.
 _MAX_COMPRESSION = 4096

@@ -238,15 +238,16 @@ def _described(series: DicomSeries, found: SortedFiles) -> DicomSeries:
 
 
 def _struck_out(header: DicomHeader) -> str:
-    """The description without parts of the patient's name and ID, which operators sometimes type into it."""
+    """The description without parts of the patient's name and ID, which operators sometimes type into it.
+
+    Parts of two letters count where they stand alone; shorter ones are no names.
+    """
     text, person = header.description, header.person
-    words = f"{person.name} {person.patient_id}".replace("^", " ").replace("=", " ").split()
-    for part in sorted(words, key=len, reverse=True):
-        if len(part) > 2:
-            start = text.lower().find(part.lower())
-            while start >= 0:
-                text = text[:start] + "***" + text[start + len(part) :]
-                start = text.lower().find(part.lower(), start + 3)
+    words = re.split(r"[\s^=,]+", f"{person.name} {person.patient_id}")
+    for part in sorted({word for word in words if len(word) > 1}, key=len, reverse=True):
+        edge = r"(?<![^\W_])", r"(?![^\W_])"
+        alone = f"{edge[0]}{re.escape(part)}{edge[1]}" if len(part) == 2 else re.escape(part)
+        text = re.sub(alone, "***", text, flags=re.IGNORECASE)
     return text
 
 

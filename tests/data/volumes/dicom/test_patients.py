@@ -5,7 +5,7 @@ import logging
 import pytest
 
 from monai_minority.data import cohort_from_dicom, split_cohort
-from monai_minority.data.persons import matched_ids, names_nobody, spelling
+from monai_minority.data.persons import names_nobody, spelling
 from monai_minority.data.volumes.dicom.header import Person
 from monai_minority.data.volumes.dicom.patients import name_subjects
 from tests.dicom_files import new_series, write_series
@@ -83,17 +83,6 @@ def test_ids_and_names_are_no_placeholders(text):
 
 def test_spellings_keep_what_differs():
     assert spelling("A=B") != spelling("A=C") and spelling("A^B", is_name=True) != spelling("B^A", is_name=True)
-
-
-def test_ids_of_a_table():
-    assert matched_ids(["1", "2"], ["01", "02"]) == {"1": "01", "2": "02"}
-    assert matched_ids(["1", "01"], ["01", "001"]) == {"01": "01", "1": "001"}
-    assert matched_ids(["1"], ["01", "001"]) == {}
-    assert matched_ids(["sub-1", "SUB-02", "3.0"], ["sub-01", "sub-02", "3"]) == {
-        "sub-1": "sub-01",
-        "SUB-02": "sub-02",
-        "3.0": "3",
-    }
 
 
 def test_spellings_within_and_between_series(tmp_path):
