@@ -103,7 +103,7 @@ def demo(
     ] = None,
     debug: DebugOption = False,
 ) -> None:
-    """See it at once: guide the backbone that ships from common to rare, in a minute or two, and open the report.
+    """See it at once: guide the backbone that ships from common to rare, in a minute or two, and write a report.
 
     The images are synthetic, of a cohort made from a public template. It is `run --overlay phantom --overlay demo`.
     """
