@@ -194,7 +194,8 @@ def log_probability(logits: Tensor, classes: Tensor | None, name: str) -> Tensor
         ``[B]``.
 
     Raises:
-        ValueError: if ``classes`` is missing or out of range.
+        ValueError: if ``classes`` is missing, or out of range on the CPU. On an accelerator that check would wait for
+            the device at every step; there the look-up itself fails.
     """
     number = logits.shape[-1]
     if classes is None:
@@ -202,7 +203,8 @@ def log_probability(logits: Tensor, classes: Tensor | None, name: str) -> Tensor
             f"{name} must be given where guidance aims at one of {number} classes, got None; "
             "give the sampler one integer an image."
         )
-    low, high = torch.aminmax(classes)
-    if low < 0 or high >= number:
-        raise ValueError(f"{name} must be in [0, {number}), got {int(low)} to {int(high)}; 0 is the first class.")
+    if classes.device.type == "cpu":
+        low, high = (int(end) for end in torch.aminmax(classes))
+        if low < 0 or high >= number:
+            raise ValueError(f"{name} must be in [0, {number}), got {low} to {high}; 0 is the first class.")
     return logits.log_softmax(dim=-1).gather(-1, classes.long()[:, None]).squeeze(-1)
