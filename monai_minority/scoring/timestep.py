@@ -69,6 +69,7 @@ class TunableScore(Protocol):
     scheduler: Any
     distance: Distance
     draws: int
+    common_noise: bool
     max_batch: int
 
     def distances(
@@ -198,6 +199,7 @@ def choose_timestep(
 
     probe = copy(score)
     probe.draws = draws
+    probe.common_noise = False  # what is noise and what lies between images is told by draws of their own
     vectors, scored = [], []
     for start in progress_bar(range(0, len(sample), score.max_batch), "timesteps", unit="batch", enabled=progress):
         rows = slice(start, start + score.max_batch)

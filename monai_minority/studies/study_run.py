@@ -136,6 +136,7 @@ class StudyRun:
                 self.score.timestep,
                 self.score.draws,
                 str(self.score.autocast),
+                *(["common noise"] if self.score.common_noise else []),
             ],
             "distance": content.of_callable(self.score.distance),
             "neighbours": [self.settings.neighbours, self.settings.lof_neighbours],

@@ -275,3 +275,25 @@ def test_networks_compute_in_the_dtype_and_differences_are_taken_in_float32(sche
     assert not torch.equal(rough, rough.bfloat16().float()), "nothing rounds the score itself"
     torch.testing.assert_close(rough, exact, rtol=0.02, atol=0)
     assert not torch.equal(rough, exact)
+
+
+def test_common_noise_leaves_no_error_in_differences_of_equally_denoised_images(scheduler):
+    """The estimate is 0 plus a part of the noise: then scores of x and of y differ by x^2 - y^2 exactly, in pairs of a
+    noise and its negative."""
+
+    def network(x_t, timesteps):
+        signal = scheduler.alphas_cumprod[timesteps.long()].view(-1, 1, 1, 1).to(x_t)
+        noise = (x_t - signal.sqrt() * levels) / (1 - signal).sqrt()
+        return (x_t - signal.sqrt() * 0.1 * noise) / (1 - signal).sqrt()
+
+    scheduler.clip_sample = False
+    images = torch.tensor([0.5, -0.25, 0.0]).view(3, 1, 1, 1).expand(3, 1, 8, 8)
+    levels = images.repeat(4, 1, 1, 1)
+    options = {"timestep": 600, "draws": 4}
+    common = MinorityScore(network, scheduler, L2(), **options, common_noise=True)(images, seeds=[3, 4, 5])
+    torch.testing.assert_close(common.mean - common.mean[2], torch.tensor([0.25, 0.0625, 0.0]), rtol=0, atol=1e-5)
+    own = MinorityScore(network, scheduler, L2(), **options)(images, seeds=[3, 4, 5])
+    assert ((own.mean - own.mean[2]) - torch.tensor([0.25, 0.0625, 0.0])).abs().max() > 1e-3
+    assert (common.standard_error > 0).all()
+    with pytest.raises(ValueError, match="draws must be even with common_noise"):
+        MinorityScore(network, scheduler, L2(), draws=3, common_noise=True)
