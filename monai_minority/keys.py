@@ -56,6 +56,8 @@ class Column(StrEnum):
     SCORE_RANK = "score_rank"
     """Share of the training images that have a lower score, in [0, 1]."""
     MINORITY_CLASS = "minority_class"
+    FOLD = "fold"
+    """Fold of the subject: the network of that fold never saw it."""
     SEED = "seed"
     TARGET_CLASS = "target_class"
     SCALE = "guidance_scale"

@@ -9,7 +9,7 @@ from monai_minority.data.cohort.lists import cohort_from_csv, cohort_from_datali
 from monai_minority.data.cohort.pictures import cohort_from_pictures
 from monai_minority.data.cohort.private_tables import write_private_tables
 from monai_minority.data.cohort.pseudonyms import Pseudonyms
-from monai_minority.data.cohort.splits import check_no_leak, long_tail, split_by_subject, split_cohort
+from monai_minority.data.cohort.splits import check_no_leak, folds_by_subject, long_tail, split_by_subject, split_cohort
 from monai_minority.data.cohort.volume_folders import cohort_from_bids, cohort_from_folder, cohort_from_nnunet
 from monai_minority.data.paths import Rejection
 from monai_minority.data.phantom.cohort import make_phantom_cohort
@@ -51,6 +51,7 @@ __all__ = [
     "cohort_from_pictures",
     "extract_images",
     "find_cohort",
+    "folds_by_subject",
     "inspect_dicom",
     "long_tail",
     "make_phantom_cohort",

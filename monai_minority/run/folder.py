@@ -29,6 +29,8 @@ class RunFolder:
         """The real images."""
         self.latents = self.path / "latents"
         self.labels = self.path / "labels.json"
+        self.folds = self.path / "folds.csv"
+        """Subjects and images of each fold."""
         self.timestep = self.path / "timestep.json"
         self.timestep_curve = self.path / "timestep.csv"
         self.scores = self.path / "scores.csv"

@@ -25,6 +25,9 @@ COMPARED = "comparison/samples"
 OF_A_SET = ("inference", "review", "export")
 """Stages that are run once for each of the configuration's ``sample_sets``."""
 
+ONE_FOLD = "train+one_fold"
+"""The stage that is run once for each fold of the subjects."""
+
 _DATA = {"prepare": "dataset_dir", "import_samples": "external_path"}
 """Stages that read what no stage wrote, and the setting that says where it is."""
 
@@ -156,7 +159,7 @@ class Planner:
 
 
 def pipeline_jobs(planner: Planner, only: Sequence[str] = ()) -> list[Job]:
-    """The stages of the pipeline, those of a sample set once for each.
+    """The stages of the pipeline, those of a sample set or a fold once for each.
 
     Args:
         planner: of the command ``run``.
@@ -178,6 +181,9 @@ def pipeline_jobs(planner: Planner, only: Sequence[str] = ()) -> list[Job]:
     for name in pipeline:
         if name in OF_A_SET:
             jobs += [Job(name, f"{name} ({title})", (), given, {"sample_set": title}) for title, given in sets.items()]
+        elif name == ONE_FOLD:
+            folds = range(planner.setting("cross_fit"))
+            jobs += [Job(name, f"{name} (fold {fold})", identity={"fold": fold}) for fold in folds]
         else:
             jobs.append(Job(name, name))
     # A set is for all of these stages, and most of its settings are for inference alone.

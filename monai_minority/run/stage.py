@@ -222,7 +222,8 @@ class Stage(ABC):
         """The files of the run folder that settings name."""
         return {
             f"{key}: {value}": self.folder.path / value.removeprefix("run_dir/")
-            for key, value in self.settings.items()
+            for key, given in self.settings.items()
+            for value in (given if isinstance(given, list) else [given])
             if isinstance(value, str) and self._is_input(value)
         }
 

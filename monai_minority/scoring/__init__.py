@@ -1,5 +1,6 @@
 """Section 3 of the paper: the minority score, its distances, and the classes that scores are cut into."""
 
+from .cross_fitted_score import CrossFittedScore
 from .distances import L1, L2, LPIPS, DecodedDistance, Distance, FeatureDistance
 from .minority_score import EncodedScore, MinorityScore, ScoreResult, encoding
 from .quantile_classes import QuantileClasses, score_ranks
@@ -9,6 +10,7 @@ __all__ = [
     "L1",
     "L2",
     "LPIPS",
+    "CrossFittedScore",
     "DecodedDistance",
     "Distance",
     "EncodedScore",

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from copy import copy
 from typing import Any, NamedTuple
 
 import torch
@@ -275,12 +276,15 @@ class EncodedScore(MinorityScore):
     def __init__(self, score: MinorityScore, encode: Callable[[Tensor], Tensor]) -> None:
         vars(self).update(vars(score))
         self.encode = encode
+        self.of_latents = score
 
     def distances(self, images: Tensor, *args: Any, **options: Any) -> Tensor:
         """Single distances between the images' latents; ``noise`` has the shape of the latents."""
         with torch.no_grad():
             latents = torch.cat([self.encode(part) for part in images.split(self.max_batch)])
-        return super().distances(latents, *args, **options)
+        score = copy(self.of_latents)  # of whatever kind it is, with what has been set here since
+        vars(score).update(vars(self))
+        return score.distances(latents, *args, **options)
 
 
 def seeded_noise(seeds: Sequence[int] | Tensor, draws: int, shape: Sequence[int]) -> Tensor:

@@ -19,6 +19,7 @@ from monai_minority.stages.sample import Sample
 from monai_minority.stages.score import Score
 from monai_minority.stages.select import Select
 from monai_minority.stages.shipped_run import ShippedRun
+from monai_minority.stages.split_folds import SplitFolds
 from monai_minority.stages.study import StudyStage, StudyStore
 from monai_minority.stages.timestep import read_timestep, settle_timestep
 from monai_minority.stages.train_autoencoder import TrainAutoencoder
@@ -48,6 +49,7 @@ __all__ = [
     "Score",
     "Select",
     "ShippedRun",
+    "SplitFolds",
     "StudyStage",
     "StudyStore",
     "TrainAutoencoder",

@@ -204,5 +204,9 @@ class StudyPlan:
     def _job(self, stage: str, folder: str, evaluations: int, **settings: Any) -> Job:
         """A stage in its own folder under ``studies/``; jobs with the same title do the same work."""
         title = f"{stage}: {folder}" + (f", {name}" if (name := settings.get("sample_set")) else "")
-        own = {"run_dir": str(self.folder / folder), "backbone_path": str(self.backbone_path)}
+        own = {
+            "run_dir": str(self.folder / folder),
+            "backbone_path": str(self.backbone_path),
+            "fold_dir": str(self.folder.parent),  # of the overlay cross_fit
+        }
         return Job(stage, title, identity=own | settings, evaluations=evaluations)

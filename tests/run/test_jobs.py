@@ -75,6 +75,17 @@ def test_a_stage_of_sample_sets_runs_once_for_each(bundle):
     assert [job.stage for job in pipeline_jobs(planner(bundle), ["first"])] == ["first"]
 
 
+def test_the_training_of_a_fold_runs_once_for_each(bundle):
+    (bundle.configs / "train.yaml").write_text('run: ["$print(@value, @cross_fit)"]\n')
+    (bundle.configs / "overlays" / "methods" / "one_fold.yaml").write_text("fold: 0\nvalue: 8\n")
+    (bundle.configs / "common.yaml").write_text(COMMON + "cross_fit: 5\n")
+    plan = planner(bundle, pipeline=["first", "train+one_fold"], cross_fit=3)
+    first, *folds = pipeline_jobs(plan)
+    assert [job.title for job in folds] == [f"train+one_fold (fold {fold})" for fold in range(3)]
+    assert [settings(plan, job)["fold"] for job in folds] == [0, 1, 2]
+    assert settings(plan, folds[2])["value"] == 8
+
+
 def test_bundle_then_overlays_then_the_set_then_the_command_line(bundle, tmp_path):
     (tmp_path / "over.yaml").write_text("images_per_class: 2\nvalue: 7\nguidance_scale: 2.0\n")
     plan = planner(bundle, tmp_path / "over.yaml", guidance_scale=3.0)

@@ -176,6 +176,45 @@ def _warn_of_one_split(table: pd.DataFrame, fractions: Mapping[str, float]) -> N
         )
 
 
+def folds_by_subject(table: pd.DataFrame, count: int, seed: int = 0) -> np.ndarray:
+    """Fold of each image, the same for all images of a subject.
+
+    The subjects of the training split are shared out evenly, and so are the others. The draw depends on the seed and on
+    the order in which subjects first appear, not on their names: pseudonyms differ between run folders.
+
+    Args:
+        table: table with ``split``, and with ``subject`` unless every image is a separate subject.
+        count: number of folds.
+        seed: seed of the draw.
+
+    Returns:
+        int64 ``[N]``, 0 … ``count`` - 1.
+
+    Raises:
+        ValueError: ``count`` is not a whole number of at least 2, or there are fewer training subjects.
+
+    Example:
+        >>> import pandas as pd
+        >>> from monai_minority.data import folds_by_subject
+        >>> folds_by_subject(pd.DataFrame({"subject": list("aabbcd"), "split": ["train"] * 5 + ["test"]}), count=3)
+        array([1, 1, 2, 2, 0, 0])
+    """
+    subjects = table[Column.SUBJECT] if Column.SUBJECT in table else pd.Series(range(len(table)))
+    codes, names = pd.factorize(subjects, use_na_sentinel=False)
+    trained = np.zeros(len(names), bool)
+    trained[codes[(table[Column.SPLIT] == Split.TRAIN).to_numpy()]] = True
+    if isinstance(count, bool) or not isinstance(count, int) or not 2 <= count <= trained.sum():
+        raise ValueError(
+            f"the number of folds (cross_fit) must be 2 to {trained.sum()}, the number of training subjects, got "
+            f"{count!r}; 5 is usual"
+        )
+    folds = np.empty(len(names), np.int64)
+    rng = np.random.default_rng(seed)
+    for members in (np.flatnonzero(trained), np.flatnonzero(~trained)):
+        folds[rng.permutation(members)] = np.arange(len(members)) % count
+    return folds[codes]
+
+
 def check_no_leak(table: pd.DataFrame | Sequence[Mapping[str, Any]]) -> None:
     """Raise an error if a subject is in more than one split.
 

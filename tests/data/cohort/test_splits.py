@@ -4,7 +4,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from monai_minority.data import Cohort, check_no_leak, find_cohort, long_tail, split_by_subject, split_cohort
+from monai_minority.data import (
+    Cohort,
+    check_no_leak,
+    find_cohort,
+    folds_by_subject,
+    long_tail,
+    split_by_subject,
+    split_cohort,
+)
 
 THIRDS = {"train": 0.6, "validation": 0.1, "test": 0.3}
 
@@ -144,3 +152,23 @@ def test_a_cohort_in_one_split_is_said(caplog):
     split_cohort(Cohort(pd.DataFrame({"subject": list("abcdefghij")})), fractions)
     split_cohort(one, {"train": 1.0})
     assert caplog.text == ""
+
+
+def test_folds_are_even_and_of_whole_subjects():
+    rng = np.random.default_rng(0)
+    subject = rng.permutation(np.repeat(np.arange(23), 4))
+    table = pd.DataFrame({"subject": [f"s{s}" for s in subject], "split": np.where(subject < 17, "train", "test")})
+    folds = folds_by_subject(table, 5)
+    assert pd.Series(folds).groupby(table["subject"]).nunique().eq(1).all()
+    people = table.assign(fold=folds).groupby(["split", "fold"])["subject"].nunique()
+    assert people["train"].tolist() == [4, 4, 3, 3, 3] and people["test"].tolist() == [2, 1, 1, 1, 1]
+    assert (folds_by_subject(table, 5) == folds).all() and (folds_by_subject(table, 5, seed=1) != folds).any()
+    renamed = table.assign(subject=table["subject"].map(lambda name: hash(name)))
+    assert (folds_by_subject(renamed, 5) == folds).all(), "pseudonyms differ between run folders"
+    trained = table["split"] == "train"
+    assert (folds_by_subject(table[trained], 5) == folds[trained]).all(), "whoever else is there changes nothing"
+    alone = folds_by_subject(table[["split"]], 5)
+    assert np.bincount(alone[trained]).tolist() == [14, 14, 14, 13, 13]
+    for count in (1, 18, 2.5):
+        with pytest.raises(ValueError, match=rf"must be 2 to 17, the number of training subjects, got {count}"):
+            folds_by_subject(table, count)
