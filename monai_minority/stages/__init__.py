@@ -26,7 +26,7 @@ from monai_minority.stages.train_autoencoder import TrainAutoencoder
 from monai_minority.stages.train_backbone import TrainBackbone
 from monai_minority.stages.train_classifier import TrainClassifier
 from monai_minority.stages.train_dino import TrainDino
-from monai_minority.stages.train_segmentation import TrainSegmentation, masked_volumes
+from monai_minority.stages.train_segmentation import TrainSegmentation, masked_pictures, masked_volumes
 from monai_minority.stages.utility import Utility
 
 __all__ = [
@@ -58,6 +58,7 @@ __all__ = [
     "TrainDino",
     "TrainSegmentation",
     "Utility",
+    "masked_pictures",
     "masked_volumes",
     "class_ranks",
     "count_classes",

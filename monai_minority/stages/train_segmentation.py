@@ -1,15 +1,17 @@
 """A network that segments slices, whose label area then measures the severity of generated ones."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import torch
 from monai.engines import SupervisedEvaluator, SupervisedTrainer
 from monai.handlers import MetricsSaver
+from PIL import Image
 
 from monai_minority.data import ImageStore
 from monai_minority.files import reading
@@ -20,11 +22,11 @@ from monai_minority.run import ProgressBar, RunFolder, Stage
 
 @dataclass(kw_only=True)
 class TrainSegmentation(Stage):
-    """Train the network on the masks of the cohort's volumes, and measure its Dice on the validation split.
+    """Train the network on the masks of the cohort, and measure its Dice on images that it does not learn from.
 
     Attributes:
         trainer: MONAI's trainer of the network.
-        validator: MONAI's evaluator of the validation volumes.
+        validator: MONAI's evaluator of these images.
         network: the network.
     """
 
@@ -70,3 +72,64 @@ def masked_volumes(run_dir: str | os.PathLike[str], label_folder: str, split: st
     stored = cohort[Column.SOURCE].isin(ImageStore.open(folder.store).table[Column.SOURCE])
     images = map(Path, cohort.loc[stored & (cohort[Column.SPLIT] == split), Key.IMAGE.value])
     return [{"image": str(image), "label": str(image.parent.parent / label_folder / image.name)} for image in images]
+
+
+def masked_pictures(
+    table: str | os.PathLike[str],
+    splits: Collection[str],
+    *,
+    image: str = "image",
+    mask: str = "mask",
+    split: str = "split",
+) -> list[dict[str, Any]]:
+    """The pictures of a table with their masks, as a MONAI data list. Without a mask there is nothing to segment.
+
+    Args:
+        table: CSV file with a row a picture. Relative paths start at its folder.
+        splits: values of the column ``split`` that are wanted.
+        image: column of the pictures' paths.
+        mask: column of the masks' paths, of which some are empty.
+        split: column of the splits.
+
+    Returns:
+        An entry a picture: ``image``, a path, and ``label``, a path or, without a mask, zeros ``[H, W]``, uint8.
+
+    Raises:
+        ValueError: the table lacks a column, no picture is of these splits, or none of them has a mask.
+
+    Example:
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> from PIL import Image
+        >>> from monai_minority.stages import masked_pictures
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     for name in "ab":
+        ...         Image.new("L", (3, 2)).save(f"{folder}/{name}.png")
+        ...     rows = "image,mask,split\\na.png,a_mask.png,train\\nb.png,,train\\n"
+        ...     size = Path(folder, "table.csv").write_text(rows)
+        ...     found = masked_pictures(f"{folder}/table.csv", ["train"])
+        >>> Path(found[0]["label"]).name, found[1]["label"].tolist()
+        ('a_mask.png', [[0, 0, 0], [0, 0, 0]])
+    """
+    path = Path(table)
+    rows = pd.read_csv(path, dtype=str)
+    lacking = [name for name in (image, mask, split) if name not in rows]
+    if lacking:
+        raise ValueError(f"{path} must have the columns {image}, {mask} and {split}, it lacks {', '.join(lacking)}")
+    chosen = rows[rows[split].isin(list(splits))]
+    if not chosen[mask].notna().any():
+        found = ", ".join(sorted(rows[split].dropna().unique()))
+        raise ValueError(
+            f"splits must have pictures with masks in {path}, {', '.join(splits)} have {len(chosen)} pictures and no "
+            f"mask; the column {split} has {found}"
+        )
+    files = [path.parent / name for name in chosen[image]]
+    return [
+        {"image": str(file), "label": _no_label(file) if pd.isna(own) else str(path.parent / own)}
+        for file, own in zip(files, chosen[mask], strict=True)
+    ]
+
+
+def _no_label(picture: Path) -> np.ndarray:
+    with Image.open(picture) as opened:
+        return np.zeros(opened.size[::-1], np.uint8)
