@@ -158,7 +158,7 @@ def walk(
         rejected.append(Rejection(str(error.filename), "", f"the folder cannot be read: {error.strerror}"))
 
     skipped = {name.lower() for name in skip}
-    seen = {os.path.realpath(folder)}
+    seen = {Path(os.path.realpath(folder))}
     for root, folders, names in os.walk(folder, onerror=note, followlinks=True):
         ours = left_by_us(root, names)
         if ours and Path(root) != folder:
@@ -174,15 +174,19 @@ def walk(
             if name.lower() in skipped or name in results:
                 why = "it holds results of the run in this folder" if name in results else f"{name} holds no raw images"
                 notes.append(Rejection(str(path), "", f"passed over: {why}"))
-            elif path.is_symlink() and os.path.realpath(path) in seen:
+            elif path.is_symlink() and _is_below(target := Path(os.path.realpath(path)), seen):
                 notes.append(Rejection(str(path), "", "passed over: the link leads to a folder that is read already"))
             else:
-                seen.update([os.path.realpath(path)] if path.is_symlink() else [])
+                seen.update([target] if path.is_symlink() else [])
                 kept.append(name)
         folders[:] = kept
         for name in sorted(names):
             if name.lower().endswith(endings) and not name.startswith("."):
                 yield Path(root) / name
+
+
+def _is_below(path: Path, folders: Collection[Path]) -> bool:
+    return path in folders or any(parent in folders for parent in path.parents)
 
 
 def left_by_us(folder: PathLike, names: Collection[str]) -> str:
@@ -198,8 +202,9 @@ def left_by_us(folder: PathLike, names: Collection[str]) -> str:
         return "an image store"
     if "cohort.key" in names or ("run.json" in names and '"stages"' in _text_of(folder, "run.json")):
         return "a run"
-    if "images.csv" in names and "target_class" in _text_of(folder, "images.csv", 4096).partition("\n")[0]:
-        return "an export"
+    if "images.csv" in names:
+        heading = set(_text_of(folder, "images.csv", 4096).partition("\n")[0].split(","))
+        return "an export" if "file" in heading and heading & {"synthetic", "target_class"} else ""
     return ""
 
 

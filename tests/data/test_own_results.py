@@ -92,7 +92,9 @@ def test_a_link_to_a_folder_is_followed_once(tmp_path, data):
     (tmp_path / "links").mkdir()
     (tmp_path / "links/clinic").symlink_to(data)
     (data / "again").symlink_to(data)
+    (data / "deep").mkdir()
+    (data / "deep/loop").symlink_to(data / "deep")
     notes = []
     files = list(walk(tmp_path / "links", (".nii.gz",), [], passed_over=notes))
     assert [file.name for file in files] == ["sub-P0.nii.gz", "sub-P1.nii.gz", "sub-P2.nii.gz"]
-    assert [entry.reason for entry in notes] == ["passed over: the link leads to a folder that is read already"]
+    assert [entry.reason for entry in notes] == ["passed over: the link leads to a folder that is read already"] * 2
