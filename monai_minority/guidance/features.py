@@ -10,7 +10,7 @@ from sklearn.covariance import ledoit_wolf
 from torch import Tensor, nn
 
 from monai_minority.diffusion import predict_x0
-from monai_minority.diffusion.chain import at_timesteps
+from monai_minority.networks.adm.blocks import without_autocast
 
 from .term import GuidanceTerm, SamplingState
 
@@ -25,7 +25,8 @@ class FeatureGaussians:
     Attributes:
         common: mean of the common images, float32 ``[D]``.
         rare: mean of the rare ones, ``[D]``.
-        precision: inverse of the covariance, ``[D, D]``.
+        covariance: of both, ``[D, D]``.
+        noise: variance that a feature gets from noise of unit variance on the images.
 
     Example:
         >>> import torch
@@ -37,31 +38,50 @@ class FeatureGaussians:
 
     common: Tensor
     rare: Tensor
-    precision: Tensor
+    covariance: Tensor
+    noise: float = 1.0
 
     @cached_property
-    def direction(self) -> Tensor:
-        """Gradient of :meth:`log_ratio`, ``[D]``, the same everywhere."""
-        return (self.precision * (self.rare - self.common)).sum(dim=1)  # autocast would round a matrix product
+    def _axes(self) -> tuple[Tensor, Tensor]:
+        """Principal variances ``[D]`` and axes ``[D, D]``."""
+        return tuple(torch.linalg.eigh(self.covariance))
 
-    def log_ratio(self, features: Tensor) -> Tensor:
+    def direction(self, alphas: Tensor) -> Tensor:
+        """Gradient of :meth:`log_ratio`, the same for all features.
+
+        Args:
+            alphas: ``a_t`` of each image ``[B]``; 1 for clean images.
+
+        Returns:
+            ``(a_t covariance + (1 - a_t) noise)^-1 (rare - common)``, float32 ``[B, D]``.
+        """
+        with without_autocast(alphas):  # three digits are too few for an inverse
+            variances, axes = (part.to(alphas.device) for part in self._axes)
+            along = (self.rare - self.common).to(alphas.device) @ axes
+            share = alphas.float()[:, None]
+            return (along / (share * variances + (1 - share) * self.noise)) @ axes.T
+
+    def log_ratio(self, features: Tensor, alphas: Tensor | None = None) -> Tensor:
         """Half of the squared Mahalanobis distance to the common mean less that to the rare one.
 
-        It is the logarithm of the ratio of the densities, rare to common: features that follow the common Gaussian,
+        The covariance is that of features at a noise level, ``a_t covariance + (1 - a_t) noise``. For clean images the
+        result is the logarithm of the ratio of the densities, rare to common: features that follow the common Gaussian,
         weighted by its exponential, follow the rare one.
 
         Args:
             features: ``[B, D]``.
+            alphas: ``a_t`` of each image ``[B]``; ``None`` for clean images.
 
         Returns:
             float32 ``[B]``, higher for rarer.
         """
+        alphas = torch.ones(len(features), device=features.device) if alphas is None else alphas
         middle = ((self.common + self.rare) / 2).to(features.device)
-        return ((features.float() - middle) * self.direction.to(features.device)).sum(dim=1)
+        return ((features.float() - middle) * self.direction(alphas)).sum(dim=1)
 
 
 def fit_feature_gaussians(
-    features: np.ndarray, scores: np.ndarray, common_up_to: float, rare_from: float
+    features: np.ndarray, scores: np.ndarray, common_up_to: float, rare_from: float, noise: float = 1.0
 ) -> FeatureGaussians:
     """Fit the Gaussians to the images of the lowest and of the highest scores.
 
@@ -73,23 +93,26 @@ def fit_feature_gaussians(
         scores: minority scores ``[N]``, higher for rarer.
         common_up_to: highest score of the common images, and
         rare_from: lowest score of the rare ones; what lies between is neither.
+        noise: variance that a feature gets from noise of unit variance on the images: 1 for pixels, one over their
+            number for a mean of pixels.
 
     Returns:
         The Gaussians, on the CPU.
 
     Raises:
         ValueError: the parts overlap or have fewer than two images, or features or scores are not finite, or features
-            do not vary.
+            do not vary, or ``noise`` is not positive.
 
     Example:
         >>> import numpy as np
+        >>> import torch
         >>> from monai_minority.guidance import fit_feature_gaussians
         >>> rng = np.random.default_rng(0)
         >>> scores = np.arange(1000)
         >>> features = rng.normal(size=(1000, 2)) + np.where(scores[:, None] < 900, 0.0, [3.0, 0.0])
         >>> gaussians = fit_feature_gaussians(features, scores, common_up_to=500, rare_from=900)
-        >>> bool(gaussians.direction[0] > 2.5), bool(gaussians.direction[1].abs() < 0.5)
-        (True, True)
+        >>> ((gaussians.direction(torch.ones(1)) - torch.tensor([3.0, 0.0])).abs() < 0.5).tolist()
+        [[True, True]]
     """
     features, scores = np.asarray(features, np.float64), np.asarray(scores, np.float64)
     if features.ndim != 2 or len(features) != len(scores):
@@ -99,6 +122,8 @@ def fit_feature_gaussians(
         )
     if not (np.isfinite(features).all() and np.isfinite(scores).all()):
         raise ValueError("features and scores must be finite, got NaN or infinity; run the stage score, or mend it")
+    if not noise > 0:
+        raise ValueError(f"noise must be positive, got {noise}; measure what noise on the images does to the features")
     if not common_up_to < rare_from:
         raise ValueError(f"common_up_to must be below rare_from, got {common_up_to} and {rare_from}; lower the first")
     parts = [features[scores <= common_up_to], features[scores >= rare_from]]
@@ -112,8 +137,8 @@ def fit_feature_gaussians(
     if not around.any():
         raise ValueError("features must vary, those of all images of a part are the same; choose another extractor")
     covariance = ledoit_wolf(around, assume_centered=True)[0]
-    common, rare, precision = (torch.from_numpy(value).float() for value in (*means, np.linalg.inv(covariance)))
-    return FeatureGaussians(common, rare, precision)
+    common, rare, shrunk = (torch.from_numpy(value).float() for value in (*means, covariance))
+    return FeatureGaussians(common, rare, shrunk, float(noise))
 
 
 class FeatureGuidance(GuidanceTerm):
@@ -121,11 +146,13 @@ class FeatureGuidance(GuidanceTerm):
 
     It needs no training: features of the denoised estimate are compared with those of the common and of the rare
     training images (:meth:`FeatureGaussians.log_ratio`), and the gradient leads from the common to the rare. Scale 1
-    turns one Gaussian into the other where data and features are Gaussian.
+    turns one Gaussian into the other where data are Gaussian and features linear.
 
-    The way from ``x_t`` to ``x0`` through the network is left out, which saves its backward pass: in place of the
-    Jacobian stands ``sqrt(a_t)``, which it is for data of unit variance and which every other Jacobian ends in as the
-    noise fades. With ``jacobian`` the network is differentiated.
+    The way from ``x_t`` to ``x0`` through the network is left out, which saves its backward pass. For such data the
+    Jacobian only adds the noise of ``x_t`` to the covariance, so the gradient is ``sqrt(a_t)`` times that of the log
+    ratio with ``a_t covariance + (1 - a_t) noise``. Under strong noise it leads along the difference of the means, and
+    at no step of ``mode="score"`` does it move the estimate by more than that difference, times the scale. With
+    ``jacobian`` the network is differentiated, and the covariance is that of clean images.
 
     Args:
         extractor: from images in [-1, 1] (or latents, where these are sampled) to features ``[B, D]``.
@@ -164,17 +191,18 @@ class FeatureGuidance(GuidanceTerm):
             return torch.zeros_like(state.x_t)
         if self.jacobian:
             return self.scale * state.gradient_of(lambda: self._log_ratio(state.x0))
+        alphas = state.scheduler.alphas_cumprod.to(state.x_t.device)[state.timesteps].float()
         with torch.inference_mode(False), torch.enable_grad():
             x_t = state.x_t.detach()
             x0 = predict_x0(state.output, x_t, state.timesteps, state.scheduler, clip=False).requires_grad_()
-            (at_x0,) = torch.autograd.grad(self._log_ratio(x0).sum(), x0)
-        return self.scale * at_timesteps(state.scheduler.alphas_cumprod.double().sqrt(), state.timesteps, x_t) * at_x0
+            (at_x0,) = torch.autograd.grad(self._log_ratio(x0, alphas).sum(), x0)
+        return self.scale * alphas.sqrt()[:, None, None, None] * at_x0
 
-    def _log_ratio(self, x0: Tensor) -> Tensor:
+    def _log_ratio(self, x0: Tensor, alphas: Tensor | None = None) -> Tensor:
         features = self.extractor(x0)
         if features.ndim != 2 or features.shape[1] != len(self.gaussians.common):
             raise ValueError(
                 f"extractor must give [B, {len(self.gaussians.common)}], the features that the gaussians were fitted "
                 f"to, got {list(features.shape)}; fit them with the same extractor."
             )
-        return self.gaussians.log_ratio(features)
+        return self.gaussians.log_ratio(features, alphas)

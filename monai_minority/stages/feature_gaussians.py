@@ -4,9 +4,14 @@ import torch
 from torch import nn
 
 from monai_minority.data import ImageStore
+from monai_minority.data.store.image_store import evenly
+from monai_minority.diffusion import SeededNoise
 from monai_minority.evaluation.features import extract
 from monai_minority.guidance import FeatureGaussians, fit_feature_gaussians
 from monai_minority.keys import Column
+
+_NOISED, _LITTLE = 64, 0.05
+"""Images that the effect of noise is measured on, and the noise's standard deviation."""
 
 
 def score_bounds(images: ImageStore, common_share: float, rare_share: float) -> list[float]:
@@ -51,6 +56,8 @@ def feature_gaussians(
 ) -> FeatureGaussians:
     """Extract the features of scored images and fit the Gaussians of the common and of the rare ones.
 
+    What unit noise on the images does to a feature is measured on some of them, under little noise.
+
     Args:
         extractor: from images, or latents where the store holds such, to features ``[B, D]``.
         images: scored images, normally of the training split.
@@ -61,4 +68,11 @@ def feature_gaussians(
         The Gaussians; see :func:`~monai_minority.guidance.fit_feature_gaussians`.
     """
     features = extract(images, extractor, device=device, progress=False)
-    return fit_feature_gaussians(features, images.table[Column.SCORE].to_numpy(), *bounds)
+    rows = evenly(len(images), _NOISED)
+    noise = _LITTLE * SeededNoise(rows.tolist(), images.image_shape, device)()
+    with torch.no_grad():
+        noised = extractor(images.batch(rows).to(device) + noise).float().cpu()
+    variance = (noised - torch.from_numpy(features[rows])).square().mean().item() / _LITTLE**2
+    common_up_to, rare_from = bounds
+    scores = images.table[Column.SCORE].to_numpy()
+    return fit_feature_gaussians(features, scores, common_up_to, rare_from, noise=variance)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 
 from monai_minority.data import ImageStore
 from monai_minority.evaluation.features import Thumbnail
@@ -27,7 +28,8 @@ def test_the_means_are_those_of_the_ends_of_the_scores(store):
     scores = store.table["minority_score"].to_numpy()
     np.testing.assert_allclose(found.common, features[scores < 50].mean(0), rtol=1e-5)
     np.testing.assert_allclose(found.rare, features[scores >= 90].mean(0), rtol=1e-5)
-    left, right = found.direction.view(2, 2).T
+    assert found.noise == pytest.approx(1 / 4, rel=0.1), "of a mean of four pixels"
+    left, right = found.direction(torch.ones(1)).view(2, 2).T
     assert left.min() > 10 * right.abs().max(), "towards what is bright on the left"
 
 
