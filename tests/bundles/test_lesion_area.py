@@ -29,7 +29,8 @@ def table(tmp_path_factory):
         pixels = 90 + 100 * disc + rng.normal(0, 8, disc.shape)
         Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(folder / "images" / f"{i:02d}.png")
         if radius:
-            Image.fromarray((255 * disc).astype(np.uint8)).save(folder / "masks" / f"{i:02d}.png")
+            mask = Image.fromarray((255 * disc).astype(np.uint8))
+            (mask.convert("1") if i % 4 == 1 else mask).save(folder / "masks" / f"{i:02d}.png")
         rows.append(
             {
                 "file": f"images/{i:02d}.png",
