@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from monai_minority.evaluation.utility import SENSITIVITY
 from monai_minority.reports.charts import BLUE, GREY, ORANGE
@@ -64,7 +65,7 @@ def usefulness_reading(rows: pd.DataFrame, gain: str = OVER_DUPLICATED) -> str:
     """
     helps, harms, rest, unknown = _verdicts(rows, gain)
     if len(unknown) == len(rows):
-        return "no interval: too few trainings or test subjects"
+        return "no interval: too few trainings or test subjects, or no difference"
     known = len(rows) - len(unknown)
     places = "the one size and amount" if known == 1 else f"{known} sizes and amounts"
     if not len(helps) and not len(harms):
@@ -85,7 +86,7 @@ def usefulness_chart(utility: pd.DataFrame) -> Figure:
     rows = rows[rows["arm"] != "real"].assign(label=lambda table: [_label(row) for _, row in table.iterrows()])
     labels, sizes = list(dict.fromkeys(rows["label"])), sorted(rows["rare_subjects"].unique())
     figure = Figure(figsize=(max(7, 3 + 2.2 * len(sizes)), 1.2 + 0.24 * len(labels)), layout="constrained")
-    for axes, size in zip(figure.subplots(1, len(sizes), squeeze=False)[0], sizes, strict=True):
+    for axes, size in zip(figure.subplots(1, len(sizes), sharex=True, squeeze=False)[0], sizes, strict=True):
         part = rows[rows["rare_subjects"] == size]
         shown = ((GAIN, BLUE, -0.15, "over real alone"), (OVER_DUPLICATED, ORANGE, 0.15, "over rare duplicated"))
         for column, colour, offset, name in shown:
@@ -96,11 +97,12 @@ def usefulness_chart(utility: pd.DataFrame) -> Figure:
         axes.axvline(0, color=GREY, linewidth=0.8, linestyle="--")
         axes.set_yticks(range(len(labels)), labels if axes is figure.axes[0] else [""] * len(labels), fontsize=7)
         axes.set_ylim(len(labels) - 0.5, -0.5)
+        axes.xaxis.set_major_locator(MaxNLocator(4))
         axes.set_title(f"{size} rare subjects", fontsize=8)
         axes.set_xlabel("gain in sensitivity", fontsize=8)
         axes.tick_params(labelsize=7)
         axes.spines[["top", "right"]].set_visible(False)
-    figure.axes[0].legend(fontsize=6, loc="best")
+    figure.legend(*figure.axes[0].get_legend_handles_labels(), fontsize=7, loc="outside lower center", ncols=2)
     return figure
 
 
@@ -134,7 +136,7 @@ def _where(rows: pd.DataFrame, gain: str) -> str:
         where = f"at the other {len(rest)} of {len(rows)} sizes and amounts" if said else any_of
         said.append(f"no gain is shown {where}; {_seen(rest, gain)} or more would have been seen")
     if len(unknown):
-        said.append(f"{len(unknown)} without an interval (too few trainings or test subjects)")
+        said.append(f"{len(unknown)} without an interval (too few trainings or test subjects, or no difference)")
     return "; ".join(said)
 
 
