@@ -31,7 +31,7 @@ def test_formats_agree(tmp_path):
         assert np.array_equal(np.asanyarray(volumes[name].dataobj)[:, :, int(number) - 1].T, expected)
         assert volumes[name].header["descrip"].item().startswith(b"SYNTHETIC")
     assert sorted(path.name for path in folder.iterdir()) == ["datalist.json", "dicom", "images.csv", "nifti", "png"]
-    assert sum(path.is_file() for path in folder.rglob("*")) == 6 + 6 + 2 + 1
+    assert sum(path.is_file() for path in folder.rglob("*")) == 6 + 6 + 2 + 2
 
 
 def test_a_later_export_replaces_an_earlier_one_as_a_whole(tmp_path):
