@@ -5,6 +5,7 @@ import json
 import os
 import secrets
 import shlex
+import signal
 import socket
 import sys
 import threading
@@ -28,7 +29,13 @@ _held: dict[str, "_Lock"] = {}
 
 
 class RunInUse(RuntimeError):
-    """Another process writes into the run folder. The message says which."""
+    """Another process writes into the run folder. The message says which.
+
+    Example:
+        >>> from monai_minority.run import RunInUse
+        >>> issubclass(RunInUse, RuntimeError)
+        True
+    """
 
 
 @contextmanager
@@ -154,6 +161,8 @@ class _Lock:
                 continue  # a disk that is away for a while, or a folder that was deleted: the stage will say it
             if owner and owner["token"] != self.token and not self._ended.is_set():
                 print(f"{self.path.parent} was taken over by another process; this one stops", file=sys.stderr)
+                if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as of what a script starts in the background
+                    os.kill(os.getpid(), signal.SIGTERM)
                 _thread.interrupt_main()
                 return
 

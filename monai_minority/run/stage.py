@@ -63,8 +63,9 @@ class Stage(ABC):
         ...     def work(self):
         ...         self.leaves[0].write_text(self.word)
         >>> with tempfile.TemporaryDirectory() as folder:
-        ...     Greet(run_dir=folder, word="hello")()
+        ...     Greet(run_dir=folder, word="hello")()  # doctest: +ELLIPSIS
         ...     (Greet(run_dir=folder, word="").leaves[0]).read_text()
+        greet: done; see ...greeting.txt
         'hello'
     """
 

@@ -113,8 +113,8 @@ def drop_copies(samples: ImageStore, copies: str | Path, name: str, path: str | 
         ...     kept.table["seed"].tolist(), kept.meta["dropped_suspected_copies"]
         ([4, 6], 1)
     """
-    with reading(copies) as path:
-        table = pd.read_csv(path)
+    with reading(copies) as checked:
+        table = pd.read_csv(checked)
     part = table[table["set"] == name].set_index("row")["suspected_copy"]
     if not np.array_equal(part.index, np.arange(len(samples))):
         raise ValueError(

@@ -1,6 +1,7 @@
 """What this program made is never taken for a patient: run folders are passed over, and marked files are refused."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from monai.transforms import Compose
 
@@ -75,7 +76,8 @@ def test_a_marked_volume_in_a_list_is_refused_and_the_rest_goes_on(tmp_path, dat
     transform = Compose([LoadVolumed(), lambda d: [{"image": d["image"][:, :, :, 14] / 1000, "slice": 14}]])
     store = extract_images(Cohort.from_records(records), transform, tmp_path / "run/store", progress=False)
     assert store.meta["files"] == {"read": 3, "rejected": 1}
-    assert "marked as synthetic" in (tmp_path / "run/rejected.csv").read_text()
+    assert pd.read_csv(tmp_path / "run/rejected.csv")["reason"].tolist() == ["synthetic"]
+    assert "marked as synthetic" in (tmp_path / "run/cohort.csv").read_text()
 
 
 def test_a_phantom_is_no_sample(tmp_path):

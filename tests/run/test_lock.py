@@ -67,9 +67,13 @@ def test_it_may_be_taken_again_inside_and_ends_with_an_error(tmp_path):
 
 def test_one_that_was_taken_over_stops(tmp_path, monkeypatch):
     monkeypatch.setattr(lock, "HEARTBEAT_SECONDS", 0.05)
-    with pytest.raises(KeyboardInterrupt), owned(tmp_path):
-        rewrite(tmp_path, token="of another process")
-        time.sleep(5)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where the tests run in the background
+    try:
+        with pytest.raises(KeyboardInterrupt), owned(tmp_path):
+            rewrite(tmp_path, token="of another process")
+            time.sleep(5)
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert (tmp_path / lock.LOCK).exists(), "it is the other's"
 
 
