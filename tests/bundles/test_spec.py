@@ -368,7 +368,7 @@ def _is_number_as_text(value: Any) -> bool:
 def test_the_checks_see_what_they_look_for(tmp_path, monkeypatch):
     """The guards above would be worth nothing if MONAI or YAML let these through."""
     config = tmp_path / "config.yaml"
-    config.write_text("rate: 1e-4\nbatch: 1.0e-4\nnested: [{lr: 3E5}]\n")
+    config.write_text("rate: '1e-4'\nbatch: 1e-4\nnested: [{lr: '3E5'}]\n")
     found = [where for where, value in _walk(ConfigParser.load_config_file(config)) if _is_number_as_text(value)]
     assert found == ["rate", "nested::0::lr"]
     config.write_text("rate: 1\nrate: 2\n")
