@@ -14,13 +14,13 @@ from isal import igzip, igzip_lib
 from nibabel.arrayproxy import ArrayProxy
 
 from monai_minority.data.paths import checked_size
+from monai_minority.data.volumes.claims import MAX_DEFLATE, check_fits, chosen_volume
 from monai_minority.keys import SYNTHETIC_NOTE, SYNTHETIC_REFUSAL
 
 FORMS = ("sform", "qform")
 MAX_BYTES = 1 << 30
 """Default limit for a volume: bytes of its voxels as float32."""
 _TO_MM = {"meter": 1e3, "micron": 1e-3}
-_MAX_DEFLATE = 1032  # largest expansion factor of a deflate stream (zlib's technical details)
 _IsalError = cast(type[Exception], igzip_lib.IsalError)
 _DAMAGED = "no reader recognises the file: it is damaged, or its ending is wrong"
 _CUT = "the file is truncated: its compressed data ends early"
@@ -190,26 +190,22 @@ def _slope_and_intercept(header: Any) -> tuple[float, float]:
 
 
 def _check_size(claimed: int, offset: int, count: int, on_disk: int, compressed: bool, max_bytes: int) -> None:
-    if compressed and offset + claimed > _MAX_DEFLATE * on_disk:
+    if compressed and offset + claimed > MAX_DEFLATE * on_disk:
         raise ValueError(
             f"the header claims {claimed:.4g} bytes of voxels, but {on_disk} compressed bytes cannot hold them"
         )
     if not compressed and offset + claimed > on_disk:
         rest = max(0, on_disk - offset)
         raise ValueError(f"the file is truncated: it has {rest} of the {claimed} bytes of its voxels")
-    if 4 * count > max_bytes:
-        raise ValueError(f"a volume of {count} voxels exceeds the {max_bytes} bytes allowed; raise max_volume_gib")
+    check_fits(count, max_bytes)
 
 
 def _chosen(own: tuple[int, ...], shape: list[int], volume_index: int | None) -> tuple[Any, ...] | None:
     """Index of the chosen volume in the array of the file, which has shape ``own``; ``None``: all of it."""
     if len(shape) == 3:
         return None
-    if volume_index is None:
-        raise ValueError(f"the image is 4-D, a series of {shape[3]} volumes; choose one with volume_index")
-    if volume_index >= shape[3]:
-        raise ValueError(f"volume_index is {volume_index}, but the series has {shape[3]} volumes")
-    return tuple(volume_index if axis > 2 and size > 1 else slice(None) for axis, size in enumerate(own))
+    number = chosen_volume(shape[3], volume_index)
+    return tuple(number if axis > 2 and size > 1 else slice(None) for axis, size in enumerate(own))
 
 
 def _voxels(proxy: Any, chosen: tuple[Any, ...] | None, shape: list[int]) -> np.ndarray:

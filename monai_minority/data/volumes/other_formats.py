@@ -9,12 +9,12 @@ import nibabel as nib
 import numpy as np
 
 from monai_minority.data.paths import checked_size
+from monai_minority.data.volumes.claims import MAX_DEFLATE, check_fits, chosen_volume
 from monai_minority.extras import from_extra
 from monai_minority.keys import SYNTHETIC_NOTE, SYNTHETIC_REFUSAL
 
 ENDINGS = (".mgz", ".mgh", ".mgh.gz", ".nrrd", ".nhdr", ".mha", ".mhd")
 _MGH = (".mgz", ".mgh", ".mgh.gz")
-_MAX_DEFLATE = 1032  # largest expansion factor of a deflate stream
 _LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
@@ -65,7 +65,7 @@ def _mgh(path: Path, volume_index: int | None, max_bytes: int) -> tuple[np.ndarr
     if not image.header["goodRASFlag"]:
         raise ValueError("the header states no orientation (goodRASFlag is 0); write it with mri_convert")
     _check(shape[:3], math.prod(shape) * size, path.stat().st_size, path.suffix.lower() != ".mgh", max_bytes)
-    number = _number(shape[3] if len(shape) > 3 else 1, volume_index)
+    number = chosen_volume(shape[3] if len(shape) > 3 else 1, volume_index)
     try:
         values = image.dataobj[..., number] if len(shape) > 3 else np.asanyarray(image.dataobj)
     except Exception:
@@ -92,7 +92,7 @@ def _itk(path: Path, volume_index: int | None, max_bytes: int) -> tuple[np.ndarr
     _check(size[:3], math.prod(size) * channels, _stored(path), True, max_bytes)
     if channels > 1 and axes == 4:
         raise ValueError("the voxels are vectors in a series, not measured values")
-    number = _number(size[3] if axes == 4 else channels, volume_index)
+    number = chosen_volume(size[3] if axes == 4 else channels, volume_index)
     try:
         if axes == 4:
             reader.SetExtractIndex([0, 0, 0, number])
@@ -121,19 +121,6 @@ def _stored(path: Path) -> int:
 def _check(shape: Any, claimed: int, on_disk: int, compressed: bool, max_bytes: int) -> None:
     if len(shape) < 3 or min(shape) < 1:
         raise ValueError(f"the header claims {' x '.join(map(str, shape))} voxels; it is damaged or no volume")
-    if claimed > (_MAX_DEFLATE if compressed else 1) * on_disk:
+    if claimed > (MAX_DEFLATE if compressed else 1) * on_disk:
         raise ValueError(f"the header claims {claimed:.4g} bytes of voxels, but {on_disk} bytes cannot hold them")
-    if 4 * math.prod(shape) > max_bytes:
-        raise ValueError(
-            f"a volume of {math.prod(shape)} voxels exceeds the {max_bytes} bytes allowed; raise max_volume_gib"
-        )
-
-
-def _number(volumes: int, volume_index: int | None) -> int:
-    if volumes == 1:
-        return 0
-    if volume_index is None:
-        raise ValueError(f"the image is 4-D, a series of {volumes} volumes; choose one with volume_index")
-    if volume_index >= volumes:
-        raise ValueError(f"volume_index is {volume_index}, but the series has {volumes} volumes")
-    return volume_index
+    check_fits(math.prod(shape), max_bytes)

@@ -8,6 +8,7 @@ from pydicom.dataset import Dataset
 from pydicom.pixels import get_decoder, pixel_array
 from pydicom.uid import UID
 
+from monai_minority.data.volumes.claims import check_fits, chosen_volume
 from monai_minority.data.volumes.dicom.header import MAX_BYTES, DicomHeader, read_dicom
 from monai_minority.data.volumes.dicom.reading import quiet
 from monai_minority.data.volumes.dicom.stack import stack_frames
@@ -56,12 +57,8 @@ def read_dicom_volume(
     counts = [len(header.geometry) for header in headers]
     owners, inner = np.repeat(np.arange(len(read)), counts), np.concatenate([np.arange(count) for count in counts])
     stack = stack_frames(geometry, np.concatenate([header.order for header in headers]), headers[0].thickness)
-    chosen = stack.frames[_chosen(len(stack.frames), volume_index)]
-    if rows * columns * len(chosen) * 4 > max_bytes:
-        raise ValueError(
-            f"a volume of {columns} x {rows} x {len(chosen)} voxels exceeds the {max_bytes} bytes allowed; raise "
-            "max_volume_gib"
-        )
+    chosen = stack.frames[chosen_volume(len(stack.frames), volume_index)]
+    check_fits(rows * columns * len(chosen), max_bytes, f"{columns} x {rows} x {len(chosen)}")
 
     voxels = np.empty((len(chosen), rows, columns), dtype=np.float32)
     with quiet():
@@ -96,16 +93,6 @@ def _has_decoder(syntax: str) -> bool:
         return get_decoder(UID(syntax)).is_available
     except NotImplementedError:
         return True
-
-
-def _chosen(count: int, volume_index: int | None) -> int:
-    if count == 1:
-        return 0
-    if volume_index is None:
-        raise ValueError(f"the image is 4-D, a series of {count} volumes; choose one with volume_index")
-    if volume_index >= count:
-        raise ValueError(f"volume_index is {volume_index}, but the series has {count} volumes")
-    return volume_index
 
 
 def _even(voxels: np.ndarray, places: np.ndarray) -> np.ndarray:
