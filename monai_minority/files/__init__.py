@@ -10,7 +10,7 @@ from monai_minority.files.seals import (
     sealing,
     whole_run,
 )
-from monai_minority.files.whole import clear_leftovers, exclusive, free_bytes, whole_file, whole_folder
+from monai_minority.files.whole import clear_leftovers, exclusive, free_bytes, move_whole, whole_file, whole_folder
 
 __all__ = [
     "DamagedFile",
@@ -21,6 +21,7 @@ __all__ = [
     "exclusive",
     "free_bytes",
     "is_asked",
+    "move_whole",
     "reading",
     "sealing",
     "whole_file",

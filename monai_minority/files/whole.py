@@ -77,6 +77,13 @@ def whole_file(
         partial.unlink(missing_ok=True)
 
 
+def move_whole(path: Path, target: Path) -> None:
+    """Rename a file within its folder, also in the log of its run."""
+    with sealing(target, path):
+        path.replace(target)
+    _sync(path.parent)
+
+
 @contextmanager
 def whole_folder(path: str | os.PathLike[str], sealed: Sequence[str] = ()) -> Iterator[Path]:
     """Write a folder through a temporary one that replaces it at the end, or is removed after an error.

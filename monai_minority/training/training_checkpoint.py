@@ -1,5 +1,7 @@
 """Checkpoints from which an interrupted run continues to the same result."""
 
+import hashlib
+import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,28 +11,27 @@ import torch
 from ignite.engine import Engine, Events
 
 from monai_minority.data.store.batches import ShuffledBatches
-from monai_minority.files import DamagedFile, reading, whole_file
+from monai_minority.files import DamagedFile, move_whole, reading, whole_file
 
 
 class TrainingCheckpoint:
     """Saves the state of a training run after every epoch, and loads it when the run starts again.
 
     The file is written under a temporary name and then renamed, so an interruption during saving leaves the previous
-    one.
+    one. A checkpoint of other settings is set aside under a name of its own, ``checkpoint-1a2b3c4d.pt``, and the
+    training begins anew, which is said; with its settings it is taken up again.
 
     Args:
         path: checkpoint file.
         objects: objects with ``state_dict`` and ``load_state_dict`` by name (networks, optimizer, schedule, …).
         sampler: sampler of the batches. Its start is set to the step reached, so that the run continues with the same
             batches.
-        settings: values that must equal those of a checkpoint, such as the seed. A checkpoint with other values is
-            refused. Settings that the checkpoint does not hold are not compared.
+        settings: values that must equal those of a checkpoint, such as the seed and the content hash of the training
+            images. Settings that the checkpoint does not hold are not compared.
         write: whether this process saves (rank 0).
-        inputs: contents that the network learns from, such as the content hash of the training images. With other
-            contents the training begins anew.
 
     Raises:
-        ValueError: on start, the checkpoint belongs to other settings or another network.
+        ValueError: on start, the checkpoint is damaged or of another network.
 
     Example:
         >>> import tempfile
@@ -56,13 +57,11 @@ class TrainingCheckpoint:
         sampler: ShuffledBatches,
         settings: Mapping[str, Any] | None = None,
         write: bool = True,
-        inputs: Mapping[str, Any] | None = None,
     ) -> None:
         self.path = Path(path)
         self.objects = dict(objects)
         self.sampler = sampler
         self.settings = {key: str(value) for key, value in (settings or {}).items()}
-        self.inputs = {key: str(value) for key, value in (inputs or {}).items()}
         self.write = write
 
     def attach(self, engine: Engine) -> None:
@@ -71,25 +70,17 @@ class TrainingCheckpoint:
         engine.add_event_handler(Events.EPOCH_COMPLETED, self.save)
 
     def load(self, engine: Engine) -> None:
-        """Continue from the checkpoint, if it exists."""
-        if not self.path.is_file():
-            return
-        try:
-            with reading(self.path) as path:
-                checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-        except DamagedFile as error:
-            raise DamagedFile(f"{str(error).split(';')[0]}; delete it to train from the start") from error
-        for key, value in self.settings.items():
-            found = checkpoint["settings"].get(key, value)
-            if found != value:
-                raise ValueError(
-                    f"checkpoint {self.path} was written with {key} = {found}, this run has {value}; delete its "
-                    "folder to train again, or choose another run folder"
-                )
-        changed = [key for key, value in self.inputs.items() if checkpoint["settings"].get(key, value) != value]
-        if changed:
+        """Continue from the checkpoint of these settings, if there is one."""
+        checkpoint = self._read()
+        changed = [] if checkpoint is None else self._changed(checkpoint["settings"])
+        own = self._aside(self.settings)
+        _all_here()  # every process has read before the first one moves anything
+        if changed or (checkpoint is None and own.is_file()):
             if self.write:
-                print(f"{self.path.parent.name}: trained from the start, since {', '.join(changed)} changed")
+                self._exchange(checkpoint, changed, own)
+            _all_here()
+            checkpoint = self._read()
+        if checkpoint is None:
             return
         for name, thing in self.objects.items():
             try:
@@ -116,8 +107,42 @@ class TrainingCheckpoint:
             return
         checkpoint = {
             "step": engine.state.iteration,
-            "settings": {**self.settings, **self.inputs},
+            "settings": self.settings,
             "objects": {name: thing.state_dict() for name, thing in self.objects.items()},
         }
         with whole_file(self.path) as partial:
             torch.save(checkpoint, partial)
+
+    def _read(self) -> dict[str, Any] | None:
+        if not self.path.is_file():
+            return None
+        try:
+            with reading(self.path) as path:
+                return torch.load(path, map_location="cpu", weights_only=True)
+        except DamagedFile as error:
+            raise DamagedFile(f"{str(error).split(';')[0]}; delete it to train from the start") from error
+
+    def _changed(self, found: Mapping[str, str]) -> list[str]:
+        return [key for key, value in self.settings.items() if found.get(key, value) != value]
+
+    def _aside(self, settings: Mapping[str, str]) -> Path:
+        """Where a checkpoint of these settings is set aside."""
+        digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
+        return self.path.with_stem(f"{self.path.stem}-{digest[:8]}")
+
+    def _exchange(self, checkpoint: dict[str, Any] | None, changed: list[str], own: Path) -> None:
+        """Set a checkpoint of other settings aside, and take that of these from there."""
+        name, begins = self.path.parent.name, f"goes on from {own.name}" if own.is_file() else "trained from the start"
+        if checkpoint is not None:
+            kept = self._aside(checkpoint["settings"])
+            move_whole(self.path, kept)
+            others = f" and {len(changed) - 3} more" if len(changed) > 3 else ""
+            begins += f", since {', '.join(changed[:3])}{others} changed; the checkpoint of before is kept as {kept}"
+        if own.is_file():
+            move_whole(own, self.path)
+        print(f"{name}: {begins}")
+
+
+def _all_here() -> None:
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        torch.distributed.barrier()

@@ -295,12 +295,15 @@ class TestKill:
         plain = checkpoints[0]["objects"]["network"]
         assert any(not torch.equal(plain[name], whole[name]) for name in whole), "the averaged weights are others"
 
-    def test_a_checkpoint_of_other_settings_is_refused_by_name(self, run_dir):
+    def test_a_checkpoint_of_other_settings_is_kept_and_comes_back_with_them(self, run_dir):
+        weights = (run_dir / "backbone" / "model.pt").read_bytes()
         result = run_pipeline(run_dir, "--stage", "train", "learning_rate=0.5")
-        assert result.exit_code == 1
-        assert "checkpoint.pt was written with learning_rate = 0.0002, this run has 0.5; delete" in result.output
-        assert "delete its folder to train again" in result.output
-        assert "Traceback" not in result.output
+        assert result.exit_code == 3, result.output
+        assert "backbone: trained from the start, since" in result.output
+        assert "the checkpoint of before is kept as" in result.output
+        result = run_pipeline(run_dir, "--stage", "train")
+        assert "backbone: goes on from checkpoint-" in result.output
+        assert (run_dir / "backbone" / "model.pt").read_bytes() == weights
 
     def test_an_epoch_that_does_not_divide_the_iterations(self, run_dir, tmp_path):
         shutil.copytree(run_dir / "store", tmp_path / "odd" / "store")

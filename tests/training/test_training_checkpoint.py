@@ -8,7 +8,7 @@ from monai_minority.data import ShuffledBatches
 from monai_minority.training import TrainingCheckpoint
 
 
-def train(path, epochs, settings=None, width=2, epoch_length=3, stop_at=None, write=True, inputs=None):
+def train(path, epochs, settings=None, width=2, epoch_length=3, stop_at=None, write=True):
     """Momentum on a quadratic; returns the weights and the steps taken."""
     torch.manual_seed(1)
     network = torch.nn.Linear(width, 1)
@@ -25,7 +25,7 @@ def train(path, epochs, settings=None, width=2, epoch_length=3, stop_at=None, wr
 
     engine = Engine(step)
     objects = {"network": network, "optimizer": optimizer}
-    TrainingCheckpoint(path, objects, sampler, settings, write, inputs).attach(engine)
+    TrainingCheckpoint(path, objects, sampler, settings, write).attach(engine)
     engine.run(sampler, max_epochs=epochs, epoch_length=epoch_length)
     return torch.cat([p.detach().flatten() for p in network.parameters()]), steps
 
@@ -46,21 +46,50 @@ def test_a_finished_training_is_loaded_and_not_trained_further(tmp_path):
     assert torch.equal(found, whole)
 
 
-def test_other_settings_are_refused_by_name(tmp_path):
-    train(tmp_path / "a.pt", 1, {"seed": 0, "images": "store 12ab"})
-    with pytest.raises(ValueError, match=r"a.pt was written with images = store 12ab, this run has store 34cd; delete"):
-        train(tmp_path / "a.pt", 2, {"seed": 0, "images": "store 34cd"})
-
-
-def test_with_other_inputs_the_training_begins_anew(tmp_path, capsys):
+def test_with_other_settings_the_training_begins_anew_and_keeps_the_old_checkpoint(tmp_path, capsys):
     fresh, _ = train(tmp_path / "b.pt", 2)
-    train(tmp_path / "a.pt", 1, {"seed": 0}, inputs={"images": "store 12ab"})
-    found, steps = train(tmp_path / "a.pt", 2, {"seed": 0}, inputs={"images": "store 34cd"})
+    first, second = {"seed": 0, "images": "store 12ab"}, {"seed": 0, "images": "store 34cd"}
+    train(tmp_path / "a.pt", 1, first)
+    before = (tmp_path / "a.pt").read_bytes()
+    found, steps = train(tmp_path / "a.pt", 2, second)
     assert steps == list(range(6))
     assert torch.equal(found, fresh)
-    assert "trained from the start, since images changed" in capsys.readouterr().out
-    _, steps = train(tmp_path / "a.pt", 2, {"seed": 0}, inputs={"images": "store 34cd"})
-    assert steps == []
+    (kept,) = tmp_path.glob("a-*.pt")
+    assert kept.read_bytes() == before
+    assert f"trained from the start, since images changed; the checkpoint of before is kept as {kept}" in (
+        capsys.readouterr().out
+    )
+    assert train(tmp_path / "a.pt", 2, second)[1] == []
+
+
+def test_a_checkpoint_that_was_set_aside_is_taken_up_with_its_settings(tmp_path, capsys):
+    whole, _ = train(tmp_path / "whole.pt", 2)
+    train(tmp_path / "a.pt", 1, {"rate": 1})
+    train(tmp_path / "a.pt", 1, {"rate": 2})
+    found, steps = train(tmp_path / "a.pt", 2, {"rate": 1})
+    assert steps == [3, 4, 5]
+    assert torch.equal(found, whole)
+    assert "goes on from a-" in capsys.readouterr().out
+    assert len(list(tmp_path.glob("a-*.pt"))) == 1, "that of the other settings"
+
+
+def test_a_kill_between_the_two_renames_loses_neither(tmp_path, monkeypatch):
+    train(tmp_path / "a.pt", 1, {"rate": 1})
+    train(tmp_path / "a.pt", 1, {"rate": 2})
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("builtins.print", lambda *_: 1 / 0)
+        moves = []
+
+        def once(path, target):
+            if moves:
+                raise KeyboardInterrupt
+            moves.append(path.replace(target))
+
+        patch.setattr("monai_minority.training.training_checkpoint.move_whole", once)
+        train(tmp_path / "a.pt", 2, {"rate": 1})
+    assert not (tmp_path / "a.pt").exists()
+    assert train(tmp_path / "a.pt", 2, {"rate": 1})[1] == [3, 4, 5]
+    assert train(tmp_path / "a.pt", 2, {"rate": 2})[1] == [3, 4, 5]
 
 
 def test_a_damaged_checkpoint_is_named_with_the_remedy(tmp_path):

@@ -20,6 +20,7 @@ from monai_minority.keys import SYNTHETIC_NOTE, SYNTHETIC_REFUSAL
 FORMS = ("sform", "qform")
 MAX_BYTES = 1 << 30
 """Default limit for a volume: bytes of its voxels as float32."""
+_LABELS = 1002  # NIFTI_INTENT_LABEL
 _TO_MM = {"meter": 1e3, "micron": 1e-3}
 _IsalError = cast(type[Exception], igzip_lib.IsalError)
 _DAMAGED = "no reader recognises the file: it is damaged, or its ending is wrong"
@@ -57,9 +58,10 @@ def read_nifti_volume(
 
     Raises:
         ValueError: the file is damaged, truncated or no regular file; it is an Analyze file or a header without an
-            orientation (which cannot tell left from right); it has colours or complex numbers; its intercept is not
-            finite; it is a series, without a valid ``volume_index``; the affine contradicts the voxel sizes; sform and
-            qform describe different directions; the volume is too large; or it bears the mark of generated images.
+            orientation (which cannot tell left from right); it has colours or complex numbers, or labels by its intent
+            code; its intercept is not finite; it is a series, without a valid ``volume_index``; the affine contradicts
+            the voxel sizes; sform and qform describe different directions; the volume is too large; or it bears the
+            mark of generated images.
         OSError: the file cannot be opened.
 
     Example:
@@ -76,6 +78,8 @@ def read_nifti_volume(
     header, file, offset = _opened_header(Path(path))
     if header["descrip"].tobytes().startswith(SYNTHETIC_NOTE[:10].encode()):
         raise ValueError(SYNTHETIC_REFUSAL)
+    if header["intent_code"] == _LABELS:
+        raise ValueError(f"the header says that it is a label map (intent_code {_LABELS}), not an image; correct it")
     try:
         dtype, stored_shape = header.get_data_dtype(), header.get_data_shape()
     except Exception:  # nibabel's message quotes the header

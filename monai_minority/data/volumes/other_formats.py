@@ -2,6 +2,7 @@
 
 import math
 import os
+import re
 from pathlib import Path
 from typing import Any, cast
 
@@ -15,6 +16,7 @@ from monai_minority.keys import SYNTHETIC_NOTE, SYNTHETIC_REFUSAL
 
 ENDINGS = (".mgz", ".mgh", ".mgh.gz", ".nrrd", ".nhdr", ".mha", ".mhd")
 _MGH = (".mgz", ".mgh", ".mgh.gz")
+_LONGEST_HEADER = 1 << 20
 _LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
@@ -79,6 +81,7 @@ def _itk(path: Path, volume_index: int | None, max_bytes: int) -> tuple[np.ndarr
     reader.SetFileName(str(path))
     # By the ending in any case, which ITK itself compares with its own spelling.
     reader.SetImageIO("NrrdImageIO" if path.suffix.lower() in (".nrrd", ".nhdr") else "MetaImageIO")
+    stored = _stored(path)
     try:
         reader.ReadImageInformation()
     except RuntimeError:  # ITK's message has its source lines and the path
@@ -89,7 +92,7 @@ def _itk(path: Path, volume_index: int | None, max_bytes: int) -> tuple[np.ndarr
     if axes not in (3, 4):
         raise ValueError(f"a volume must have 3 dimensions, but the image has {axes}")
     channels = reader.GetNumberOfComponents()
-    _check(size[:3], math.prod(size) * channels, _stored(path), True, max_bytes)
+    _check(size[:3], math.prod(size) * channels, stored, True, max_bytes)
     if channels > 1 and axes == 4:
         raise ValueError("the voxels are vectors in a series, not measured values")
     number = chosen_volume(size[3] if axes == 4 else channels, volume_index)
@@ -111,11 +114,25 @@ def _itk(path: Path, volume_index: int | None, max_bytes: int) -> tuple[np.ndarr
 
 
 def _stored(path: Path) -> int:
-    """Bytes of the file and, of a header alone, of the files beside it that may hold its voxels."""
-    own = path.stat().st_size
-    if path.suffix.lower() not in (".mhd", ".nhdr"):
-        return own
-    return own + sum(file.stat().st_size for file in path.parent.iterdir() if file.is_file() and file != path)
+    """Bytes of the file and of the one that its header names for the voxels, which must lie beside or below it: a
+    header could otherwise name any file of the machine, or a pipe."""
+    with path.open("rb") as opened:
+        header = opened.read(_LONGEST_HEADER)
+    if path.suffix.lower() in (".nrrd", ".nhdr"):
+        header = re.split(rb"\r?\n\r?\n", header, maxsplit=1)[0]
+    size = path.stat().st_size
+    for found in re.finditer(rb"(?im)^\s*(?:data ?file\s*:=?|ElementDataFile\s*=)\s*(.*?)\s*$", header):
+        named = Path(os.fsdecode(found[1]))
+        if str(named) == "LOCAL":
+            break
+        if named.is_absolute() or ".." in named.parts:
+            raise ValueError("the header names a file with the voxels that is not beside it, which is not read")
+        try:
+            size += checked_size(path.parent / named)
+        except (ValueError, OSError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise ValueError(f"the file with the voxels cannot be read: {reason}") from None
+    return size
 
 
 def _check(shape: Any, claimed: int, on_disk: int, compressed: bool, max_bytes: int) -> None:

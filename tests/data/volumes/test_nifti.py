@@ -34,6 +34,17 @@ def test_there_are_48_orientations():
     assert len(set(CODES)) == 48
 
 
+def test_a_label_map_is_known_by_its_intent(tmp_path):
+    labels = nib.Nifti1Image(VOXELS, np.eye(4))
+    labels.header.set_intent("estimate")
+    nib.save(labels, tmp_path / "a.nii")
+    assert np.array_equal(read_nifti_volume(tmp_path / "a.nii")[0], VOXELS)
+    labels.header.set_intent("label")
+    nib.save(labels, tmp_path / "b.nii")
+    with pytest.raises(ValueError, match=r"the header says that it is a label map \(intent_code 1002\)"):
+        read_nifti_volume(tmp_path / "b.nii")
+
+
 @pytest.mark.parametrize("ending", ["hdr", "img"])
 def test_a_compressed_pair_is_read_by_either_of_its_names(tmp_path, ending):
     nib.save(nib.Nifti1Pair(VOXELS, np.eye(4)), tmp_path / "a.img.gz")

@@ -1,5 +1,7 @@
 """MGH, NRRD and MetaImage volumes give the voxels and the position that NIfTI gives."""
 
+import os
+
 import nibabel as nib
 import numpy as np
 import pytest
@@ -72,6 +74,32 @@ def test_damaged_files_say_so(tmp_path, voxels, name):
     with pytest.raises(ValueError, match=message) as caught:
         LoadVolumed()({"image": path})
     assert str(tmp_path) not in str(caught.value), "a path may identify"
+
+
+@pytest.mark.parametrize("ending", ["mhd", "nhdr"])
+@pytest.mark.parametrize(
+    "named, reason",
+    [
+        ("pipe.raw", "a named pipe"),
+        ("/dev/zero", "is not beside it"),
+        ("../secret.raw", "is not beside it"),
+        ("lost.raw", "does not exist"),
+        ("a%d.raw 1 7 1", "does not exist"),
+        ("LIST", "does not exist"),
+    ],
+)
+def test_a_header_reads_no_other_file_of_the_machine(tmp_path, voxels, ending, named, reason):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "secret.raw").write_bytes(voxels.tobytes())
+    os.mkfifo(tmp_path / "in/pipe.raw")
+    image = sitk.GetImageFromArray(voxels)
+    path = tmp_path / "in" / f"a.{ending}"
+    sitk.WriteImage(image, str(path))
+    (own,) = (file.name for file in path.parent.glob("a.*raw*"))
+    np.testing.assert_array_equal(LoadVolumed()({"image": path})["image"].numpy()[0], voxels.T)
+    path.write_text(path.read_text().replace(own, named))
+    with pytest.raises(ValueError, match=reason):
+        LoadVolumed()({"image": path})
 
 
 def test_the_mark_of_generated_images_stays_in_a_nrrd(tmp_path, voxels):
