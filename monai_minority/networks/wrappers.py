@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -51,6 +52,7 @@ class SpaceToDepth(nn.Module):
         self, x: Tensor, timesteps: Tensor, context: Tensor | None = None, class_labels: Tensor | None = None
     ) -> Tensor:
         """Output for ``x`` ``[B, C, H, W]``: a map of the same height and width, or the logits of an encoder."""
+        timesteps = torch.as_tensor(timesteps, device=x.device)  # MONAI's command line can give a list alone
         call: dict[str, Any] = {"context": context, "class_labels": class_labels}
         call = {name: value for name, value in call.items() if value is not None}
         output = self.network(F.pixel_unshuffle(x, self.factor), timesteps, **call)

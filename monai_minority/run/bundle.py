@@ -17,7 +17,8 @@ class Bundle:
 
     ``configs/`` has ``common.yaml`` and a file a stage; ``configs/overlays/`` has, at any depth, what is merged over
     them. A ``common.yaml`` may name with ``stage_configs`` the ``configs/`` of another bundle, whose stages and
-    overlays are then found too, under its own.
+    overlays are then found too, under its own; where that folder is not there, those of the bundle of that name that
+    came with the package are.
 
     Args:
         path: the folder, or the name of a bundle that came with the package.
@@ -47,6 +48,9 @@ class Bundle:
         shared = load(self.configs / "common.yaml").get("stage_configs")
         self.shared = self.configs if shared is None else (self.path / shared).resolve()
         """``configs/`` of the stages."""
+        if not (self.shared / "common.yaml").is_file():  # not beside a bundle that was moved alone
+            known = [bundle / "configs" for bundle in shipped_bundles() if bundle.name == self.shared.parent.name]
+            self.shared = known[0] if known else self.shared
         if not (self.shared / "common.yaml").is_file():
             raise FileNotFoundError(
                 f"stage_configs of {path} must be a folder with common.yaml, {path / str(shared)} is none"

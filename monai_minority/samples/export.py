@@ -1,4 +1,4 @@
-"""Export images as a PNG grid or as a NIfTI volume of slices."""
+"""Export images as a PNG grid or as a NIfTI series of slices."""
 
 import os
 from pathlib import Path
@@ -111,20 +111,24 @@ def save_png_grid(
 
 
 def save_nifti(store: ImageStore, path: str | os.PathLike[str]) -> Path:
-    """Write the images of a store as one NIfTI volume, one slice per image, in the order of the store.
+    """Write the images of a store into one NIfTI file, in the order of the store.
+
+    The file is a slice for one image, and a series of slices for several. It is no volume: the images need not be
+    neighbours, and nothing is known of the distance between them. So they are numbered along the fourth axis, and
+    viewers page through them.
 
     Voxels are the stored values: uint8 stays uint8, other types become float32. The ``geometry`` of the store sets the
     spacing in the plane (``pixel_spacing_mm``, one number or one for rows and one for columns) and the orientation
-    (``axis``), so that viewers show the slices upright. Without an axis they are treated as axial. The images need not
-    be neighbouring slices: the third axis only numbers them, in steps of 1.
+    (``axis``), so that viewers show the slices upright. Without an axis they are treated as axial. The thickness in the
+    header is 1, which says nothing: NIfTI takes no slice without one.
 
     Args:
         store: a store or a subset of one, with one channel.
         path: output file, ending in ``.nii`` or ``.nii.gz``. An existing file is replaced, and its folder is created.
 
     Returns:
-        ``path``. The volume is ``[W, H, N]``. The ``descrip`` of its header begins with SYNTHETIC if the store is
-        synthetic.
+        ``path``. The file is ``[W, H, 1, N]``, or ``[W, H, 1]`` for one image. The ``descrip`` of its header begins
+        with SYNTHETIC if the store is synthetic.
 
     Raises:
         ValueError: ``path`` has another ending, the store has several channels, or ``geometry`` has an invalid axis or
@@ -138,21 +142,22 @@ def save_nifti(store: ImageStore, path: str | os.PathLike[str]) -> Path:
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     pixels, geometry = np.full((5, 1, 8, 6), 7, np.uint8), {"pixel_spacing_mm": 2.0}
         ...     store = ImageStore.create(f"{folder}/store", pixels, {"seed": range(5)}, (0, 255), geometry=geometry)
-        ...     volume = nibabel.load(save_nifti(store, f"{folder}/slices.nii.gz"))
-        ...     volume.shape, [float(size) for size in volume.header.get_zooms()]
-        ((6, 8, 5), [2.0, 2.0, 1.0])
+        ...     series = nibabel.load(save_nifti(store, f"{folder}/slices.nii.gz"))
+        ...     series.shape, [float(size) for size in series.header.get_zooms()[:2]]
+        ((6, 8, 1, 5), [2.0, 2.0])
     """
     if not str(path).endswith((".nii", ".nii.gz")):
         raise ValueError(f"path must end in .nii or .nii.gz, got {path}")
     if store.image_shape[0] != 1:
         raise ValueError(
-            f"{store.path} must have 1 channel for a NIfTI volume, got {store.image_shape[0]}; use save_png_grid"
+            f"{store.path} must have 1 channel for a NIfTI file, got {store.image_shape[0]}; use save_png_grid"
         )
     low, high = store.value_range
     stored = store.batch(slice(None))[:, 0].double().add(1).mul((high - low) / 2).add(low)
     values = stored.round().to(torch.uint8) if store.dtype == np.uint8 else stored.float()
-    # [N, H, W] to [W, H, N]: the first axis of a NIfTI volume runs along a row of pixels.
-    volume = nib.Nifti1Image(values.permute(2, 1, 0).numpy(), _affine(store))
+    # [N, H, W] to [W, H, 1, N]: the first axis of NIfTI runs along a row of pixels.
+    slices = values.permute(2, 1, 0)[:, :, None].numpy()
+    volume = nib.Nifti1Image(slices if len(store) > 1 else slices[..., 0], _affine(store))
     volume.header.set_xyzt_units("mm" if spacing_of(store) is not None else "unknown")
     volume.header["descrip"] = (
         SYNTHETIC_NOTE if is_synthetic(store) else f"monai_minority {__version__}: slices of a store"

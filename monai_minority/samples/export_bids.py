@@ -22,8 +22,8 @@ def export_bids(store: ImageStore, folder: str | os.PathLike[str], suffix: str =
     """Write a store as a BIDS derivative: of each volume its slices as NIfTI and a table of their scores.
 
     ``sub-<label>/anat/sub-<label>[_run-<n>]_desc-slices_<suffix>.nii.gz`` has the slices in the order of the store,
-    ``…_desc-slices_scores.tsv`` beside it a row a slice (``index`` in the volume, and the columns of the store), and
-    ``participants.tsv`` a row a subject. Subjects are the pseudonyms of the store.
+    ``…_desc-slices_scores.tsv`` beside it a row a slice (``index`` along the fourth axis, and the columns of the
+    store), and ``participants.tsv`` a row a subject. Subjects are the pseudonyms of the store.
 
     Args:
         store: real images with the columns ``subject`` and ``source``, scored or not.

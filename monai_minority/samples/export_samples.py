@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from monai_minority.data.store.image_store import ImageStore
@@ -15,19 +16,19 @@ from monai_minority.samples.export import check_synthetic, save_nifti, save_png_
 from monai_minority.samples.export_dicom import save_dicom
 from monai_minority.samples.groups import sample_groups
 
-FORMATS = ("png", "nifti", "dicom")
+FORMATS = {"png": ".png", "nifti": ".nii.gz", "dicom": ".dcm"}
 INDEX = "images.csv"
 
 
-def export_samples(store: ImageStore, folder: str | os.PathLike[str], formats: Sequence[str] = FORMATS) -> Path:
-    """Write a sample set as PNG pictures, NIfTI volumes and DICOM series, separated by class.
+def export_samples(store: ImageStore, folder: str | os.PathLike[str], formats: Sequence[str] = tuple(FORMATS)) -> Path:
+    """Write a sample set as PNG pictures, NIfTI files and DICOM series, separated by class.
 
-    ``<folder>/png/<class>/000001.png …`` has one picture per image, ``nifti/<class>.nii.gz`` one volume per class with
-    one slice per image (:func:`save_nifti`), and ``dicom/<class>/000001.dcm …`` one series per class
-    (:func:`save_dicom`). Classes are named as in :func:`sample_groups`. ``images.csv`` is the table of the store with
-    the column ``file``, a name without the folder of the format and without ending, and ``datalist.json`` a MONAI data
-    list of the pictures (of DICOM files or of NIfTI volumes with the number of the ``slice``, where there are no
-    pictures). All files are marked as synthetic.
+    An image is ``png/<class>/000001.png`` in the folder, ``nifti/<class>/000001.nii.gz`` (:func:`save_nifti`) and
+    ``dicom/<class>/000001.dcm``, where a class is a series (:func:`save_dicom`). Classes are named as in
+    :func:`sample_groups`. ``images.csv`` is the table of the store with the column ``file``, the path of an image in
+    the first of the formats, and ``datalist.json`` a MONAI data list of the same. So ``torchvision``'s ``ImageFolder``
+    takes ``png/``, MONAI's ``load_decathlon_datalist`` and ``CacheDataset`` take the list, and pandas the table. All
+    files are marked as synthetic.
 
     Args:
         store: synthetic images.
@@ -51,7 +52,7 @@ def export_samples(store: ImageStore, folder: str | os.PathLike[str], formats: S
         ...     store = ImageStore.create(f"{folder}/store", pixels, table, (0, 255), synthetic=True)
         ...     made = export_samples(store, f"{folder}/rare", formats=["png", "nifti"])
         ...     sorted(file.relative_to(made).as_posix() for file in made.rglob("class_3*"))
-        ['nifti/class_3.nii.gz', 'png/class_3']
+        ['nifti/class_3', 'png/class_3']
     """
     unknown = [name for name in formats if name not in FORMATS]
     if unknown or not formats:
@@ -64,29 +65,25 @@ def export_samples(store: ImageStore, folder: str | os.PathLike[str], formats: S
         tables = []
         for name, group in sample_groups(store).items():
             files = [f"{name}/{position:06d}" for position in range(1, len(group) + 1)]
-            tables.append(group.table.assign(file=files))
-            if "png" in formats:
-                for position, file in enumerate(files):
-                    image = group.batch([position])
+            tables.append(group.table.assign(file=[f"{formats[0]}/{file}{FORMATS[formats[0]]}" for file in files]))
+            for position, file in enumerate(files):
+                image = group.subset(np.arange(len(group)) == position)
+                if "png" in formats:
                     save_png_grid(image, partial / "png" / f"{file}.png", padding=0, synthetic=True)
-            if "nifti" in formats:
-                save_nifti(group, partial / "nifti" / f"{name}.nii.gz")
+                if "nifti" in formats:
+                    save_nifti(image, partial / "nifti" / f"{file}.nii.gz")
         if "dicom" in formats:
             save_dicom(store, partial / "dicom")
         index = pd.concat(tables)
         index.to_csv(partial / INDEX, index=False)
-        (partial / "datalist.json").write_text(json.dumps(_datalist(index, formats), indent=1) + "\n", encoding="utf-8")
+        (partial / "datalist.json").write_text(json.dumps(_datalist(index), indent=1) + "\n", encoding="utf-8")
     return folder
 
 
-def _datalist(index: pd.DataFrame, formats: Sequence[str]) -> Mapping[str, Any]:
+def _datalist(index: pd.DataFrame) -> Mapping[str, Any]:
     """A MONAI data list of an export: an entry an image, with its path and the columns of its table."""
-    places = {"png": "png/{}.png", "dicom": "dicom/{}.dcm"}
-    place = next((places[name] for name in places if name in formats), "")
     entries = []
     for row in json.loads(index.to_json(orient="records")):
-        file = row.pop("file")
-        name, _, number = file.rpartition("/")
-        where = {"image": place.format(file)} if place else {"image": f"nifti/{name}.nii.gz", "slice": int(number) - 1}
-        entries.append({**where, **{key: value for key, value in row.items() if value is not None}, "synthetic": True})
+        known = {key: value for key, value in row.items() if value is not None and key != "file"}
+        entries.append({"image": row["file"], **known, "synthetic": True})
     return {"description": SYNTHETIC_NOTE, "samples": entries}

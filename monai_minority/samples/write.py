@@ -24,13 +24,13 @@ def write_samples(
     settings: Mapping[str, Any],
     geometry: Mapping[str, Any] | None = None,
 ) -> ImageStore:
-    """Write generated images as a store of 8-bit pixels, and beside it as a PNG grid and a NIfTI volume.
+    """Write generated images as a store of 8-bit pixels, and beside it as a PNG grid and a NIfTI series.
 
     Args:
         images: batches ``[B, C, H, W]`` in [-1, 1], in the order of the plan. Values outside the range are clamped.
         plan: seeds and target classes.
         path: folder of the store. An existing store is replaced. The grid ``<path>.png`` has a row with the first
-            images of each class. The volume ``<path>.nii.gz`` has all images, if they have one channel.
+            images of each class. ``<path>.nii.gz`` has all images, a slice each, if they have one channel.
         scale: guidance scale, 0 for none.
         settings: settings of the generation, kept in the store.
         geometry: what the pixels measure.

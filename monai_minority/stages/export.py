@@ -13,7 +13,7 @@ from monai_minority.samples import export_bids, export_samples
 
 @dataclass(kw_only=True)
 class Export(Stage):
-    """Write a sample set as PNG pictures, NIfTI volumes and DICOM series into ``exports/``.
+    """Write a sample set as PNG pictures, NIfTI files and DICOM series into ``exports/``.
 
     Attributes:
         samples: the set.

@@ -21,7 +21,7 @@ _ONE_LEVEL = 1 / 127.5
 
 @dataclass(kw_only=True)
 class Sample(Stage):
-    """Sample the images of a plan into a store, a PNG grid and, where they have one channel, a NIfTI volume.
+    """Sample the images of a plan into a store, a PNG grid and, where they have one channel, a NIfTI series of slices.
 
     Attributes:
         sample_folder: folder of sample sets in the run folder.

@@ -1,6 +1,7 @@
 """``natural_images`` over the stages of ``brain_mri``: overlays that fit them, and two runs from files to report."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -179,3 +180,8 @@ def test_shared_stages_that_are_not_there_are_named(tmp_path):
     (tmp_path / "configs" / "common.yaml").write_text("stage_configs: ../elsewhere\n")
     with pytest.raises(FileNotFoundError, match="stage_configs of .* must be a folder with common.yaml"):
         Bundle(tmp_path)
+
+
+def test_the_shared_stages_are_those_of_the_package_where_the_bundle_was_moved_alone(tmp_path):
+    moved = Path(shutil.copytree(Bundle("natural_images").path, tmp_path / "natural_images"))
+    assert Bundle(moved).configs == moved / "configs" and Bundle(moved).shared == Bundle("brain_mri").configs

@@ -207,8 +207,9 @@ class TestExport:
             folder = run_dir / "exports" / name
             files = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
             singles = [f"{c}/00000{i}" for c in classes for i in (1, 2)]
-            expected = [f"dicom/{single}.dcm" for single in singles] + [f"png/{single}.png" for single in singles]
-            assert files == sorted([*expected, *(f"nifti/{c}.nii.gz" for c in classes), "datalist.json", "images.csv"])
+            endings = {"dicom": "dcm", "png": "png", "nifti": "nii.gz"}
+            expected = [f"{kind}/{single}.{ending}" for kind, ending in endings.items() for single in singles]
+            assert files == sorted([*expected, "datalist.json", "images.csv"])
         image = pydicom.dcmread(run_dir / "exports" / "guided" / "dicom" / "class_2" / "000001.dcm")
         assert np.array_equal(image.pixel_array, pixels(run_dir, "guided")[4, 0])
         made = ImageStore.open(run_dir / "samples" / "guided").meta

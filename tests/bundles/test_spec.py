@@ -1,20 +1,24 @@
 """Every bundle keeps MONAI's specification, offline, and its configurations name only what exists."""
 
+import functools
 import inspect
 import json
 import logging
 import pydoc
 import re
+import runpy
+import shutil
 import socket
 from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import monai.bundle
 import numpy as np
 import pytest
 import torch
-from monai.bundle import ConfigParser, ConfigWorkflow, verify_metadata, verify_net_in_out
+from monai.bundle import ConfigParser, ConfigWorkflow, run, verify_metadata, verify_net_in_out
 from monai.bundle.reference_resolver import ReferenceResolver
 from packaging.version import Version
 
@@ -23,7 +27,8 @@ from monai_minority.data import ImageStore
 from monai_minority.networks import save_weights
 from monai_minority.run.bundle import Bundle
 
-BUNDLES = sorted(path.parent.parent for path in Path(__file__).parents[2].glob("bundles/*/configs/metadata.json"))
+ROOT = Path(__file__).parents[2]
+BUNDLES = sorted(path.parent.parent for path in ROOT.glob("bundles/*/configs/metadata.json"))
 CONFIGS = [path for bundle in BUNDLES for path in sorted((bundle / "configs").rglob("*.yaml"))]
 STAGES = [path for path in CONFIGS if "run" in ConfigParser.load_config_file(path)]
 OVERLAYS = [path for path in CONFIGS if path not in STAGES and path.stem != "common"]
@@ -153,7 +158,8 @@ class TestBundle:
 
     def test_metadata_tells_the_shapes(self, bundle):
         metadata = _metadata(bundle)
-        parser = ConfigParser.load_config_files(_config(bundle, "common"))
+        complete = bundle / "configs" / "inference.json"
+        parser = ConfigParser.load_config_files([complete] if complete.is_file() else _config(bundle, "common"))
         for network in ("network_data_format", "classifier_data_format"):
             inputs = metadata[network]["inputs"]
             assert inputs["image"]["spatial_shape"] == [parser["image_size"]] * 2
@@ -245,6 +251,59 @@ def _workflow(bundle: Path, stage: str, kind: str, run_dir: Path) -> ConfigWorkf
     return workflow
 
 
+class TestMovedAlone:
+    """What the model zoo's tools and MONAI Label do with a bundle: they read ``configs/inference.json`` alone."""
+
+    @pytest.fixture(scope="class")
+    def moved(self, tmp_path_factory):
+        folder = tmp_path_factory.mktemp("elsewhere")
+        archive = shutil.make_archive(str(folder / "brain_mri"), "zip", BUNDLES[0])
+        shutil.unpack_archive(archive, folder / "brain_mri")
+        return folder / "brain_mri"
+
+    def test_the_configuration_is_that_of_the_stage(self):
+        made = runpy.run_path(str(ROOT / "scripts" / "inference_json"))["complete"]()
+        written = json.loads((BUNDLES[0] / "configs" / "inference.json").read_text(encoding="utf-8"))
+        assert written == made, "scripts/inference_json writes it anew"
+
+    def test_it_samples(self, moved, monkeypatch, offline):
+        monkeypatch.chdir(moved)
+        few = {"target_classes": [5], "images_per_class": 2, "sampling_steps": 2}
+        run(config_file="configs/inference.json", **few)
+        samples = ImageStore.open("runs/inference/samples/guided")
+        assert samples.table["target_class"].tolist() == [5, 5] and len(np.unique(samples.batch([0]))) > 50
+
+    def test_the_weights_fit(self, moved, offline):
+        load = functools.partial(monai.bundle.load, "brain_mri", bundle_dir=moved.parent, source="github", device="cpu")
+        network = load(workflow_type="inference")
+        weights = torch.load(moved / "models" / "model.pt", weights_only=True)
+        found = network.state_dict()
+        assert set(found) == set(weights) and all(torch.equal(found[name], weights[name]) for name in found)
+
+    def test_the_command_can_give_timesteps(self, moved, offline):
+        verify_net_in_out(
+            "network_def",
+            str(moved / "configs" / "metadata.json"),
+            str(moved / "configs" / "inference.json"),
+            device="cpu",
+            extra_forward_args={"timesteps": [500]},
+        )
+
+    def test_it_is_traced_with_its_timesteps(self, moved):
+        """What the documentation says in place of MONAI's ``ckpt_export``, which gives an image alone."""
+        parser = ConfigParser()
+        parser.read_config(str(moved / "configs" / "inference.json"))
+        network = parser.get_parsed_content("network_def").eval()
+        images, timesteps = torch.randn(2, 1, 48, 48), torch.tensor([10, 900])
+        traced = torch.jit.trace(network, (images[:1], timesteps[:1]))
+        assert torch.equal(traced(images, timesteps), network(images, timesteps))
+
+    def test_no_file_is_large(self):
+        """So that there is no ``large_files.yml``, which names what lies elsewhere: hosts of code take 25 MB a file."""
+        sizes = [path.stat().st_size for bundle in BUNDLES for path in bundle.rglob("*") if path.is_file()]
+        assert max(sizes) < 25e6 and sum(sizes) < 30e6
+
+
 @pytest.mark.parametrize("config", CONFIGS, ids=_name)
 class TestConfig:
     def test_has_no_duplicate_key(self, config, monkeypatch):
@@ -274,19 +333,35 @@ class TestConfig:
             exec(statement.removeprefix("$"), {})
 
 
-@pytest.mark.parametrize("config", STAGES, ids=_name)
-def test_references_resolve(config):
+def _unresolved(files: list[str]) -> set[tuple[str, str]]:
+    """The references that lead nowhere, each with the setting that holds it."""
     parser = ConfigParser()
-    parser.read_config(_config(_bundle_of(config), "common", config.stem))
+    parser.read_config(files)
     parser.parse()
     items = parser.ref_resolver.items
-    missing = {
-        f"{name} -> @{reference}"
+    return {
+        (name, reference)
         for name, item in items.items()
         for reference in ReferenceResolver.find_refs_in_config(config=item.get_config(), id=name)
         if reference not in items
     }
-    assert missing == set()
+
+
+@pytest.mark.parametrize("config", STAGES, ids=_name)
+def test_references_resolve(config):
+    assert _unresolved(_config(_bundle_of(config), "common", config.stem)) == set()
+
+
+@pytest.mark.parametrize("config", OVERLAYS, ids=_name)
+def test_references_of_overlays_resolve(config):
+    """Each setting's in a stage at least: some are for one stage alone."""
+    bundle = _bundle_of(config)
+    left = {key.lstrip("+").split("::")[0] for key in ConfigParser.load_config_file(config)}
+    for stage in Bundle(bundle).stages:
+        left &= {name.split("::")[0] for name, _ in _unresolved([*_config(bundle, "common", stage), str(config)])}
+        if not left:
+            return
+    pytest.fail(f"{left} refer to what no stage has", pytrace=False)
 
 
 @pytest.mark.parametrize("config", OVERLAYS, ids=_name)

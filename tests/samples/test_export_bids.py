@@ -41,7 +41,7 @@ def test_each_volume_has_its_slices_and_scores(tmp_path, store):
         "sub-b2/anat/sub-b2_run-02_desc-slices_scores.tsv",
     ]
     volume = nib.load(made / files[6])
-    assert volume.shape == (5, 4, 2) and np.asarray(volume.dataobj)[0, 0].tolist() == [4, 5]
+    assert volume.shape == (5, 4, 1, 2) and np.asarray(volume.dataobj)[0, 0, 0].tolist() == [4, 5]
     scores = pd.read_csv(made / files[7], sep="\t")
     assert scores[["index", "slice", "minority_score"]].to_numpy().tolist() == [[0, 3, 0.4], [1, 5, 0.5]]
     rows = (made / "participants.tsv").read_text().splitlines()

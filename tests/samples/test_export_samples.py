@@ -7,7 +7,10 @@ import numpy as np
 import pandas as pd
 import pydicom
 import pytest
+from monai.data import CacheDataset, load_decathlon_datalist
+from monai.transforms import LoadImaged
 from PIL import Image
+from torchvision.datasets import ImageFolder
 
 from monai_minority.data import ImageStore
 from monai_minority.samples import export_samples
@@ -19,19 +22,19 @@ def test_formats_agree(tmp_path):
     folder = export_samples(store, tmp_path / "exports" / "guided")
     images = np.load(store.path / "images.npy")
     table = pd.read_csv(folder / "images.csv")
-    assert table["file"].tolist() == [f"class_{c}/{i:06d}" for c in (0, 4) for i in (1, 2, 3)]
+    assert table["file"].tolist() == [f"png/class_{c}/{i:06d}.png" for c in (0, 4) for i in (1, 2, 3)]
     assert table["seed"].tolist() == [10, 11, 12] * 2 and (table["synthetic"] == 1).all()
-    volumes = {name: nib.load(folder / "nifti" / f"{name}.nii.gz") for name in ("class_0", "class_4")}
     for row in table.itertuples():
         expected = images[int(row.source[-6:]), 0]
-        picture = Image.open(folder / "png" / f"{row.file}.png")
+        picture = Image.open(folder / row.file)
         assert np.array_equal(picture, expected) and "SYNTHETIC" in picture.text["Description"]
-        assert np.array_equal(pydicom.dcmread(folder / "dicom" / f"{row.file}.dcm").pixel_array, expected)
-        name, number = row.file.split("/")
-        assert np.array_equal(np.asanyarray(volumes[name].dataobj)[:, :, int(number) - 1].T, expected)
-        assert volumes[name].header["descrip"].item().startswith(b"SYNTHETIC")
+        name = row.file.removeprefix("png/").removesuffix(".png")
+        assert np.array_equal(pydicom.dcmread(folder / "dicom" / f"{name}.dcm").pixel_array, expected)
+        slice_ = nib.load(folder / "nifti" / f"{name}.nii.gz")
+        assert np.array_equal(np.asanyarray(slice_.dataobj)[:, :, 0].T, expected)
+        assert slice_.header["descrip"].item().startswith(b"SYNTHETIC")
     assert sorted(path.name for path in folder.iterdir()) == ["datalist.json", "dicom", "images.csv", "nifti", "png"]
-    assert sum(path.is_file() for path in folder.rglob("*")) == 6 + 6 + 2 + 2
+    assert sum(path.is_file() for path in folder.rglob("*")) == 6 + 6 + 6 + 2
 
 
 def test_a_later_export_replaces_an_earlier_one_as_a_whole(tmp_path):
@@ -39,7 +42,7 @@ def test_a_later_export_replaces_an_earlier_one_as_a_whole(tmp_path):
     export_samples(store, tmp_path / "out", ["png"])
     export_samples(store.subset(target_class=4), tmp_path / "out", ["nifti"])
     names = sorted(path.name for path in (tmp_path / "out").rglob("*"))
-    assert names == ["class_4.nii.gz", "datalist.json", "images.csv", "nifti"]
+    assert names == [f"00000{i}.nii.gz" for i in (1, 2, 3)] + ["class_4", "datalist.json", "images.csv", "nifti"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["guided", "out"], "no half-written folder is left"
 
 
@@ -48,7 +51,7 @@ def test_a_later_export_replaces_an_earlier_one_as_a_whole(tmp_path):
     [
         ({}, [], r"formats must be some of png, nifti, dicom, got \[\]"),
         ({}, ["jpeg"], "got \\['jpeg'\\]"),
-        ({"shape": (3, 4, 4)}, ["png", "nifti"], "must have 1 channel for a NIfTI volume, got 3"),
+        ({"shape": (3, 4, 4)}, ["png", "nifti"], "must have 1 channel for a NIfTI file, got 3"),
     ],
 )
 def test_refuses(tmp_path, options, formats, match):
@@ -81,4 +84,19 @@ def test_the_data_list_leads_to_the_files(tmp_path, formats):
     entries = json.loads((made / "datalist.json").read_text())["samples"]
     assert [entry["seed"] for entry in entries] == [8, 7, 9] and all(entry["synthetic"] for entry in entries)
     assert all((made / entry["image"]).is_file() for entry in entries)
-    assert [entry.get("slice") for entry in entries] == ([0, 0, 1] if formats == ["nifti"] else [None] * 3)
+
+
+def test_other_libraries_take_it_as_it_is(tmp_path):
+    pixels = np.arange(3 * 64, dtype=np.uint8).reshape(3, 1, 8, 8)
+    store = ImageStore.create(tmp_path / "store", pixels, {"target_class": [0, 3, 3]}, (0, 255), synthetic=True)
+    made = export_samples(store, tmp_path / "out", ["png", "nifti"])
+    pictures = ImageFolder(made / "png", loader=lambda path: np.array(Image.open(path)))
+    assert [(picture.tolist(), label) for picture, label in pictures] == [
+        (pixels[row, 0].tolist(), label) for row, label in enumerate([0, 1, 1])
+    ]
+    for formats in (["png"], ["nifti"]):
+        made = export_samples(store, tmp_path / "out", formats)
+        listed = load_decathlon_datalist(str(made / "datalist.json"), is_segmentation=False, data_list_key="samples")
+        loaded = CacheDataset(listed, LoadImaged("image"), progress=False)
+        assert [item["target_class"] for item in loaded] == [0, 3, 3]
+        assert [np.asarray(item["image"]).squeeze().T.tolist() for item in loaded] == pixels[:, 0].tolist()
