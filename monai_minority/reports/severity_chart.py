@@ -21,9 +21,9 @@ _PANELS = {ABOVE: "share as severe as the worst 1 %", "mean": "mean severity"}
 def severity_chart(severity: pd.DataFrame) -> Figure | None:
     """Share of severe images and mean severity by target class, with 95 % intervals, a row a judge.
 
-    A line a set and scale; beside the classes, on the same axis, the unguided images and the real ones: the training
-    images, and the normal and the rare group where they are known (of those trained on or never trained on, whichever
-    are of more subjects).
+    A line a set and scale, and a dotted one of the real training images of each class; beside the classes, on the same
+    axis, the unguided images and the real ones: the training images, and the normal and the rare group where they are
+    known (of those trained on or never trained on, whichever are of more subjects).
 
     Args:
         severity: see :func:`~monai_minority.tables.severity.severity_table`.
@@ -57,6 +57,10 @@ def _panel(axes: Axes, part: pd.DataFrame, name: str) -> None:
         labels |= {float(place): f"{place:g}" for place in places}
         colour = BLUE if len(groups) == 1 else colormaps["viridis"](0.85 * number / len(groups))
         _points(axes, rows.assign(place=places).sort_values("place"), name, colour, f"{made}, scale {scale:g}", "-")
+    own = classes[classes["set"] == REAL]
+    if len(own):
+        own = own.assign(place=own["target_class"].astype(float)).sort_values("place")
+        _points(axes, own, name, GREY, "real, of the class", ":")
     start = max(labels, default=-1.0)
     step = max(1.0, (start - min(labels, default=0.0)) / 12)
     for number, (label, row, colour) in enumerate(_beside(part)):

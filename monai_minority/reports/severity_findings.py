@@ -106,6 +106,9 @@ def _judged(table: pd.DataFrame, judge: str) -> str:
     )
     if (rare := best_known(table, RARE)) is not None:
         line += f" Of the rare group ({rare['set']}) {share_with_ends(estimate_of(rare, ABOVE))} are."
+    own = table[(table["set"] == REAL) & (table["target_class"] == guided["target_class"])]
+    if len(own):
+        line += f" Of the real training images of that class {share_with_ends(estimate_of(own.iloc[0], ABOVE))} are."
     return line + _rises(table, guided) + _trust(guided, judge)
 
 
@@ -117,7 +120,10 @@ def _rises(table: pd.DataFrame, guided: pd.Series) -> str:
     word, note = against(
         rises._asdict(), 0, "rises with the class", "does not measurably follow the class", "falls with the class"
     )
-    return f" Severity {word} (rank correlation {number_with_ends(rises)}){note}."
+    real = table[(table["set"] == REAL) & (table["target_class"] == ALL) & table[RISES].notna()]
+    ends = [number_with_ends(estimate_of(row, RISES)) for _, row in real.iterrows()]
+    beside = f" In real training images and their own classes it is {ends[0]}." if ends else ""
+    return f" Severity {word} (rank correlation {number_with_ends(rises)}){note}.{beside}"
 
 
 def _trust(guided: pd.Series, judge: str) -> str:

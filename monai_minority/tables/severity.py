@@ -53,7 +53,7 @@ class _Part(NamedTuple):
     rows: np.ndarray
     clusters: np.ndarray
     classes: np.ndarray | None
-    """Target class of each image of a whole set ``[n]``, -1 for none."""
+    """Target class of each image of a whole set ``[n]``, of real ones their own if a set aims at it; -1 for none."""
 
 
 def severity_table(
@@ -73,14 +73,16 @@ def severity_table(
 
     Returns:
         Of each judge a row of the training images, of those never trained on, of the normal and the rare ones of both
-        (``known``), of each set and of each target class and scale. ``mean`` with its bootstrap interval, ``median``,
-        ``threshold_99`` and ``share_above_99`` with Wilson's interval, the same of 95; ``ratio_to_unguided`` of the
-        share above the 99th percentile, with the interval of :func:`~monai_minority.evaluation.mover.ratio_of`, which
-        pairs images of a seed; where no unguided image lies above, a lower end alone. ``ratio_to_cohort``: of the same
-        share to that of all real images. ``rank_correlation_with_class`` of guided images, in the row of their set,
-        with an interval that draws seeds. ``threshold_of``, what the percentiles are of; ``judge_auc``, how well the
-        judge tells rare from normal images never trained on. Intervals know subjects and seeds. Without judges there
-        are no rows.
+        (``known``), of the training images of each minority class, of each set and of each target class and scale.
+        ``mean`` with its bootstrap interval, ``median``, ``threshold_99`` and ``share_above_99`` with Wilson's
+        interval, the same of 95; ``ratio_to_unguided`` of the share above the 99th percentile, with the interval of
+        :func:`~monai_minority.evaluation.mover.ratio_of`, which pairs images of a seed; where no unguided image lies
+        above, a lower end alone. ``ratio_to_cohort``: of the same share to that of all real images.
+        ``rank_correlation_with_class`` of guided images, in the row of their set, with an interval that draws seeds;
+        of the training images that of the class they are in, over the classes that guided images aim at, each of which
+        counts alike: what images as severe as those of their class would have. ``threshold_of``, what the percentiles
+        are of; ``judge_auc``, how well the judge tells rare from normal images never trained on. Intervals know
+        subjects and seeds. Without judges there are no rows.
 
     Raises:
         ValueError: ``normal_group`` is no group of the table.
@@ -88,7 +90,7 @@ def severity_table(
     groups = known_groups(real, settings)
     usual = np.ones(len(real.table), bool) if groups is None else groups.normal
     threshold_of = EVERY_REAL_IMAGE if groups is None else NORMAL_IMAGES
-    parts = [*_real_parts(real, groups, settings), *_generated_parts(generated)]
+    parts = [*_real_parts(real, groups, settings, generated), *_generated_parts(generated)]
     plain_set, plain = unguided_rows(generated) or ("", np.zeros(0, np.int64))
     seeds = generated.table[Column.SEED].to_numpy()
     rows: list[dict[str, Any]] = []
@@ -117,7 +119,8 @@ def severity_table(
                 together = cluster_correlation(above, clusters, plain_above, plain_seeds) if part.made else 0.0
                 figures |= _ends(RATIO, ratio_of(estimated_share(above, clusters), plain_share, together))
             if part.classes is not None:
-                figures |= _ends(RISES, _rises(judge.generated[part.rows], part.classes, part.clusters, settings))
+                found = judge.generated if part.made else judge.real
+                figures |= _ends(RISES, _rises(found[part.rows], part.classes, part.clusters, settings, not part.made))
             rows.append({**part.head, **said, **figures})
     return pd.DataFrame(rows, columns=COLUMNS)
 
@@ -134,18 +137,33 @@ def _figures(
     return figures
 
 
-def _rises(values: np.ndarray, classes: np.ndarray, seeds: np.ndarray, settings: MeasureSettings) -> Estimate:
-    """Rank correlation of the target class of guided images and their severity."""
+def _rises(
+    values: np.ndarray, classes: np.ndarray, clusters: np.ndarray, settings: MeasureSettings, alike: bool
+) -> Estimate:
+    """Rank correlation of classes and severity. ``alike``: classes count alike, however many images are of them."""
     known = (classes >= 0) & ~np.isnan(values)
     if known.sum() < 3 or len(np.unique(classes[known])) < 2:
         return Estimate(*[np.nan] * 3)
-    statistic = weighted_rank_correlation(classes[known].astype(float), values[known])
+    ranks = weighted_rank_correlation(classes[known].astype(float), values[known])
+    _, inverse, counts = np.unique(classes[known], return_inverse=True, return_counts=True)
+    weights = 1 / counts[inverse] if alike else np.ones(len(inverse))
+
+    def statistic(drawn: np.ndarray) -> np.ndarray:
+        return ranks(drawn * weights)
+
     value = float(statistic(np.ones((1, int(known.sum()))))[0])
-    return Estimate(value, *bootstrap(statistic, seeds[known], settings.resamples, seed=settings.seed))
+    return Estimate(value, *bootstrap(statistic, clusters[known], settings.resamples, seed=settings.seed))
 
 
-def _real_parts(real: RealImages, groups: KnownGroups | None, settings: MeasureSettings) -> Iterator[_Part]:
+def _real_parts(
+    real: RealImages, groups: KnownGroups | None, settings: MeasureSettings, generated: GeneratedImages
+) -> Iterator[_Part]:
     apart = np.flatnonzero(settings.is_held_out(real.table))
+    classes = None
+    if Column.MINORITY_CLASS in real.table:
+        guided = generated.table.loc[generated.table[Column.SCALE] > 0, Column.TARGET_CLASS].unique()
+        own = real.table[Column.MINORITY_CLASS].iloc[real.training]
+        classes = own.where(own.isin(guided[guided >= 0]), -1).to_numpy()
     for name, rows in ((REAL, real.training), (UNSEEN, apart)):
         parts = {"": rows}
         if groups is not None:
@@ -153,7 +171,12 @@ def _real_parts(real: RealImages, groups: KnownGroups | None, settings: MeasureS
         for known, chosen in parts.items():
             if len(chosen):
                 head = {**labels(name, ALL, float("nan"), len(chosen)), "known": known}
-                yield _Part(False, head, chosen, real.subjects[chosen], None)
+                yield _Part(False, head, chosen, real.subjects[chosen], classes if chosen is real.training else None)
+    if classes is not None:
+        for target in np.unique(own.dropna()):
+            chosen = real.training[own == target]
+            head = {**labels(REAL, str(int(target)), float("nan"), len(chosen)), "known": ""}
+            yield _Part(False, head, chosen, real.subjects[chosen], None)
 
 
 def _generated_parts(generated: GeneratedImages) -> Iterator[_Part]:

@@ -78,7 +78,13 @@ def test_the_first_sentence_is_about_severity_and_its_numbers_are_the_tables(run
         f"normal real images by corner; 0 % [0, {plain:.1f}] of unguided ones are: at least {at_least:.0f} times as "
         "many. Of the rare group (real, never trained on) 100 % [70, 100] are. "
     )
-    assert f"Severity rises with the class (rank correlation {rises[0]:.2f} [{rises[1]:.2f}, {rises[2]:.2f}])." in line
+    own = table.loc[in_class(table, "real, training", "2"), ABOVE].to_numpy()[0] * 100
+    assert f"Of the real training images of that class {own[0]:.0f} % [{own[1]:.0f}, {own[2]:.0f}] are." in line
+    real = table.loc[in_class(table, "real, training") & table[RISES[0]].notna(), RISES].to_numpy()[0]
+    assert (
+        f"Severity rises with the class (rank correlation {rises[0]:.2f} [{rises[1]:.2f}, {rises[2]:.2f}]). In real "
+        f"training images and their own classes it is {real[0]:.2f} [{real[1]:.2f}, {real[2]:.2f}]." in line
+    )
     assert "AUC 1.00" in line
 
 

@@ -144,6 +144,23 @@ def test_severity_rises_with_the_class_and_its_interval_draws_seeds(table):
     assert table.loc[table["target_class"] != "all", "rank_correlation_with_class"].isna().all()
 
 
+def test_real_images_have_a_row_a_class_and_classes_of_any_size_count_alike():
+    """Of three classes two are aimed at, with 80 training images and 30 more severe ones."""
+    real, generated = real_images(), generated_images()
+    own = np.where(np.arange(NORMALS + RARES) < 100, 0, np.where(np.arange(NORMALS + RARES) < NORMALS, 1, 2))
+    real.table["minority_class"] = own
+    generated.table["target_class"] = generated.table["target_class"].replace(1, -1)
+    table = severity_of(real, generated)
+    shares = [row(table, REAL, str(target))["share_above_99"] for target in range(3)]
+    assert shares == [0, 0, 1]
+    whole = row(table, REAL)
+    alike = np.arange(60.0)  # as many of both
+    expected = pd.Series(np.repeat([0.0, 1.0], 30)).corr(pd.Series(alike), "spearman")
+    assert whole["rank_correlation_with_class"] == pytest.approx(expected, abs=0.001)
+    assert whole["rank_correlation_with_class_low"] <= whole["rank_correlation_with_class"]
+    assert np.isnan(row(table, UNSEEN)["rank_correlation_with_class"])
+
+
 def test_images_that_cannot_be_measured_are_counted_out():
     generated = generated_images()
     generated.table.loc[SEEDS * 3 + 40 :, "severity_measure"] = np.nan
