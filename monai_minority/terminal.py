@@ -18,8 +18,7 @@ STOPPED = "\nStopped. The same command goes on where it was."
 def clear_errors(debug: bool) -> Iterator[None]:
     """A user's mistake is one line, not a traceback."""
     if not debug:
-        for name in ("monai.bundle.scripts", "monai.bundle.workflows"):  # their summaries repeat the printed command
-            logging.getLogger(name).addFilter(_is_warning)
+        quiet_monai()
     try:
         yield
     except typer.Exit:
@@ -35,6 +34,12 @@ def clear_errors(debug: bool) -> Iterator[None]:
 
         say(f"\nError: {cause(error)}\n(--debug shows where)", error=True)
         raise typer.Exit(IN_USE_STATUS if isinstance(error, RunInUse) else 1) from None
+
+
+def quiet_monai() -> None:
+    """Leave out MONAI's summaries, which repeat the command."""
+    for name in ("monai.bundle.scripts", "monai.bundle.workflows"):
+        logging.getLogger(name).addFilter(_is_warning)
 
 
 def _is_warning(record: logging.LogRecord) -> bool:

@@ -40,6 +40,7 @@ BESIDE = {
 """Pages of the site that lie elsewhere in the repository."""
 
 ROOMS = [
+    "notebook",
     "data",
     "networks",
     "diffusion",

@@ -9,7 +9,7 @@ import monai_minority
 
 PACKAGE = Path(monai_minority.__file__).parent
 FLOORS = [
-    ["keys", "progress", "extras"],
+    ["keys", "progress", "extras", "shown"],
     ["files"],
     ["data.paths", "data.persons", "data.store", "diffusion"],
     ["networks", "data.volumes"],
@@ -24,6 +24,7 @@ FLOORS = [
     ["reports", "studies"],
     ["stages"],
     ["lists", "sufficiency", "terminal"],
+    ["notebook"],
     ["cli"],
     ["__main__"],
 ]

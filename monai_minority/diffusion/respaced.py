@@ -11,13 +11,14 @@ from monai.networks.schedulers.ddpm import DDPMPredictionType
 from monai_minority.diffusion.chain import DiffusionChain, at_timesteps
 from monai_minority.diffusion.schedules import REFERENCE_STEPS, space_timesteps
 from monai_minority.diffusion.tweedie import epsilon_from_x0, predict_x0, split_variance
+from monai_minority.shown import Shown
 
 __all__ = ["GuidanceMode", "RespacedScheduler"]
 
 GuidanceMode = Literal["mean", "score"]
 
 
-class RespacedScheduler(Scheduler):
+class RespacedScheduler(Shown, Scheduler):
     """Base of schedulers that sample with fewer steps than the network was trained with.
 
     ``alphas_cumprod``, ``betas`` and ``alphas`` describe the T training steps in float64. :meth:`set_timesteps` builds
@@ -60,6 +61,7 @@ class RespacedScheduler(Scheduler):
         **schedule_args: float,
     ) -> None:
         super().__init__(num_train_timesteps, schedule, **schedule_args)
+        self.schedule = schedule
         allowed = [kind.value for kind in DDPMPredictionType]
         if prediction_type not in allowed:
             raise ValueError(f"prediction_type must be one of {allowed}, got {prediction_type!r}.")

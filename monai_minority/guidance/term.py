@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from monai_minority.diffusion import predict_x0
+from monai_minority.shown import Shown
 
 MaybeTensor = TypeVar("MaybeTensor", bound=Tensor | None)
 
@@ -156,7 +157,7 @@ class SamplingState:
         return self._network(x_t, plain(self.scheduler.network_timesteps(timesteps)))
 
 
-class GuidanceTerm(ABC):
+class GuidanceTerm(Shown, ABC):
     """A gradient to add to the score of a diffusion model.
 
     Subclasses implement :meth:`gradient`. Terms add: ``a + b`` is the term whose gradient is the sum of both.

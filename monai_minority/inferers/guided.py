@@ -14,13 +14,14 @@ from monai_minority.guidance import Draw, GuidanceTerm, SamplingState
 from monai_minority.guidance.term import plain
 from monai_minority.networks.wrappers import takes_class_labels
 from monai_minority.progress import progress_bar
+from monai_minority.shown import Shown
 
 Labels: TypeAlias = Tensor | Sequence[int] | int | None
 
 MODES = ("mean", "score", "fixed")
 
 
-class GuidedDiffusionInferer(Inferer):
+class GuidedDiffusionInferer(Shown, Inferer):
     """Samples images from a diffusion model, with guidance or without.
 
     Image ``i`` depends on its seed and the settings alone. Its stream gives the initial noise, then at every

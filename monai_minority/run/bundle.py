@@ -8,11 +8,13 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from monai_minority.shown import Shown
+
 NUMBER = re.compile(r"[-+]?(\d+(\.\d*)?|\.\d+)[eE][-+]?\d+$")
 """Numbers that YAML's default takes for text."""
 
 
-class Bundle:
+class Bundle(Shown):
     """The folder of a MONAI bundle, and of the bundle whose stages it shares, if any.
 
     ``configs/`` has ``common.yaml`` and a file a stage; ``configs/overlays/`` has, at any depth, what is merged over

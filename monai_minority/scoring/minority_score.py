@@ -11,6 +11,7 @@ from monai.networks.utils import eval_mode
 from torch import Tensor, nn
 
 from monai_minority.diffusion import SeededNoise, predict_x0
+from monai_minority.shown import Shown
 
 from .distances import Distance
 from .distances.distance import Embedding
@@ -39,7 +40,7 @@ class ScoreResult(NamedTuple):
     standard_error: Tensor
 
 
-class MinorityScore:
+class MinorityScore(Shown):
     """Expected distance between an image and its one-step denoising, at one fixed timestep.
 
     The score is ``l(x0) = E d(x0, x0_hat(x_t))`` with ``x_t ~ q(x_t | x0)`` (Eq. 7 of Um, Lee & Ye 2024). With class

@@ -10,12 +10,13 @@ import pandas as pd
 import torch
 
 from monai_minority.files import reading, whole_file
+from monai_minority.shown import Shown
 
 FORMAT_VERSION = 1
 SPACINGS = ("equal", "tail")
 
 
-class QuantileClasses:
+class QuantileClasses(Shown):
     """Cut minority scores into ordinal classes at their quantiles, 0 the most common and ``L - 1`` the rarest.
 
     Classes are of equal size, as in the paper: the threshold above class ``i`` is the ``(i + 1) / L`` quantile (linear

@@ -5,11 +5,13 @@ from typing import Any, TypeAlias
 
 from torch import Tensor, nn
 
+from monai_minority.shown import Shown
+
 Embedding: TypeAlias = Any
 """Input of a comparison: one tensor ``[B, …]`` or a list of feature maps ``[B, C, h, w]``."""
 
 
-class Distance(nn.Module, ABC):
+class Distance(Shown, nn.Module, ABC):
     """A distance between images in two steps, so that an image that is compared many times is embedded once.
 
     Both steps are differentiable. A subclass implements :meth:`embed` and :meth:`compare`.
