@@ -2,6 +2,7 @@
 
 from .distance import L1, L2, DecodedDistance, Distance
 from .feature_distance import FeatureDistance
+from .local_peak import LocalPeak
 from .lpips import LPIPS
 
-__all__ = ["L1", "L2", "LPIPS", "DecodedDistance", "Distance", "FeatureDistance"]
+__all__ = ["L1", "L2", "LPIPS", "DecodedDistance", "Distance", "FeatureDistance", "LocalPeak"]
