@@ -85,20 +85,21 @@ class AlignedPixels:
     def _batch(self, query: Tensor) -> tuple[Tensor, Tensor]:
         indices = self._candidates(query)
         unique, place = np.unique(indices, return_inverse=True)
-        others = self.images.batch(unique)[torch.from_numpy(place.reshape(indices.shape))]
-        s = self.max_shift
-        height, width = query.shape[-2] - 2 * s, query.shape[-1] - 2 * s
-        inner = torch.stack([query.flip(axes) for axes in MIRRORS], dim=1)[..., s : s + height, s : s + width].flatten(
-            2
-        )
-        lengths = inner.square().sum(-1)[:, None]
-        best = torch.full(indices.shape, torch.inf)
-        for top in range(2 * s + 1):
-            for left in range(2 * s + 1):
-                moved = others[..., top : top + height, left : left + width].flatten(2)
-                squared = moved.square().sum(-1, keepdim=True) + lengths - 2 * moved @ inner.mT
-                best = torch.minimum(best, squared.amin(-1))
-        return best.clamp(min=0).div(inner.shape[-1]).double().sqrt(), torch.from_numpy(indices)
+        places = torch.from_numpy(place.reshape(indices.shape))
+        images = self.images.batch(unique)
+        s, (height, width) = self.max_shift, query.shape[-2:]
+        lengths = _squared_lengths(images, (height - 2 * s, width - 2 * s))[places].flip(-1)  # as the frames come
+        others = images.flatten(1)
+        best = torch.empty(indices.shape)
+        for number, one in enumerate(query):
+            # Its inner part in a frame of zeros, once for each mirror and move: one product has them all.
+            inner = F.pad(one, (-s, -s, -s, -s))
+            versions = torch.stack([F.pad(inner.flip(axes), (2 * s, 2 * s, 2 * s, 2 * s)) for axes in MIRRORS])
+            moved = versions.unfold(-2, height, 1).unfold(-2, width, 1).permute(0, 2, 3, 1, 4, 5)
+            products = others[places[number]] @ moved.reshape(-1, others.shape[1]).T
+            squared = lengths[number] - 2 * products.view(-1, len(MIRRORS), lengths.shape[-1]).amax(1)
+            best[number] = (squared + inner.double().square().sum()).amin(-1)
+        return best.clamp(min=0).div(inner.numel()).double().sqrt(), torch.from_numpy(indices)
 
     def _candidates(self, query: Tensor) -> np.ndarray:
         """Rows ``[B, candidates]`` of the images nearest to any mirrored and moved version, at the coarse size."""
@@ -118,3 +119,11 @@ class AlignedPixels:
 
     def _coarse(self, images: Tensor) -> Tensor:
         return F.avg_pool2d(images, max(1, self.side // COARSE_SIDE), ceil_mode=True).flatten(1)
+
+
+def _squared_lengths(images: Tensor, size: tuple[int, int]) -> Tensor:
+    """Sums of squares ``[N, moves]``, float64, of every part of a ``size`` in images ``[N, C, H, W]``, row by row."""
+    sums = F.pad(images.double().square().sum(1).cumsum(-1).cumsum(-2), (1, 0, 1, 0))
+    height, width = size
+    tall = sums[:, height:] - sums[:, :-height]
+    return (tall[..., width:] - tall[..., :-width]).flatten(1)

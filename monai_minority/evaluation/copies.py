@@ -102,7 +102,11 @@ class CopyDetector:
         features = self._features(store)[self.training]
         self._index = NeighbourIndex(features, k=neighbours, ball=0)
         self._pixels = AlignedPixels(store.subset(trained), max_shift, neighbours + 15, batch_size)
-        found = self._nearest(store, calibration, self.subjects[calibration])
+        # Of the real images, which are asked for again and again; -1: not known yet.
+        self._known = {
+            space: NearestOther(np.empty(len(store)), np.full(len(store), -1), np.empty(len(store))) for space in SPACES
+        }
+        found = self._nearest(store, calibration)
         self.thresholds = {space: float(np.quantile(found[space].distances, quantile / 2)) for space in SPACES}
         self._least = {space: float(found[space].distances.min()) for space in SPACES}
         self.context: dict[str, Any] = {
@@ -137,11 +141,11 @@ class CopyDetector:
                 "at the size of the backbone's training images"
             )
         rows = np.arange(len(images)) if rows is None else rows
-        found = self._nearest(images, rows, self.subjects[rows] if images is self.store else None)
+        found = self._nearest(images, rows)
         # Authenticity needs the distance to other subjects only for the training images that were found.
         reals = {space: np.unique(found[space].indices, return_inverse=True) for space in SPACES}
         asked = self.training[np.unique(np.concatenate([indices for indices, _ in reals.values()]))]
-        own = self._nearest(self.store, asked, self.subjects[asked])
+        own = self._nearest(self.store, asked)
         columns: dict[str, Any] = {"row": rows}
         suspected, nearer = np.zeros((2, len(rows)), bool)
         for space, near in found.items():
@@ -154,8 +158,18 @@ class CopyDetector:
             nearer |= near.distances < self._least[space]
         return pd.DataFrame(columns | {"suspected_copy": suspected, "nearer_than_any": nearer})
 
-    def _nearest(self, images: Images, rows: np.ndarray, own: np.ndarray | None) -> dict[str, NearestOther]:
-        """Position, among the training images, of the nearest one that is not of the subject ``own``."""
+    def _nearest(self, images: Images, rows: np.ndarray) -> dict[str, NearestOther]:
+        """Position, among the training images, of the nearest one that is not of the image's own subject."""
+        if images is not self.store:
+            return self._search(images, rows, None)
+        new = rows[self._known[SPACES[0]].indices[rows] < 0]
+        if len(new):
+            for space, found in self._search(images, new, self.subjects[new]).items():
+                for whole, part in zip(self._known[space], found, strict=True):
+                    whole[new] = part
+        return {space: NearestOther(*(whole[rows] for whole in known)) for space, known in self._known.items()}
+
+    def _search(self, images: Images, rows: np.ndarray, own: np.ndarray | None) -> dict[str, NearestOther]:
         theirs = self.subjects[self.training]
         features = nearest_real(self._index, self._features(images)[rows], self._index.k)
         return {

@@ -1,6 +1,8 @@
 """Several processes on one run, as ``torchrun`` starts them; a single one is the first of one."""
 
+import ctypes
 import os
+import sys
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, TypeVar
@@ -10,9 +12,15 @@ from monai.utils import set_determinism
 
 Result = TypeVar("Result")
 
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # of malloc.h
+
 
 def start(seed: int) -> None:
-    """Seed every generator, and join the other processes where ``torchrun`` started them, be it a single one.
+    """Seed every generator, keep memory, and join the other processes where ``torchrun`` started them, be it one.
+
+    The C library of Linux returns large pieces of memory to the system when they are freed, and the system clears them
+    when they are asked for again, at every layer of a network. Here they are kept, unless a variable of the
+    environment (``MALLOC_…``, ``GLIBC_TUNABLES``) says how memory is kept.
 
     Args:
         seed: of the run.
@@ -27,6 +35,7 @@ def start(seed: int) -> None:
         True
     """
     set_determinism(seed)
+    _keep_memory()
     # MONAI's determinism forbids cuDNN's autotuner; that is kept, exact repetition is promised.
     processes = int(os.environ.get("WORLD_SIZE", 1))
     launched = processes > 1 or torch.distributed.is_torchelastic_launched()
@@ -38,6 +47,14 @@ def start(seed: int) -> None:
         torch.distributed.init_process_group(backend, timeout=timedelta(days=7))
         if torch.distributed.get_rank() == 0:
             print(f"joined a process group of {processes} by {backend}")
+
+
+def _keep_memory() -> None:
+    if sys.platform == "linux" and not any(name.startswith(("MALLOC_", "GLIBC_TUNABLES")) for name in os.environ):
+        mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # other C libraries of Linux lack it
+        if mallopt is not None:
+            mallopt(_MMAP_THRESHOLD, 2**30)
+            mallopt(_TRIM_THRESHOLD, 2**31 - 1)
 
 
 def is_main() -> bool:
