@@ -46,8 +46,12 @@ class Solvers(CellStudy):
             for steps in plan.solver_steps
         ]
         partly = [
-            ({"sampled_by": f"guided {name}", "steps": plan.steps}, SHARED, f"guided_{name}")
-            for name in plan.guided_steps
+            (
+                {"sampled_by": f"guided {name}", "steps": settings.get("sampling_steps", plan.steps)},
+                SHARED,
+                f"guided_{name}",
+            )
+            for name, settings in plan.guided_steps.items()
         ]
         return [shared_cell(plan, None, 0.0, sampled_by="unguided", steps=plan.steps), *solved, *partly]
 
