@@ -34,6 +34,9 @@ UNINFLUENTIAL = frozenset(
 )
 """Settings that cannot change a result. All others that a stage refers to count, without being named anywhere."""
 
+TRACKER = "MLFlowHandler"
+"""What MONAI's experiment tracking puts into a configuration; it looks on."""
+
 
 class Configuration:
     """The settings that a stage of a parsed configuration refers to, directly or through others.
@@ -114,7 +117,7 @@ class Configuration:
 
     def _walk(self, value: Any, path: str) -> Iterator[tuple[str, Any]]:
         """Every leaf below a configuration with its path, as it is written; of what is switched off, the switch."""
-        if _is_uninfluential(path):
+        if _is_uninfluential(path) or (isinstance(value, dict) and value.get("_target_") == TRACKER):
             return
         if isinstance(value, dict) and "_disabled_" in value:
             switch = f"{path}::_disabled_"

@@ -5,7 +5,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import pandas as pd
+
+from monai_minority.data import ImageStore
+from monai_minority.data.store.copy import append_store
+from monai_minority.keys import Column, Split
 from monai_minority.run import Stage
+from monai_minority.scoring import QuantileClasses, score_ranks
 
 
 @dataclass(kw_only=True)
@@ -14,12 +20,15 @@ class ShippedRun(Stage):
 
     Attributes:
         source: folder with ``store/``, ``scores.csv``, ``classes.json``, ``timestep.json`` and ``timestep.csv``.
+        held_out: images of other subjects that join the split ``test``; their scores come after those of the store.
 
     Raises:
         FileNotFoundError: one of them is not there.
+        ValueError: the scores are of other images.
     """
 
     source: str
+    held_out: ImageStore | None = None
 
     name = "shipped_run"
 
@@ -43,3 +52,16 @@ class ShippedRun(Stage):
                 shutil.copytree(shipped, leaf, copy_function=shutil.copyfile)  # they may be read-only where they ship
             else:
                 shutil.copyfile(shipped, leaf)
+        if self.held_out is not None:
+            self._append(append_store(ImageStore.open(self.folder.store), self.held_out, Split.TEST.value))
+
+    def _append(self, store: ImageStore) -> None:
+        """Give all images their scores and classes."""
+        scored, train = pd.read_csv(self.folder.scores), (store.table[Column.SPLIT] == Split.TRAIN).to_numpy()
+        if scored[Column.SOURCE].tolist() != store.table[Column.SOURCE].tolist():
+            raise ValueError(f"{self.source}/scores.csv must be of its images and of held_out_store; install them anew")
+        scores = scored[Column.SCORE].to_numpy()
+        classes = QuantileClasses.load(self.folder.classes).transform(scores)
+        columns = {Column.SCORE: scores, Column.SCORE_ERROR: scored[Column.SCORE_ERROR].to_numpy()}
+        columns |= {Column.MINORITY_CLASS: classes, Column.SCORE_RANK: score_ranks(scores, train)}
+        store.add_columns(**{str(name): values for name, values in columns.items()})

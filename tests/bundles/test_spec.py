@@ -25,6 +25,7 @@ from packaging.version import Version
 from monai_minority import __version__
 from monai_minority.data import ImageStore
 from monai_minority.networks import save_weights
+from monai_minority.run import Configuration
 from monai_minority.run.bundle import Bundle
 
 ROOT = Path(__file__).parents[2]
@@ -302,6 +303,22 @@ class TestMovedAlone:
         """So that there is no ``large_files.yml``, which names what lies elsewhere: hosts of code take 25 MB a file."""
         sizes = [path.stat().st_size for bundle in BUNDLES for path in bundle.rglob("*") if path.is_file()]
         assert max(sizes) < 25e6 and sum(sizes) < 30e6
+
+
+def test_tracking_fits_the_training_and_does_not_count_as_a_setting():
+    """MONAI's experiment tracking, whose own settings are for trainers with a loss an image."""
+    brain_mri = BUNDLES[0]
+    parser = ConfigParser()
+    parser.read_config(_config(brain_mri, "common", "train"))
+    before = Configuration(parser).settings
+    settings = ConfigParser.load_config_file(brain_mri / "configs" / "mlflow.json")
+    ConfigWorkflow.patch_bundle_tracking(parser, settings)
+    (handler,) = parser["train::trainer::train_handlers"]
+    assert parser["validate::evaluator::val_handlers"][0]["_target_"] == handler["_target_"] == "MLFlowHandler"
+    parser["shown"] = handler["output_transform"]
+    assert parser.get_parsed_content("shown")({"loss": 0.5, "pred": None}) == 0.5
+    assert parser["save_execute_config"] is None, "it would keep the names of folders"
+    assert Configuration(parser).settings == before
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=_name)
