@@ -19,7 +19,7 @@ from monai_minority.reports.answers import answers_of
 from monai_minority.reports.contents import RunContents
 from monai_minority.reports.findings import broken_backbone, findings_of
 from monai_minority.reports.severity_chart import severity_chart
-from monai_minority.reports.unusual import unusual_pictures, unusual_tables
+from monai_minority.reports.unusual import large_view, orientation, unusual_pictures, unusual_tables
 from monai_minority.reports.usefulness import sensitivity_rows, usefulness_chart, usefulness_findings
 from monai_minority.tables.comparison import COSTS
 from monai_minority.tables.measures import DENSITIES, LABELS
@@ -76,6 +76,8 @@ def write_report(run_dir: str | Path, path: str | Path | None = None, *, title: 
         real_pictures=pictures.real_pictures(run, columns),
         unusual_pictures=unusual_pictures(run, columns),
         unusual_tables=unusual_tables(run),
+        large_view=large_view(run),
+        lying=orientation(run.store),
         sample_pictures=[pictures.sample_pictures(run, name, columns) for name in run.samples],
         neighbour_pictures=trust.neighbour_pictures(run, columns) if run.samples else None,
         copies=trust.copy_rows(run),
@@ -101,6 +103,7 @@ def write_report(run_dir: str | Path, path: str | Path | None = None, *, title: 
         context=_flat({k: v for k, v in run.evaluation.context.items() if k != "reference_rows"}),
         settings={name: _flat(settings) for name, settings in run.sample_settings().items()},
         record=_recorded(run.record),
+        times=run.record.get("stages", {}),
         rejected=[] if run.rejected is None else run.rejected.to_dict("records"),
         missing=run.missing,
     )

@@ -6,8 +6,10 @@ import pandas as pd
 import torch
 from matplotlib.figure import Figure
 
+from monai_minority.data import ImageStore
 from monai_minority.keys import Column
 from monai_minority.reports.contents import RunContents
+from monai_minority.samples.export import spacing_of
 from monai_minority.samples.pictures import picture_rows
 from monai_minority.tables.unusual import NEIGHBOURS
 
@@ -19,6 +21,7 @@ _IMAGES = {
     "subject": "subject",
     "row": "row",
     Column.SLICE.value: "slice",
+    Column.POSITION.value: "position",
     Column.SPLIT.value: "split",
     Column.GROUP.value: "group",
     Column.SEVERITY.value: "severity",
@@ -30,6 +33,12 @@ _IMAGES = {
     "local_outlier_factor": "LOF",
     "local_outlier_factor_percentile": "percentile",
 }
+_SIDES = {
+    "axial": "the patient's right on the left and the front at the top",
+    "coronal": "the patient's right on the left and the vertex at the top",
+    "sagittal": "the front on the left and the vertex at the top",
+}
+_UNITS = {"mm": "mm", "fraction": "shares of the head", "index": "slices"}
 _SUBJECTS = {
     "rank": "",
     "subject": "subject",
@@ -61,6 +70,29 @@ def unusual_pictures(run: RunContents, columns: int) -> Figure:
         "Real images of the highest scores (below: score) and the most similar ones of others (below: distance)",
         captions=captions,
     )
+
+
+def large_view(run: RunContents) -> Figure:
+    """The most unusual image and its nearest training image of another subject, large."""
+    row = run.evaluation.unusual_images.iloc[0]
+    known = [prefix for prefix in ("", "neighbour_1_") if pd.notna(row[f"{prefix}row"])]
+    values = {"": Column.SCORE.value, "neighbour_1_": "neighbour_1_distance"}
+    return picture_rows(
+        [run.store.batch([int(row[f"{prefix}row"]) for prefix in known])],
+        [""],
+        "The most unusual image (below: score) and the nearest of others (below: distance)",
+        captions=[[_caption(row, values[prefix], prefix).replace("\n", ", ") for prefix in known]],
+        side=4.0,
+    )
+
+
+def orientation(store: ImageStore) -> str:
+    """How the slices of a store lie, as far as it knows."""
+    axis, spacing = store.geometry.get("axis"), spacing_of(store)
+    told = f"The slices are {axis}, with {_SIDES[axis]}." if axis in _SIDES else ""
+    told += "" if spacing is None else f" A pixel is {spacing[0]:.3g} x {spacing[1]:.3g} mm."
+    unit = store.meta.get("position_unit")
+    return told + (f" Positions along the axis are in {_UNITS.get(unit, unit)}." if unit and told else "")
 
 
 def unusual_tables(run: RunContents) -> list[dict[str, Any]]:

@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -16,6 +17,7 @@ from monai_minority.data import ImageStore
 from monai_minority.reports import RunContents, findings, write_report, write_tensorboard
 from monai_minority.reports.contents import redacted
 from monai_minority.reports.html_report import rounded
+from monai_minority.reports.unusual import large_view, orientation, unusual_pictures
 from monai_minority.samples.write import open_samples
 from monai_minority.scoring import QuantileClasses
 from monai_minority.tables import MeasureSettings, compare_methods
@@ -91,7 +93,7 @@ def test_the_file_needs_nothing_else(run, html):
     assert "http" not in re.sub(r"base64,[^\"]*", "", html)
     assert (run / "report.html").stat().st_size < 5e6
     # first, real, unusual, two sets, shift, distributions, nearest, utility, timestep, classifier
-    assert html.count("data:image/png") == 11
+    assert html.count("data:image/png") == 12
 
 
 def test_compared_methods_have_a_section_with_their_table_and_picture(run, html, tmp_path):
@@ -138,6 +140,32 @@ def test_copies_and_usefulness_are_told_in_numbers(run, html):
     plain = pd.read_csv(run / "evaluation" / "copies_summary.csv").set_index("set").loc["plain"]
     assert plain["suspected_copy"] >= 5 / 36, "the five copies of the set are found"
     assert "3 of each, and judged on\n9 rare and 36 other real images" in html
+
+
+def test_it_tells_how_slices_lie(tmp_path):
+    pixels, geometry = np.zeros((1, 1, 4, 4), np.uint8), {"axis": "coronal", "pixel_spacing_mm": [1.5, 2]}
+    known = {"geometry": geometry, "position_unit": "mm"}
+    store = ImageStore.create(tmp_path / "store", pixels, {"source": ["a"]}, (0, 255), **known)
+    assert orientation(store) == (
+        "The slices are coronal, with the patient's right on the left and the vertex at the top. "
+        "A pixel is 1.5 x 2 mm. Positions along the axis are in mm."
+    )
+
+
+def test_it_tells_how_long_stages_took(run, tmp_path):
+    folder = shutil.copytree(run, tmp_path / "run")
+    (folder / "run.json").write_text(json.dumps({"stages": {"score": {"seconds": 61.25, "finished": "2026-01-02"}}}))
+    told = write_report(folder).read_text(encoding="utf-8")
+    assert '<td class="text">score</td><td>61.25</td><td class="text">2026-01-02</td>' in told
+
+
+def test_the_large_view_is_larger(run):
+    contents = RunContents.open(run)
+    small, large = unusual_pictures(contents, 2), large_view(contents)
+    assert large.get_figwidth() > 8 > small.get_figwidth() and "nearest of others" in large.axes[0].get_title(
+        loc="left"
+    )
+    assert orientation(contents.store) == ""  # of which nothing is known, nothing is said
 
 
 def test_what_an_earlier_version_measured_is_not_taken_for_the_usefulness(run, tmp_path):
@@ -212,7 +240,7 @@ def test_missing_parts_are_left_out_and_named(run, tmp_path):
     for name in ("timestep.csv", "run.json", "rejected.csv", "classes.json", "classifier/validation.csv"):
         (tmp_path / "run" / name).unlink()
     html = write_report(tmp_path / "run").read_text(encoding="utf-8")
-    assert html.count("data:image/png") == 9
+    assert html.count("data:image/png") == 10
     for name in ("timestep.csv", "run.json", "rejected.csv", "classes.json", "classifier/validation.csv"):
         assert name in html
     assert len(RunContents.open(run).missing) == 0
@@ -289,6 +317,6 @@ def test_in_a_browser_nothing_overflows_and_every_picture_loads(run, tmp_path, w
         check=True,
     ).stdout
     found = json.loads(markup.unescape(re.search(r'<pre id="found">(.*?)</pre>', shown)[1]))
-    assert found["images"] == 11
+    assert found["images"] == 12
     assert found["broken"] == 0
     assert found["wide"] <= width
