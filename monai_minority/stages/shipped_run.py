@@ -8,7 +8,8 @@ from pathlib import Path
 import pandas as pd
 
 from monai_minority.data import ImageStore
-from monai_minority.data.store.copy import append_store
+from monai_minority.data.store.copy import append_store, copy_store
+from monai_minority.files import whole_file
 from monai_minority.keys import Column, Split
 from monai_minority.run import Stage
 from monai_minority.scoring import QuantileClasses, score_ranks
@@ -48,12 +49,12 @@ class ShippedRun(Stage):
         for leaf in self.leaves:
             shipped = Path(self.source) / leaf.name
             if shipped.is_dir():
-                shutil.rmtree(leaf, ignore_errors=True)
-                shutil.copytree(shipped, leaf, copy_function=shutil.copyfile)  # they may be read-only where they ship
+                store = copy_store(ImageStore.open(shipped), leaf)
             else:
-                shutil.copyfile(shipped, leaf)
+                with whole_file(leaf) as partial:
+                    shutil.copyfile(shipped, partial)  # it may be read-only where it ships
         if self.held_out is not None:
-            self._append(append_store(ImageStore.open(self.folder.store), self.held_out, Split.TEST.value))
+            self._append(append_store(store, self.held_out, Split.TEST.value))
 
     def _append(self, store: ImageStore) -> None:
         """Give all images their scores and classes."""

@@ -39,6 +39,13 @@ def test_every_image_has_the_score_that_shipped_and_its_class(store):
     assert np.allclose(table["score_rank"][:960], shipped["score_rank"])
 
 
+def test_it_is_made_anew_where_what_ships_has_changed(store, capsys):
+    folder = store.path.parent
+    planner = Planner(Bundle("brain_mri"), ["phantom", "demo"], {"run_dir": str(folder), "held_out_store": "$None"})
+    planner.run([Job("shipped_run", "shipped_run")], print)
+    assert len(ImageStore.open(folder / "store")) == 960 and "shipped_run: done" in capsys.readouterr().out
+
+
 def test_scores_of_other_images_are_refused(tmp_path):
     given = {"run_dir": str(tmp_path), "held_out_store": str(SHIPPED / "demo" / "store")}
     with pytest.raises(RuntimeError) as raised:
