@@ -25,6 +25,9 @@ def start(seed: int) -> None:
     Args:
         seed: of the run.
 
+    Raises:
+        ValueError: ``srun`` started several processes without ``torchrun``.
+
     Example:
         >>> import torch
         >>> from monai_minority.run import start
@@ -38,6 +41,12 @@ def start(seed: int) -> None:
     _keep_memory()
     # MONAI's determinism forbids cuDNN's autotuner; that is kept, exact repetition is promised.
     processes = int(os.environ.get("WORLD_SIZE", 1))
+    tasks = int(os.environ.get("SLURM_STEP_NUM_TASKS", 1))
+    if tasks > 1 and "WORLD_SIZE" not in os.environ:
+        raise ValueError(
+            f"srun started {tasks} processes that know nothing of each other, and each would do the whole work; start "
+            "one torchrun a node, as in docs/several_processes.md, or one process: srun --ntasks 1"
+        )
     launched = processes > 1 or torch.distributed.is_torchelastic_launched()
     if launched and not torch.distributed.is_initialized():
         if torch.cuda.is_available():
@@ -66,6 +75,19 @@ def is_main() -> bool:
         True
     """
     return int(os.environ.get("RANK", 0)) == 0
+
+
+def rank_and_size() -> tuple[int, int]:
+    """The number of this process, and how many there are.
+
+    Example:
+        >>> from monai_minority.run.distributed import rank_and_size
+        >>> rank_and_size()
+        (0, 1)
+    """
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        return torch.distributed.get_rank(), torch.distributed.get_world_size()
+    return 0, 1
 
 
 def barrier() -> None:

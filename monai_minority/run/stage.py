@@ -93,6 +93,9 @@ class Stage(ABC):
     def work(self) -> None:
         """Do it; in every process where it is shared."""
 
+    def together(self) -> None:  # noqa: B027  (most stages have nothing to share)
+        """What all processes do together before the first one does the work, where that is not shared."""
+
     @property
     def reads(self) -> Sequence[Path]:
         """Files of the run folder that it reads, besides stores and the files that settings name."""
@@ -166,12 +169,14 @@ class Stage(ABC):
         if done:
             if is_main():
                 print(f"{self.name}: unchanged, not run again")
-        elif is_main() or self.shared:
+        else:
             if is_main():
                 self._refuse_full_disk()
                 self._withdraw()
             started = time.perf_counter()
-            self.work()
+            self.together()
+            if is_main() or self.shared:
+                self.work()
             if is_main():
                 self._record(time.perf_counter() - started)
                 where = ", ".join(str(path.absolute()) for path in self.leaves)

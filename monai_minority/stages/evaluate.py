@@ -10,6 +10,7 @@ from torch import nn
 from monai_minority.data import ImageStore
 from monai_minority.run import Stage
 from monai_minority.scoring import MinorityScore, QuantileClasses
+from monai_minority.stages.shared_features import share_features
 from monai_minority.tables import MeasureSettings, evaluate_run
 
 
@@ -48,6 +49,14 @@ class Evaluate(Stage):
     def leaves(self) -> Sequence[Path]:
         tables = ("summary", "unusual_images", "spaces", "fidelity", "groups", "severity", "dispersion")
         return [self.folder.evaluation / f"{name}.csv" for name in tables]
+
+    def together(self) -> None:
+        share_features(
+            [self.store, *self.samples.values()],
+            [self.extractor, *self.further_spaces],
+            self.folder.features,
+            self.measures,
+        )
 
     def work(self) -> None:
         evaluate_run(

@@ -9,6 +9,7 @@ from torch import nn
 from monai_minority.data import ImageStore
 from monai_minority.keys import Column
 from monai_minority.run import Stage
+from monai_minority.stages.shared_features import share_features
 from monai_minority.tables import MeasureSettings
 from monai_minority.tables.copies import drop_copies, measure_copies
 
@@ -43,6 +44,9 @@ class Memorization(Stage):
     @property
     def leaves(self) -> Sequence[Path]:
         return [self.folder.evaluation / f"{name}.csv" for name in ("copies", "copies_planted", "copies_summary")]
+
+    def together(self) -> None:
+        share_features([self.store, *self.samples.values()], [self.extractor], self.folder.features, self.measures)
 
     def work(self) -> None:
         measure_copies(

@@ -3,6 +3,7 @@
 import random
 
 import numpy as np
+import pytest
 import torch
 
 from monai_minority.run import barrier, parallel, start
@@ -15,6 +16,16 @@ def test_seeds_every_generator():
 
     assert draws(3) == draws(3)
     assert all(a != b for a, b in zip(draws(3), draws(4), strict=True))
+
+
+def test_srun_without_torchrun_is_refused(monkeypatch):
+    """Each of its processes would take itself for the only one."""
+    monkeypatch.setenv("SLURM_STEP_NUM_TASKS", "4")
+    monkeypatch.delenv("WORLD_SIZE", raising=False)
+    with pytest.raises(ValueError, match="srun started 4 processes that know nothing of each other"):
+        start(0)
+    monkeypatch.setenv("SLURM_STEP_NUM_TASKS", "1")
+    start(0)
 
 
 def test_one_process_is_not_wrapped_and_does_not_wait():

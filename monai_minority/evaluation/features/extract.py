@@ -55,6 +55,7 @@ def extract(
     batch_size: int = 64,
     device: torch.device | str | None = None,
     progress: bool = True,
+    parts: Sequence[Images] = (),
 ) -> np.ndarray:
     """Features of the images of a store, in its order.
 
@@ -69,6 +70,8 @@ def extract(
         batch_size: number of images per batch.
         device: device to compute on. ``None`` uses the device of the extractor.
         progress: show a progress bar.
+        parts: subsets that make up the store in its order, whose features are in the folder ``parts`` of the cache, by
+            several processes for instance; they are joined.
 
     Returns:
         float32 ``[N, D]`` or ``[N, C, h, w]``. From a cache it is a memory map whose changes do not reach the file.
@@ -93,21 +96,30 @@ def extract(
         raise ValueError("store must hold at least one image, got an empty one")
     if cache_dir is None:
         return _compute(store, extractor, batch_size, device, progress, None)
-    description = describe_extractor(extractor)
-    key = f"{store.content_hash[:16]}-{fingerprint(description)[:16]}"
-    path = Path(cache_dir) / f"{key}.npy"
+    path, description = feature_path(store, extractor, cache_dir), describe_extractor(extractor)
     if path.is_file():
         try:
             with reading(path):
                 return np.load(path, mmap_mode="c")
         except DamagedFile as error:
-            print(f"features of {key} are computed again, since {error}")
+            print(f"features of {path.stem} are computed again, since {error}")
     with whole_file(path) as partial:
-        _compute(store, extractor, batch_size, device, progress, partial)
+        if parts:
+            kept = [extract(part, extractor, Path(cache_dir) / "parts", batch_size, device, False) for part in parts]
+            with partial.open("wb") as opened:
+                np.save(opened, np.concatenate(kept))
+        else:
+            _compute(store, extractor, batch_size, device, progress, partial)
         record = {"store": store.content_hash, "images": len(store), **description}
         with whole_file(path.with_suffix(".json")) as described:
             described.write_text(json.dumps(record, indent=2) + "\n")
     return np.load(path, mmap_mode="c")
+
+
+def feature_path(store: Images, extractor: nn.Module, cache_dir: str | Path) -> Path:
+    """The file of a cache that has the features of a store, whether it is there or not."""
+    key = f"{store.content_hash[:16]}-{fingerprint(describe_extractor(extractor))[:16]}"
+    return Path(cache_dir) / f"{key}.npy"
 
 
 @torch.inference_mode()
