@@ -202,8 +202,8 @@ def save_weights(module: nn.Module, path: str | Path) -> None:
     """
     inner = module.module if isinstance(module, nn.parallel.DistributedDataParallel) else module
     weights = {name: value.detach().cpu().contiguous() for name, value in inner.state_dict().items()}
-    with whole_file(path) as partial:
-        torch.save(weights, partial)
+    with whole_file(path) as partial, partial.open("wb") as opened:  # by its name, the file would hold that name
+        torch.save(weights, opened)
 
 
 def build_from_state_dict(

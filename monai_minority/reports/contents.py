@@ -38,6 +38,7 @@ class RunContents:
             :func:`~monai_minority.tables.copies.measure_copies`.
         copies_summary: suspected copies by set.
         copies_planted: results of the search for planted copies.
+        membership: what is given away of training subjects; see :func:`~monai_minority.tables.membership.membership`.
         utility: classifiers of the rare group with and without generated images; see
             :func:`~monai_minority.evaluation.utility.augmentation_gain`.
         record: the run record, without paths and names.
@@ -58,6 +59,7 @@ class RunContents:
     copies: pd.DataFrame | None = None
     copies_summary: pd.DataFrame | None = None
     copies_planted: pd.DataFrame | None = None
+    membership: pd.DataFrame | None = None
     utility: pd.DataFrame | None = None
     record: dict[str, Any] = field(default_factory=dict)
     missing: tuple[str, ...] = ()
@@ -82,6 +84,7 @@ class RunContents:
             "copies": ("evaluation/copies.csv", pd.read_csv, "the nearest training images (memorization stage)"),
             "copies_summary": ("evaluation/copies_summary.csv", pd.read_csv, "suspected copies by set"),
             "copies_planted": ("evaluation/copies_planted.csv", pd.read_csv, "the search for planted copies"),
+            "membership": ("evaluation/membership.csv", pd.read_csv, "what is given away of training subjects"),
             "utility": ("evaluation/utility.csv", pd.read_csv, "the usefulness as training images (utility stage)"),
             "record": ("run.json", _read_json, "the run record"),
         }

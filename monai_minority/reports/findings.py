@@ -28,6 +28,7 @@ from monai_minority.tables.evaluation import RunEvaluation
 from monai_minority.tables.frechet_floor import NAME as ABOVE_FLOOR
 from monai_minority.tables.groups import NORMAL, RARE, TAKEN
 from monai_minority.tables.measures import LABELS
+from monai_minority.tables.membership import FOLDS, NEAREST, few_rare_subjects
 from monai_minority.tables.rows import ALL, UNSEEN
 
 
@@ -35,9 +36,9 @@ def findings(run_dir: str | Path) -> list[str]:
     """What a run found, the most important first, each line a few short sentences.
 
     Whether the backbone is broken; how many guided images are severe, by each judge; whether the score finds what is
-    rare; how many guided images look real, and how many are suspected copies; whether unguided images are various
-    enough, where they are not; what the target class does to score and density; and what the nearest training images
-    say, where groups are known.
+    rare; how many guided images look real, how many are suspected copies, and whether training subjects are told by
+    them; whether unguided images are various enough, where they are not; what the target class does to score and
+    density; and what the nearest training images say, where groups are known.
 
     Args:
         run_dir: a run folder with its ``evaluation/``.
@@ -46,12 +47,14 @@ def findings(run_dir: str | Path) -> list[str]:
         FileNotFoundError: the run has not been evaluated.
     """
     folder = Path(run_dir) / "evaluation"
-    copies = folder / "copies_summary.csv"
-    return findings_of(RunEvaluation.load(folder), pd.read_csv(copies) if copies.is_file() else None)
+    tables = (folder / "copies_summary.csv", folder / "membership.csv")
+    return findings_of(RunEvaluation.load(folder), *(pd.read_csv(path) if path.is_file() else None for path in tables))
 
 
-def findings_of(evaluation: RunEvaluation, copies: pd.DataFrame | None = None) -> list[str]:
-    """The same of an evaluation at hand, and of the summary of the memorization stage where there is one."""
+def findings_of(
+    evaluation: RunEvaluation, copies: pd.DataFrame | None = None, members: pd.DataFrame | None = None
+) -> list[str]:
+    """The same of an evaluation at hand, and of the tables of the memorization stage where there are any."""
     generated = evaluation.summary[evaluation.summary["duplicates"].notna()]
     guided, plain = highest_guided(generated), unguided_row(generated)
     both = [] if guided is None or plain is None else [_looks_real(evaluation, guided, plain)]
@@ -64,6 +67,7 @@ def findings_of(evaluation: RunEvaluation, copies: pd.DataFrame | None = None) -
         _ranking(evaluation.agreement),
         *both,
         *_copies(copies, guided, plain),
+        *_members(members, guided),
         *dispersion_findings(evaluation.dispersion),
         _class_shift(evaluation),
         density,
@@ -197,6 +201,30 @@ def _copies(copies: pd.DataFrame | None, guided: pd.Series | None, plain: pd.Ser
     if len(control):
         line += f"; of real images never trained on {share_with_ends(estimate_of(control.iloc[0], 'suspected_copy'))}"
     return [line + "."] if said else []
+
+
+def _members(members: pd.DataFrame | None, guided: pd.Series | None) -> list[str]:
+    """What is given away of training subjects, and whether the rarest class shows only a few of them."""
+    if members is None or not len(members):
+        return []
+    by_name = members[members["subjects"] == ALL].set_index("evidence")
+    said = []
+    if guided is not None and (name := f"{NEAREST}{guided['set']}") in by_name.index:
+        row = by_name.loc[name]
+        said.append(
+            f"{share_with_ends(estimate_of(row, 'beyond'))} of {row['n']:.0f} training subjects lie nearer to an image "
+            f"of the set {guided['set']} than nine tenths of comparable people never trained on do"
+        )
+    if FOLDS in by_name.index:
+        row = by_name.loc[FOLDS]
+        said.append(
+            f"{share_with_ends(estimate_of(row, 'beyond'))} of {row['n']:.0f} score lower by a network that learned "
+            "from them than nine tenths do by one that did not"
+        )
+    line = f"Membership (10 % where nothing is given away of single people): {'; '.join(said)}."
+    row = members.iloc[0]
+    warning = few_rare_subjects(row["rare_subjects"], row["least_rare_subjects"])
+    return [*([line] if said else []), *([warning] if warning else [])]
 
 
 def _class_shift(evaluation: RunEvaluation) -> str:

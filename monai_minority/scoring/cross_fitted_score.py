@@ -92,6 +92,16 @@ class CrossFittedScore(MinorityScore):
             result[..., there] = single.distances(images[there], timesteps, labels, drawn[rows]).to(result)
         return result
 
+    def against_whole(
+        self, images: Tensor, class_labels: Tensor | None = None, *, seeds: Sequence[int] | Tensor
+    ) -> Tensor:
+        """Scores less those of the network of all subjects ``[2, B]``, of training images: by the network that was
+        trained without their subject, and by the next one, which learned from it."""
+        knowing = CrossFittedScore.__new__(CrossFittedScore)
+        vars(knowing).update(vars(self) | {"folds": (self.folds + 1) % len(self.networks)})
+        scored = [score(images, class_labels, seeds=seeds).mean for score in (self, knowing, _by(self, self.network))]
+        return torch.stack(scored[:2]) - scored[2]
+
     def choose_timestep(self, images: Tensor, class_labels: Tensor | None = None, **options: Any) -> TimestepChoice:
         """Choose ``t`` by the network that learned from all training images, and keep it."""
         choice = _by(self, self.network).choose_timestep(images, class_labels, **options)

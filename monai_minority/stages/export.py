@@ -1,5 +1,6 @@
 """A sample set, and the scores of the real images, for other programs."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -9,6 +10,9 @@ from typing import Any
 from monai_minority.data import ImageStore
 from monai_minority.run import Stage, content
 from monai_minority.samples import export_bids, export_samples
+from monai_minority.tables.membership import few_rare_subjects, rarest_subjects
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(kw_only=True)
@@ -19,11 +23,13 @@ class Export(Stage):
         samples: the set.
         sample_set: its name.
         formats: some of ``png``, ``nifti`` and ``dicom``.
+        least_rare_subjects: training subjects of the rarest class, below which a warning is given.
     """
 
     samples: ImageStore
     sample_set: str
     formats: Sequence[str]
+    least_rare_subjects: int
 
     config = "export"
 
@@ -40,6 +46,10 @@ class Export(Stage):
         return [self.folder.exports(self.sample_set)]
 
     def work(self) -> None:
+        if (self.folder.store / "store.json").is_file():
+            count = rarest_subjects(ImageStore.open(self.folder.store).table)
+            if warning := few_rare_subjects(count, self.least_rare_subjects):
+                logger.warning(warning)
         export_samples(self.samples, self.folder.exports(self.sample_set), self.formats)
 
 

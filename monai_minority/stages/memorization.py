@@ -1,5 +1,6 @@
 """Suspected copies of training images among the samples."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,16 +8,30 @@ from pathlib import Path
 from torch import nn
 
 from monai_minority.data import ImageStore
+from monai_minority.files import whole_file
 from monai_minority.keys import Column
 from monai_minority.run import Stage
+from monai_minority.scoring import CrossFittedScore
 from monai_minority.stages.shared_features import share_features
+from monai_minority.stages.timestep import read_timestep
 from monai_minority.tables import MeasureSettings
 from monai_minority.tables.copies import drop_copies, measure_copies
+from monai_minority.tables.membership import (
+    FOLDS,
+    few_rare_subjects,
+    fold_scores,
+    membership,
+    nearest_samples,
+    rarest_subjects,
+)
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(kw_only=True)
 class Memorization(Stage):
-    """Look for copies in every sample set, in features and in pixels, with real images as a control.
+    """Look for copies in every sample set, in features and in pixels, with real images as a control; and for what is
+    given away of single training subjects, in ``membership.csv`` and ``membership_subjects.csv``.
 
     Attributes:
         store: the real images.
@@ -27,6 +42,10 @@ class Memorization(Stage):
         max_shift: pixels that a copy may have been moved by.
         calibration_size: real images, at most, that the threshold comes from.
         measures: how the images are measured.
+        least_rare_subjects: training subjects of the rarest class, below which a warning is given.
+        fold_score: of networks that were trained without a fold each; ``None`` for none.
+        images: what the networks learned from: the real images, or their latents.
+        class_label_columns: the column of class labels for conditional networks, or none.
     """
 
     store: ImageStore
@@ -37,18 +56,39 @@ class Memorization(Stage):
     max_shift: int
     calibration_size: int
     measures: MeasureSettings
+    least_rare_subjects: int
+    fold_score: CrossFittedScore | None = None
+    images: ImageStore
+    class_label_columns: Sequence[str] = ()
 
     name = "memorization"
-    columns = (Column.SPLIT, Column.SUBJECT)
+    columns = (Column.SPLIT, Column.SUBJECT, Column.GROUP, Column.MINORITY_CLASS)
+
+    @property
+    def reads(self) -> Sequence[Path]:
+        return [] if self.fold_score is None else [self.folder.timestep]
 
     @property
     def leaves(self) -> Sequence[Path]:
-        return [self.folder.evaluation / f"{name}.csv" for name in ("copies", "copies_planted", "copies_summary")]
+        names = ("membership_subjects", "membership", "copies", "copies_planted", "copies_summary")
+        return [self.folder.evaluation / f"{name}.csv" for name in names]
 
     def together(self) -> None:
         share_features([self.store, *self.samples.values()], [self.extractor], self.folder.features, self.measures)
 
     def work(self) -> None:
+        evidence = nearest_samples(self.store, self.samples, self.extractor, self.folder.features, self.measures)
+        if self.fold_score is not None:
+            self.fold_score.timestep = read_timestep(self.run_dir)
+            evidence[FOLDS] = fold_scores(self.fold_score, self.images, self.class_label_columns)
+        count = rarest_subjects(self.store.table)
+        subjects, summary = membership(self.store.table, evidence, self.measures)
+        summary = summary.assign(rare_subjects=count, least_rare_subjects=self.least_rare_subjects)
+        for table, path in zip((subjects, summary), self.leaves, strict=False):
+            with whole_file(path) as partial:
+                table.to_csv(partial, index=False)
+        if warning := few_rare_subjects(count, self.least_rare_subjects):
+            logger.warning(warning)
         measure_copies(
             self.store,
             self.samples,

@@ -110,8 +110,11 @@ class TrainingCheckpoint:
             "settings": self.settings,
             "objects": {name: thing.state_dict() for name, thing in self.objects.items()},
         }
-        with whole_file(self.path) as partial:
-            torch.save(checkpoint, partial)
+        with (
+            whole_file(self.path) as partial,
+            partial.open("wb") as opened,
+        ):  # by its name, the file would hold that name
+            torch.save(checkpoint, opened)
 
     def _read(self) -> dict[str, Any] | None:
         if not self.path.is_file():

@@ -1,5 +1,6 @@
 """The overlay cross_fit: who is trained on whom, who scores whom, and what makes the score run again."""
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -10,6 +11,7 @@ from monai_minority.data import ImageStore
 from monai_minority.networks import read_state_dict, save_weights
 from monai_minority.run.bundle import Bundle
 from monai_minority.run.jobs import Planner, pipeline_jobs
+from monai_minority.tables.membership import fold_scores
 from tests.small_cohort import BUNDLE, configs
 from tests.small_store import make_store
 
@@ -83,6 +85,13 @@ def test_each_image_is_scored_by_the_network_of_its_fold(run_dir):
     table = ImageStore.open(run_dir / "store").table
     changed = (table["minority_score"] / plain - 1).abs() > 1e-3
     assert changed[table["fold"] == 1].all() and not changed[table["fold"] != 1].any()
+    # The audit of single subjects looks at it for those of fold 1, who are new to it, and of fold 0, whom it knows.
+    parser = parser_of(run_dir, "memorization", "cross_fit", "smoke", score_timestep=300)
+    found = fold_scores(parser.get_parsed_content("fold_score"), parser.get_parsed_content("network_store"))
+    train = (table["split"] == "train").to_numpy()
+    for fold, values in ((1, found.control), (0, found.learned)):
+        assert (np.isfinite(values) == train).all()
+        assert ((np.abs(values[train]) > 1e-4) == (table["fold"][train] == fold)).all()
 
 
 def test_the_pipeline_trains_every_fold_before_the_score():

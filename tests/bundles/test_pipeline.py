@@ -334,24 +334,23 @@ class TestKill:
 
 
 class TestBlows:
-    """The short form of ``scripts/blows``: nothing damaged is used, and the remedy that is told works."""
+    """Nothing damaged is used, and the remedy that is told works; beside the short form of ``scripts/blows``."""
 
     @pytest.mark.parametrize(
-        "name, stage",
+        "name, stage, blow",
         [
-            ("backbone/model.pt", "train"),
-            ("classifier/model.pt", "train_classifier"),
-            ("store/images.npy", "prepare"),
-            ("store/table.csv", "prepare"),
-            ("samples/guided/images.npy", "inference"),
-            ("samples/guided/table.csv", "inference"),
-            ("classes.json", "cut"),
-            ("scores.csv", "score"),
-            ("evaluation/summary.csv", "evaluate"),
-            ("report.html", "report"),
+            ("backbone/model.pt", "train", "flip"),
+            ("classifier/model.pt", "train_classifier", "cut"),
+            ("store/images.npy", "prepare", "flip"),
+            ("store/table.csv", "prepare", "cut"),
+            ("samples/guided/images.npy", "inference", "cut"),
+            ("samples/guided/table.csv", "inference", "flip"),
+            ("classes.json", "cut", "cut"),
+            ("scores.csv", "score", "flip"),
+            ("evaluation/summary.csv", "evaluate", "cut"),
+            ("report.html", "report", "flip"),
         ],
     )
-    @pytest.mark.parametrize("blow", ["flip", "cut"])
     def test_a_damaged_file_is_named_and_made_anew(self, run_dir, cohort, name, stage, blow):
         path = run_dir / name
         content = bytearray(path.read_bytes())

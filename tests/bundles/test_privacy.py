@@ -3,6 +3,7 @@
 import base64
 import gzip
 import io
+import json
 import tarfile
 import zipfile
 from collections.abc import Iterator
@@ -13,21 +14,28 @@ import numpy as np
 import pandas as pd
 import pydicom
 import pytest
+from monai.transforms import Compose
 from nibabel.nifti1 import Nifti1Extension
 from PIL import Image
-from pydicom.datadict import DicomDictionary
+from PIL.PngImagePlugin import PngInfo
+from pydicom.config import disable_value_validation
+from pydicom.datadict import DicomDictionary, tag_for_keyword
 from pydicom.dataset import Dataset
 from pydicom.tag import Tag
 from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage
 
+from monai_minority.data import extract_images, find_cohort
+from monai_minority.transforms import LoadPictured, SliceIntensityd
 from tests.dicom_files import new_series, write
 from tests.small_cohort import run_pipeline, volume
 
 WORD, DATE, TIME, ROOT, NUMBER = "qzplant", "19470823", "134759.271828", "1.2.826.0.1.73519028", "7351902846"
+SHORT = ["Ŵŷ", "Ŷẃ"]  # names of two letters, of letters that stand in no other text
 FORMATTED = ["1947-08-23", "23.08.1947", "08/23/1947", "13:47:59"]
 PLANTED = [WORD, DATE, TIME, ROOT, NUMBER, *FORMATTED]
 TEXTS = {
     "AE": "QZPLANTAE{}",
+    "AS": "QZPLANT{}",
     "CS": "QZPLANT{}",
     "DA": DATE,
     "DT": f"{DATE}134759.271828",
@@ -38,6 +46,7 @@ TEXTS = {
     "PN": "Qzplant^Jane{}",
     "UR": "http://qzplant.example/{}",
 } | dict.fromkeys(("LO", "LT", "SH", "ST", "UC", "UT"), "Qzplant{}")
+BYTES = b"Qzplant of bytes"  # for attributes of binary values, whatever their size
 # What makes it a volume that is read at all; the planted subject has its identity in everything else.
 KEPT = {
     "BitsAllocated", "BitsStored", "Columns", "HighBit", "ImageOrientationPatient", "ImagePositionPatient",
@@ -45,32 +54,68 @@ KEPT = {
     "PixelRepresentation", "PixelSpacing", "RescaleIntercept", "RescaleSlope", "Rows", "SOPClassUID",
     "SamplesPerPixel", "SliceThickness", "SpacingBetweenSlices", "SpecificCharacterSet", "MRAcquisitionType",
     "EchoTime", "TemporalPositionIdentifier", "AcquisitionNumber", "SOPInstanceUID", "LossyImageCompression",
+    "FloatPixelData", "DoubleFloatPixelData",
 }  # fmt: skip
 
 
-def _plant(dataset: Dataset) -> None:
-    """A value in every attribute of text in DICOM's dictionary, in private ones and within sequences."""
-    count = 0
-    for number, (vr, _, _, retired, keyword) in DicomDictionary.items():
-        tag = Tag(number)
-        if keyword in KEPT or vr not in TEXTS or tag.group in (0x0000, 0x0002, 0x0004) or not keyword or retired:
+def _identity(sequences: bool) -> Dataset:
+    """A value in every attribute of DICOM's dictionary that can hold text or bytes, the retired ones and those of
+    overlays and curves too, and in private ones.
+
+    That is more than the table of the confidentiality profiles has (PS3.15, E.1-1), which lists attributes of the
+    dictionary, overlays, curves and private attributes.
+    """
+    found = Dataset()
+    for count, (number, (vr, _, _, _, keyword)) in enumerate(sorted(DicomDictionary.items())):
+        tag, vr = Tag(number), vr.split(" or ")[0]
+        if keyword in KEPT or not keyword or tag.group in (0x0000, 0x0002, 0x0004) or tag in found:
             continue
-        if tag not in dataset:
-            dataset.add_new(tag, vr, TEXTS[vr].format(count % 10000))
-            count += 1
-    assert count > 1500
-    block = dataset.private_block(0x0099, "Qzplant block", create=True)
-    for element, vr in enumerate(("LO", "PN", "UI", "DA", "UT"), start=1):
-        block.add_new(element, vr, TEXTS[vr].format(element))
-    block.add_new(0x20, "OB", b"Qzplant bytes ")
+        if vr in TEXTS:
+            found.add_new(tag, vr, TEXTS[vr].format(count % 10000))
+        elif vr in ("OB", "OD", "OF", "OL", "OV", "OW", "UN"):
+            found.add_new(tag, vr, BYTES)
+        elif vr == "SQ" and sequences:
+            found.add_new(tag, vr, [_short_identity()])
+    for group in (0x5000, 0x5002, 0x6000, 0x6002):
+        for element, vr in ((0x0022, "LO"), (0x1500, "LO"), (0x2500, "LO"), (0x4000, "LT"), (0x3000, "OW")):
+            found.add_new((group, element), vr, BYTES if vr == "OW" else TEXTS[vr].format(element))
+    for group in (0x0009, 0x0019, 0x0099, 0x7FE1):
+        block = found.private_block(group, "Qzplant block", create=True)
+        for element, vr in enumerate(("LO", "PN", "UI", "DA", "UT"), start=1):
+            block.add_new(element, vr, TEXTS[vr].format(element))
+        block.add_new(0x20, "OB", BYTES)
+        if sequences:
+            block.add_new(0x21, "SQ", [_short_identity()])
+    return found
+
+
+def _short_identity() -> Dataset:
     inner = Dataset()
     inner.PatientName, inner.PatientBirthDate, inner.PatientID = "Qzplant^Inner", DATE, "qzplant-inner"
-    dataset.OtherPatientIDsSequence = [inner]
-    dataset.ReferencedStudySequence = [inner]
+    inner.SeriesInstanceUID, inner.TextComments, inner.AccessionNumber = f"{ROOT}.9", "Qzplant Jane", NUMBER
+    inner.private_block(0x0011, "Qzplant block", create=True).add_new(1, "LO", "Qzplant")
+    return inner
+
+
+def _plant(dataset: Dataset) -> None:
+    """An identity in every attribute that has none yet, and all of it again within sequences, four deep."""
+    whole = _identity(sequences=True)
+    assert len(whole) > 3500 and sum(element.VR == "SQ" for element in whole) > 700
+    for keyword in ("ReferencedStudySequence", "RequestAttributesSequence", "OriginalAttributesSequence"):
+        outer = _identity(sequences=False)
+        outer.add_new(Tag(tag_for_keyword(keyword)), "SQ", [whole])
+        whole = outer
+    dataset.ReferencedPatientSequence = [whole]
+    for element in _identity(sequences=True):
+        if element.tag not in dataset:
+            dataset.add(element)
 
 
 def _write_subject(folder: Path, number: int, voxels: np.ndarray, base: Dataset) -> list[Path]:
+    base.SpecificCharacterSet = "ISO_IR 192"
     base.PatientName, base.PatientID = f"Qzplant^Jane{number}", f"QZPLANT-{number}"
+    if number == 1:
+        base.PatientName, base.PatientID = "^".join(SHORT), SHORT[0]
     base.PatientBirthDate = base.StudyDate = base.SeriesDate = DATE
     base.StudyInstanceUID, base.SeriesInstanceUID = f"{ROOT}.{number}.1", f"{ROOT}.{number}.2"
     base.SeriesDescription = f"t1 of Qzplant Jane{number}"
@@ -85,7 +130,8 @@ def _write_subject(folder: Path, number: int, voxels: np.ndarray, base: Dataset)
         one.PixelData = np.ascontiguousarray(voxels[..., index].T.clip(0)).astype("<u2").tobytes()
         one["PixelData"].VR = "OW"
         path = folder / f"Qzplant_Jane{number}_{DATE}" / f"{ROOT}.{number}" / f"qzplant{index:03d}"
-        files.append(write(one, path, ExplicitVRLittleEndian))
+        with disable_value_validation():
+            files.append(write(one, path, ExplicitVRLittleEndian))
         content = bytearray(path.read_bytes())
         content[:128] = b"Qzplant preamble".ljust(128)
         path.write_bytes(content)
@@ -97,7 +143,8 @@ def _dicom(folder: Path) -> None:
     for number in range(10):
         base = new_series()
         if number == 0:
-            _plant(base)
+            with disable_value_validation():
+                _plant(base)
         _write_subject(folder, number, volume(rng), base)
     few = np.full((28, 32, 3), 5.0) + np.arange(3)
     odd = new_series(Modality="QZPLANT")  # a name where a modality should be
@@ -113,9 +160,8 @@ def _dicom(folder: Path) -> None:
 def _nifti(folder: Path) -> None:
     rng = np.random.default_rng(0)
     for number in range(12):
-        path = (
-            folder / f"sub-Qzplant{number}" / "ses-19470823" / "anat" / f"sub-Qzplant{number}_ses-19470823_T1w.nii.gz"
-        )
+        name = SHORT[0] if number == 1 else f"Qzplant{number}"
+        path = folder / f"sub-{name}" / "ses-19470823" / "anat" / f"sub-{name}_ses-19470823_T1w.nii.gz"
         path.parent.mkdir(parents=True)
         image = nib.Nifti1Image(volume(rng), np.diag([2, 2, 2, 1.0]))
         for field in ("descrip", "aux_file", "intent_name", "db_name"):
@@ -125,8 +171,19 @@ def _nifti(folder: Path) -> None:
         with gzip.GzipFile(f"Qzplant_Jane_{DATE}.nii", "wb", fileobj=buffer) as file:  # gzip keeps the name
             file.write(image.to_bytes())
         path.write_bytes(buffer.getvalue() if number < 10 else buffer.getvalue()[: 400 * (number - 10)])
-    rows = "".join(f"sub-Qzplant{n}\t{'AD' if n % 3 else 'CN'}\t{DATE}\tQzplant Jane{n}\n" for n in range(14))
-    (folder / "participants.tsv").write_text("participant_id\tgroup\tbirth\tname\n" + rows)
+        said = {"PatientName": "Qzplant^Jane", "AcquisitionTime": FORMATTED[3], "InstitutionName": "Qzplant hospital"}
+        path.with_name(path.name.replace("nii.gz", "json")).write_text(json.dumps(said | {"PatientID": SHORT[0]}))
+        scans = path.parents[1] / f"sub-{name}_ses-19470823_scans.tsv"
+        scans.write_text(f"filename\tacq_time\toperator\nanat/{path.name}\t{FORMATTED[0]}\tQzplant\n")
+    (folder / "dataset_description.json").write_text(
+        '{"Name": "Qzplant", "BIDSVersion": "1.8", "Authors": ["Qzplant"]}'
+    )
+    (folder / "participants.json").write_text('{"note": {"Description": "seen by Qzplant"}}')
+    names = ["Qzplant0", SHORT[0], *(f"Qzplant{n}" for n in range(2, 14))]
+    rows = "".join(
+        f"sub-{n}\t{'AD' if i % 3 else 'CN'}\t{DATE}\tQzplant {n}\tis {n}'s sister\n" for i, n in enumerate(names)
+    )
+    (folder / "participants.tsv").write_text("participant_id\tgroup\tbirth\tname\tnote\n" + rows)
 
 
 MAKERS = {"dicom": (_dicom, "{}"), "nifti": (_nifti, "{}")}
@@ -183,12 +240,15 @@ def _contents(name: str, content: bytes) -> Iterator[tuple[str, bytes]]:
 
 
 def _leaks(name: str, content: bytes) -> list[str]:
-    return [
-        f"{inner}: {pattern!r}"
-        for inner, found in _contents(name, content)
-        for pattern in _patterns()
-        if pattern in found.lower()
-    ]
+    found = []
+    for inner, one in _contents(name, content):
+        found += [f"{inner}: {pattern!r}" for pattern in _patterns() if pattern in one.lower()]
+        if b"\0" not in one:  # four bytes stand in files of numbers by chance
+            text = one.decode(errors="replace").casefold()
+            forms = {form for short in SHORT for form in (short, short.casefold(), short.upper())}
+            forms |= {json.dumps(form).strip('"') for form in forms}
+            found += [f"{inner}: {form!r}" for form in forms if form.casefold() in text]
+    return found
 
 
 def test_the_search_finds_what_is_planted(run, tmp_path):
@@ -200,6 +260,7 @@ def test_the_search_finds_what_is_planted(run, tmp_path):
     for content in (gzip.compress(b"see QZPLANT"), "née Qzplant".encode("utf-16"), base64.b64encode(b"a Qzplant, too")):
         assert _leaks("x", content)
     assert _leaks("x", (tmp_path / "a.npz").read_bytes())
+    assert _leaks("x", f"of {SHORT[0].upper()}".encode()) and _leaks("x", json.dumps(SHORT[1]).encode())
     assert not _leaks("x", b"nothing of the kind")
 
 
@@ -228,3 +289,53 @@ def test_rejected_files_are_known_by_the_names_that_the_cohort_table_resolves(ru
     left_out = named[(named["rejected"] != "") & ~named["rejected"].str.startswith("passed over: ")]
     assert rejected["source"].tolist() == left_out["source"].tolist()
     assert len(rejected) >= 4 and (named["image"].str.contains("(?i)qzplant")).all()
+
+
+def _pictures(folder: Path, *names: str) -> list[Path]:
+    rng = np.random.default_rng(0)
+    paths = [folder / name / f"{number}_{DATE}.png" for name in names for number in range(2)]
+    for path in paths:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pixels = Image.fromarray(rng.integers(0, 256, (8, 8), dtype=np.uint8))
+        info = PngInfo()
+        info.add_text("Author", "Qzplant Jane")
+        pixels.save(path, pnginfo=info)
+    return paths
+
+
+def _listed(folder: Path) -> pd.DataFrame:
+    """Pictures of four subjects whose groups are texts that people wrote."""
+    paths = _pictures(folder, "qzplant")
+    notes = ["fell in winter, seen by Dr Qzplant", "control", "Qzplant's brother", "control"]
+    return pd.DataFrame({"image": [paths[n % 2] for n in range(2)] + paths, "subject": SHORT * 2, "group": notes})
+
+
+def _table(folder: Path) -> Path:
+    _listed(folder).drop_duplicates("image").to_csv(folder / "list.csv", index=False)
+    return folder / "list.csv"
+
+
+def _datalist(folder: Path) -> Path:
+    rows = _listed(folder).drop_duplicates("image").astype(str).to_dict("records")
+    (folder / "list.json").write_text(json.dumps({"training": rows, "description": "Qzplant"}))
+    return folder / "list.json"
+
+
+OTHERS = {
+    "a folder for each patient": lambda folder: (_pictures(folder, "Qzplant_Jane", "Doe_Jo", "Roe_Ann"), folder)[1],
+    "the folder of one patient": lambda folder: (_pictures(folder, "Qzplant Jane"), folder)[1],
+    "names of two letters": lambda folder: (_pictures(folder, " ".join(SHORT), "Jo Li"), folder)[1],
+    "a table of images": _table,
+    "a data list": _datalist,
+}
+
+
+@pytest.mark.parametrize("layout", OTHERS)
+def test_nor_is_a_group_the_name_of_anybody(tmp_path, layout, caplog):
+    source = OTHERS[layout](tmp_path / "in")
+    prepare = Compose([LoadPictured(), SliceIntensityd("image")])
+    extract_images(find_cohort(source), prepare, tmp_path / "run/store", progress=False)
+    files = [path for path in (tmp_path / "run").rglob("*") if path.is_file() and path.name != "cohort.csv"]
+    assert {path.name: _leaks(path.name, path.read_bytes()) for path in files} == {path.name: [] for path in files}
+    assert _leaks("log", caplog.text.encode()) == []
+    assert _leaks("cohort.csv", (tmp_path / "run/cohort.csv").read_bytes())

@@ -34,6 +34,12 @@ def prefixed(state_dict, prefix):
     return {prefix + name: tensor for name, tensor in state_dict.items()}
 
 
+def test_saved_weights_have_the_same_bytes_wherever_they_lie(net, tmp_path):
+    for name in ("a", "b"):
+        save_weights(net, tmp_path / name / f"{name}.pt")
+    assert (tmp_path / "a/a.pt").read_bytes() == (tmp_path / "b/b.pt").read_bytes()
+
+
 @pytest.mark.parametrize(
     "wrap",
     [

@@ -12,12 +12,14 @@ from monai_minority.reports import findings, write_report, write_tensorboard
 from monai_minority.reports.findings import findings_of
 from monai_minority.reports.html_report import rounded
 from monai_minority.reports.severity_chart import severity_chart
+from monai_minority.reports.severity_findings import highest_guided
 from monai_minority.samples.write import open_samples
 from monai_minority.scoring import QuantileClasses
 from monai_minority.tables import MeasureSettings
 from monai_minority.tables.copies import measure_copies
 from monai_minority.tables.evaluate import evaluate_run
 from monai_minority.tables.evaluation import RunEvaluation
+from monai_minority.tables.membership import FOLDS, NEAREST, Evidence, membership
 from tests.run_folder import Pooled, exact_score, make_run
 
 ABOVE = ["share_above_99", "share_above_99_low", "share_above_99_high"]
@@ -138,6 +140,22 @@ def test_what_looks_real_and_what_is_copied(run, evaluation):
     copies = pd.read_csv(run / "evaluation" / "copies_summary.csv").set_index("set")["suspected_copy"]
     assert f"{100 * copies['plain']:.0f} % [" in line_of(lines, "Suspected copies")
     assert lines.index(line) < lines.index(line_of(lines, "Suspected copies"))
+
+
+def test_what_is_given_away_of_training_subjects_is_told_beside_what_chance_gives(evaluation):
+    table = pd.DataFrame({"subject": range(60), "split": ["train", "test"] * 30, "minority_class": [0, 0, 1] * 20})
+    values = np.random.default_rng(0).normal(size=60)
+    odd = np.arange(60) % 2 == 0
+    guided = highest_guided(evaluation.summary[evaluation.summary["duplicates"].notna()])
+    evidence = {f"{NEAREST}{guided['set']}": Evidence(np.where(odd, values, np.nan), np.where(odd, np.nan, values))}
+    evidence[FOLDS] = Evidence(np.where(odd, values - 9, np.nan), np.where(odd, values, np.nan))
+    members = membership(table, evidence)[1].assign(rare_subjects=10, least_rare_subjects=11)
+    lines = findings_of(evaluation, members=members)
+    line = line_of(lines, "Membership (10 % where nothing is given away")
+    assert f"of 30 training subjects lie nearer to an image of the set {guided['set']}" in line
+    assert "; 100 % [89, 100] of 30 score lower by a network that learned from them" in line
+    assert "learned from 10 training subjects, fewer than 11" in line_of(lines, "The rarest class")
+    assert not [line for line in findings_of(evaluation) if "Membership" in line]
 
 
 def test_frechet_is_told_above_its_floor(evaluation):

@@ -24,6 +24,7 @@ from monai_minority.tables import MeasureSettings, compare_methods
 from monai_minority.tables.copies import measure_copies
 from monai_minority.tables.evaluate import evaluate_run
 from monai_minority.tables.evaluation import RunEvaluation
+from monai_minority.tables.membership import membership, nearest_samples
 from tests.run_folder import SUBJECT, Pooled, exact_score, make_run
 
 QUIET = MeasureSettings(progress=False)
@@ -56,6 +57,8 @@ def run(tmp_path_factory):
     )
     store, samples = ImageStore.open(folder / "store"), open_samples(folder / "samples")
     measure_copies(store, samples, Pooled(), folder / "evaluation", planted=10, measures=QUIET, max_shift=1)
+    known = membership(store.table, nearest_samples(store, samples, Pooled(), settings=QUIET), QUIET)[1]
+    known.assign(rare_subjects=4, least_rare_subjects=11).to_csv(folder / "evaluation" / "membership.csv")
     arms = {"real": 0.0, "real, augmented": 0.05, "real and guided": -0.0321}
     pd.DataFrame(
         [
@@ -127,6 +130,10 @@ def test_no_name_and_no_path_is_told(run, html):
     assert str(run) not in text
     assert "hospital" not in text
     assert "not a NIfTI file" in text
+
+
+def test_few_rare_training_subjects_are_told(html):
+    assert "The rarest class was learned from 4 training subjects, fewer than 11" in html
 
 
 def test_copies_and_usefulness_are_told_in_numbers(run, html):

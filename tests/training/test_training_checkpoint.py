@@ -1,5 +1,7 @@
 """What a checkpoint brings back, and which it refuses."""
 
+import socket
+
 import pytest
 import torch
 from ignite.engine import Engine, Events
@@ -109,6 +111,14 @@ def test_an_epoch_of_another_length_is_refused(tmp_path):
     train(tmp_path / "a.pt", 1)
     with pytest.raises(ValueError, match="written after step 3, which does not end an epoch of 2 steps"):
         train(tmp_path / "a.pt", 2, epoch_length=2)
+
+
+def test_the_file_is_the_same_whoever_wrote_it(tmp_path):
+    """A temporary name, with machine and process, is no part of the content."""
+    train(tmp_path / "a.pt", 1)
+    train(tmp_path / "b.pt", 1)
+    assert (tmp_path / "a.pt").read_bytes() == (tmp_path / "b.pt").read_bytes()
+    assert socket.gethostname().encode() not in (tmp_path / "a.pt").read_bytes()
 
 
 def test_only_the_first_process_writes(tmp_path):

@@ -11,6 +11,7 @@ from monai_minority.keys import Column
 logger = logging.getLogger(__name__)
 
 _LONGEST = 40  # characters of a name of a group; more is free text
+_WORDS = 4  # of a name of a group that one subject has
 _IDENTIFIER = re.compile(r"\d{5}|(?<!\d)(19|20)\d\d(?!\d)|\d{1,2}[-./_]\d{1,2}[-./_]\d{2,4}|[\^@\\]|\d+-\d+-\d+")
 _SYNSET = re.compile(r"n\d{8}")  # a class of ImageNet
 _FEW = 5  # groups: with so few, each may have one subject by chance
@@ -20,9 +21,9 @@ _MANY, _SMALL = 10, 10  # more groups, of fewer images, than classes of pictures
 def public_groups(table: pd.DataFrame) -> pd.Series:
     """The groups of a cohort as a store may name them.
 
-    Groups keep their names, unless one looks like that of a patient: it has a long number or a date, or is long free
-    text; or all are words with capitals that no other group shares, have one subject each, or are many and small. Then
-    all get ``group-1``, ``group-2``, … in alphabetical
+    Groups keep their names, unless one looks like that of a patient: it has a long number or a date, is long free text,
+    or is of one subject alone and has a word with a capital or many words; or all are words with capitals that no other
+    group shares, have one subject each, or are many and small. Then all get ``group-1``, ``group-2``, … in alphabetical
     order, and this is logged. ``cohort.csv`` has the names.
 
     Args:
@@ -59,12 +60,15 @@ def _identifying(table: pd.DataFrame) -> str:
     names = list(groups.unique())
     if any(_IDENTIFIER.search(name) and not _SYNSET.fullmatch(name) for name in names):
         return "a number or date"
-    if any(len(name) > _LONGEST for name in names):
-        return "free text"
-    if _like_names(names):
-        return "words like names"
     subjects = table[Column.SUBJECT].astype(str)
     subjects_of = subjects.groupby(groups).nunique()
+    own = [_words(name) for name in names if subjects_of[name] == 1]
+    if any(len(name) > _LONGEST for name in names) or any(len(words) > _WORDS for words in own):
+        return "free text"
+    if any(_is_proper(word) for words in own for word in words):
+        return "a word with a capital for one subject"
+    if _like_names(names):
+        return "words like names"
     one_each = bool((subjects_of == 1).all()) and subjects.duplicated().any()
     holds = [
         len(name) > 2
@@ -81,10 +85,16 @@ def _identifying(table: pd.DataFrame) -> str:
 
 def _like_names(names: list[str]) -> bool:
     """Whether every name is two or three words with capitals ("Jane Doe", "Doe, Jo") that few other names share."""
-    words = [re.findall(r"[^\W\d_]+", name) for name in names]
-    capital = all(
-        2 <= len(own) <= 3 and all(word[0].isupper() and not word[1:].isupper() or len(word) == 1 for word in own)
-        for own in words
-    )
+    words = [_words(name) for name in names]
+    capital = all(2 <= len(own) <= 3 and all(_is_proper(word) or len(word) == 1 for word in own) for own in words)
     counts = pd.Series([word for own in words for word in {w.casefold() for w in own}]).value_counts()
-    return len(names) > 1 and capital and counts.max() <= max(1, len(names) / 3)
+    return bool(names) and capital and counts.max() <= max(1, len(names) / 3)
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"[^\W\d_]+", text)
+
+
+def _is_proper(word: str) -> bool:
+    """Whether a word is written as a name is: not "control", and no abbreviation such as "AD"."""
+    return len(word) > 1 and word[0].isupper() and not word[1:].isupper()

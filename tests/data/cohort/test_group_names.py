@@ -27,7 +27,7 @@ def _table(*rows: tuple[str, str]) -> pd.DataFrame:
     ],
 )
 def test_classes_keep_their_names(groups):
-    table = _table(*((f"P{number}", group) for number, group in enumerate(groups)))
+    table = _table(*((f"P{number}", group) for number, group in enumerate([*groups, *groups])))
     assert public_groups(table).equals(table["group"])
 
 
@@ -50,6 +50,27 @@ def test_what_looks_like_a_patient_gets_a_label(groups, caplog):
     assert sorted(set(labels)) == [f"group-{number}" for number in range(1, len(groups) + 1)]
     assert labels.groupby(table["group"]).nunique().eq(1).all()
     assert "may identify patients" in caplog.text and not any(group in caplog.text for group in groups)
+
+
+@pytest.mark.parametrize(
+    "note, is_kept",
+    [
+        ("lesion", True),
+        ("MCI", True),
+        ("mild cognitive impairment", True),
+        ("Doe's brother", False),
+        ("seen by Dr Doe", False),
+        ("fell in winter from the roof", False),
+        ("Alzheimer's disease", False),  # as of the brother: it is told, and keep_groups keeps it
+    ],
+)
+def test_what_is_noted_of_one_subject_alone_may_be_a_name(note, is_kept):
+    table = _table(("P1", "control"), ("P2", "control"), ("P3", note))
+    assert public_groups(table).equals(table["group"]) == is_kept
+
+
+def test_the_one_group_of_a_cohort_may_be_its_one_patient():
+    assert set(public_groups(_table(("a/1", "Jane Doe"), ("a/2", "Jane Doe")))) == {"group-1"}
 
 
 def test_a_group_for_each_subject_is_a_name():
