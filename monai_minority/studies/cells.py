@@ -81,12 +81,15 @@ class CellStudy(Study):
                 level(panel, real, measure, "real, training", ":")
             if self.logarithmic:
                 panel.set_xscale("log")
-            if shown[self.x].nunique() <= 8:
-                panel.set_xticks(sorted(shown[self.x].unique()), [f"{v:g}" for v in sorted(shown[self.x].unique())])
+            ticks = np.sort(shown[self.x].unique().astype(float))
+            apart = np.diff(np.log(ticks)) > 0.3 if self.logarithmic else np.ones(len(ticks) - 1, bool)
+            if len(ticks) <= 8:
+                ticks = ticks[[True, *apart]]  # values that are close would cover each other's
+                panel.set_xticks(ticks, [f"{v:g}" for v in ticks])
                 panel.minorticks_off()
             panel.set_ylabel(NAMES.get(measure, measure))
         handles, labels = axes[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside upper center", ncols=len(labels))
+        figure.legend(handles, labels, loc="outside upper center", ncols=min(5, len(labels)))
         figure.supxlabel(self.x_label, fontsize="medium")  # once for all panels, because it is longer than a panel
         return figure
 

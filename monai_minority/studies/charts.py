@@ -72,7 +72,8 @@ def intervals(
     found = np.array([value(row, measure) for _, row in rows.iterrows()])
     middle, low, high = found.T
     errors = np.nan_to_num(np.clip([middle - low, high - middle], 0, None))
-    style = "o-" if line else "o"
+    marker = "os^"[number // len(COLOURS) % 3]  # another one where the colours begin anew
+    style = f"{marker}-" if line else marker
     colour = COLOURS[number % len(COLOURS)]
     axes.errorbar(
         places,
