@@ -118,17 +118,18 @@ class BackboneClassifier(nn.Module):
         """
         if context is not None:
             raise ValueError("context must be None: BackboneClassifier has no cross-attention.")
-        pooled = self._pooled(x, timesteps, class_labels)
+        pooled = self.pooled(x, timesteps, class_labels)
         with without_autocast(x):
             return self.head(pooled)
 
     def features(self, x: Tensor, timesteps: Tensor, class_labels: Tensor | None = None) -> Tensor:
         """The normalised input ``[B, F]`` of the head: statistics of all feature maps, and the 3 x 3 grid."""
-        pooled = self._pooled(x, timesteps, class_labels)
+        pooled = self.pooled(x, timesteps, class_labels)
         with without_autocast(x):
             return self.head[0](pooled)
 
-    def _pooled(self, x: Tensor, timesteps: Tensor, class_labels: Tensor | None) -> Tensor:
+    def pooled(self, x: Tensor, timesteps: Tensor, class_labels: Tensor | None = None) -> Tensor:
+        """Statistics ``[B, F]`` of all feature maps, and the 3 x 3 grid, before they are normalised."""
         maps = self._maps(F.pixel_unshuffle(x, self.factor) if self.factor > 1 else x, timesteps, class_labels)
         with without_autocast(x):
             maps = [h.to(x.dtype) for h in maps]

@@ -8,6 +8,7 @@ from monai_minority.training.denoising_loss import DenoisingLoss
 from monai_minority.training.discriminator_step import DiscriminatorStep
 from monai_minority.training.labelled import LabelledPrepareBatch
 from monai_minority.training.noise_level_errors import NoiseLevelErrors
+from monai_minority.training.noised_features import NoisedFeatures
 from monai_minority.training.noising import DenoisingTargets, NoisingPrepareBatch
 from monai_minority.training.reconstruction_grid import ReconstructionGrid
 from monai_minority.training.sample_grid import SampleGrid
@@ -32,6 +33,7 @@ __all__ = [
     "LabelledPrepareBatch",
     "MaskDice",
     "NoiseLevelErrors",
+    "NoisedFeatures",
     "NoisingPrepareBatch",
     "ReconstructionError",
     "ReconstructionGrid",

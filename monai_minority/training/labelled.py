@@ -11,9 +11,9 @@ from monai_minority.keys import Key
 
 
 class LabelledPrepareBatch(PrepareBatch):
-    """Gives images, one column as labels, and each image's seed for the inferer.
+    """Gives images, one column as labels, and each image's seed for the inferer where the batch has seeds.
 
-    The network also gets ``class_label`` where the batch has it.
+    The network also gets ``class_label`` where the batch has it and it is not what the network is to say.
 
     Args:
         target: column with the labels.
@@ -40,7 +40,7 @@ class LabelledPrepareBatch(PrepareBatch):
         def move(x: Tensor) -> Tensor:
             return x.to(device=device, non_blocking=non_blocking, **kwargs)
 
-        call = {"seeds": batchdata[Key.SEED]}
-        if Key.CLASS_LABEL in batchdata:
+        call = {"seeds": batchdata[Key.SEED]} if Key.SEED in batchdata else {}
+        if Key.CLASS_LABEL in batchdata and self.target != Key.CLASS_LABEL:
             call["class_labels"] = move(batchdata[Key.CLASS_LABEL].long())
         return move(batchdata[Key.IMAGE]), move(batchdata[self.target].long()), (), call
