@@ -59,11 +59,14 @@ def best_known(table: pd.DataFrame, known: str) -> pd.Series | None:
 def dispersion_findings(dispersion: pd.DataFrame) -> list[str]:
     """A line where unguided images have measurably fewer than they should beyond a percentile of the real ones."""
     unguided = dispersion[~dispersion["set"].isin([REAL, UNSEEN])]
+    sides = ((BEYOND_LOW, "below the real 5th"), (BEYOND_HIGH, "above the real 95th"))
+    learned = dispersion[dispersion["set"] == REAL].set_index("measure")
+    none_beyond = {(measure, name) for name, _ in sides for measure in learned.index[learned[name] == 0]}  # ties
     short = [
         f"{share_with_ends(estimate_of(row, name))} {side} percentile of {name_of_judge(row['measure'])}"
         for _, row in unguided.iterrows()
-        for name, side in ((BEYOND_LOW, "below the real 5th"), (BEYOND_HIGH, "above the real 95th"))
-        if row[f"{name}_high"] < TAIL
+        for name, side in sides
+        if row[f"{name}_high"] < TAIL and (row["measure"], name) not in none_beyond
     ]
     if not short:
         return []
