@@ -20,6 +20,7 @@ from tqdm import tqdm
 
 from monai_minority.data import ImageStore
 from monai_minority.networks import EfficientNetLite0
+from monai_minority.run import start
 from monai_minority.scoring import FeatureDistance
 
 
@@ -29,6 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.threads:
         torch.set_num_threads(options.threads)
     warnings.filterwarnings("ignore")
+    start(0)  # memory is kept as in every stage, for both ways
     settings = QUICK if options.quick else Settings(overlay=options.overlay)
     repeats = options.repeats or (3 if options.quick else 5)
     device = torch.device(options.device)
