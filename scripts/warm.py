@@ -1,5 +1,6 @@
 """Runs of the smallest phantom cohort, each forked from a process that has imported all libraries."""
 
+import contextlib
 import multiprocessing
 import os
 import resource
@@ -56,7 +57,8 @@ class Run:
         return lines[-1] if lines else f"status {self.status}: {self.output[-300:]}"
 
     def kill(self, number: int = signal.SIGKILL) -> None:
-        os.kill(int(self.process.pid or 0), number)
+        with contextlib.suppress(ProcessLookupError):  # it has just ended
+            os.kill(int(self.process.pid or 0), number)
 
     @property
     def seconds(self) -> float:
