@@ -1,9 +1,19 @@
 """TensorBoard's writer, silent where it should be."""
 
 import os
+import threading
 from typing import Any
 
 from torch.utils.tensorboard import SummaryWriter
+
+_others = threading.excepthook
+
+
+def _tell(failed: threading.ExceptHookArgs) -> None:
+    """An error of TensorBoard's thread, such as of a folder that was deleted, is raised by the next call of its writer;
+    the thread's traceback would come on top."""
+    if type(failed.thread).__name__ != "_AsyncWriterThread":
+        _others(failed)
 
 
 class _Silent:
@@ -22,6 +32,7 @@ class _Lazy:
 
     def __getattr__(self, name: str) -> Any:
         if self._writer is None:
+            threading.excepthook = _tell
             self._writer = SummaryWriter(self._log_dir, flush_secs=10)
         return getattr(self._writer, name)
 

@@ -11,7 +11,7 @@ from torch import nn
 
 from monai_minority.data.store.image_store import ImageStore
 from monai_minority.evaluation.features import extract
-from monai_minority.evaluation.intervals import FEWEST, UNKNOWN_INTERVAL, bootstrap
+from monai_minority.evaluation.intervals import UNKNOWN_INTERVAL, bootstrap
 from monai_minority.evaluation.nearest import nearest_real
 from monai_minority.evaluation.weighted_statistics import weighted_auc
 from monai_minority.keys import Column, Split
@@ -23,6 +23,7 @@ WORST = "worst tenth"
 NEAREST = "nearest of "
 """How the name of evidence begins that a set of generated images gives."""
 FOLDS = "score by fold"
+_LEAST_CONTROLS = 9  # with which one subject can be beyond nine tenths
 
 
 class Evidence(NamedTuple):
@@ -103,7 +104,8 @@ def membership(
     Returns:
         The subjects, a row for each training subject and evidence: ``stratum``, ``images``, and ``control_below``, the
         share of the control that looks at least as much like members (Davison and Hinkley's p-value), NaN where the
-        stratum has fewer than five control subjects. And the summary, a row for :data:`~monai_minority.tables.rows.ALL`
+        stratum has fewer than nine control subjects, which could show no tenth. And the summary, a row for
+        :data:`~monai_minority.tables.rows.ALL`
         subjects, each stratum and the :data:`WORST`: numbers of subjects ``n`` and of controls; ``auc`` with its 95 %
         bootstrap interval, the chance that a subject looks more like a member than a control of the same stratum does;
         ``beyond`` with its interval, the share of subjects beyond nine tenths of their control; and the mean of
@@ -183,7 +185,7 @@ def _by_subject(table: pd.DataFrame, strata: pd.Series, values: np.ndarray) -> p
 
 
 def _at_least_as_telling(value: float, control: np.ndarray) -> float:
-    return float("nan") if len(control) < FEWEST else (1 + int((control <= value).sum())) / (1 + len(control))
+    return float("nan") if len(control) < _LEAST_CONTROLS else (1 + int((control <= value).sum())) / (1 + len(control))
 
 
 def _row(name: str, who: str, members: pd.DataFrame, others: pd.DataFrame, settings: MeasureSettings) -> dict[str, Any]:

@@ -75,7 +75,7 @@ def test_rare_people_are_compared_with_rare_people():
 
 
 def test_a_stratum_without_controls_is_not_judged():
-    rows = rows_of(table_of(20, 4), np.arange(24.0))
+    rows = rows_of(table_of(20, 8), np.arange(28.0))
     assert np.isnan(rows.loc[ALL, ["beyond", "control_below"]].astype(float)).all()
 
 
