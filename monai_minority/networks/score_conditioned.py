@@ -127,7 +127,9 @@ class ScoreConditioned(nn.Module):
 
     def _ranks_of(self, target_class: Tensor) -> Tensor:
         table = self.class_ranks or []
-        low, high = (int(end) for end in torch.aminmax(target_class))
+        # an accelerator would be waited for at each step; there the look-up itself fails
+        on_cpu = target_class.device.type == "cpu"
+        low, high = (int(end) for end in torch.aminmax(target_class)) if on_cpu else (0, -1)
         if low < -1 or high >= len(table):
             raise ValueError(
                 f"target_class must be in [0, {len(table)}), the classes of class_ranks, or -1 for none, got {low} to "
