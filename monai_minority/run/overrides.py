@@ -63,7 +63,7 @@ def check_places(overrides: Mapping[str, Any], parsers: Iterable[Any], of: str =
         of: what to put before a name in a message, such as ``methods::mine::``.
 
     Raises:
-        ValueError: one has none; the nearest name is given.
+        ValueError: one has none; the nearest name is given. Or it is text in the place of a number.
     """
     parsers = list(parsers)
     for key, value in overrides.items():
@@ -77,6 +77,9 @@ def check_places(overrides: Mapping[str, Any], parsers: Iterable[Any], of: str =
             whole, part, parts = max(filter(None, strays), key=lambda found: len(found[0]))
             hint = name_hint(part, parts, f"it has {', '.join(parts) or 'no parts'}")
             raise ValueError(f"{of}{key} must be a path in the configuration, {whole} has no {part}; {hint}")
+        plain = isinstance(value, str) and value != "auto" and not value.startswith(("$", "@", "%"))
+        if plain and any(isinstance(parser.config.get(key), float) for parser in parsers):
+            raise ValueError(f"{of}{key} must be a number, got {value!r}; write it as 0.5 or 1e-4")
         for parser in parsers:
             place(parser, {key: value})
 

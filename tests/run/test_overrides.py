@@ -1,8 +1,9 @@
 """Overrides as people type them."""
 
 import pytest
+from monai.bundle import ConfigParser
 
-from monai_minority.run.overrides import parse
+from monai_minority.run.overrides import check_places, parse
 
 
 @pytest.mark.parametrize(
@@ -23,3 +24,11 @@ from monai_minority.run.overrides import parse
 )
 def test_values(text, expected):
     assert parse(text) == expected
+
+
+@pytest.mark.parametrize("value", ["nan", "high"])
+def test_text_in_the_place_of_a_number_is_refused_by_its_name(value):
+    with pytest.raises(ValueError, match=f"override rate must be a number, got '{value}'"):
+        check_places({"rate": value}, [ConfigParser({"rate": 0.1})])
+    for fine in ("$1 / 3", "@other", 2, "auto"):
+        check_places({"rate": fine}, [ConfigParser({"rate": 0.1, "other": 1})])
