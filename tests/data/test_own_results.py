@@ -63,7 +63,7 @@ def test_a_store_and_an_export_in_the_data_folder_are_passed_over(data, samples)
 
 def test_marked_files_are_refused_in_every_format(tmp_path, samples):
     made = export_samples(samples, tmp_path / "made")
-    for loaded, file in ((LoadVolumed(), "nifti/class_3.nii.gz"), (LoadPictured(), "png/class_3/000001.png")):
+    for loaded, file in ((LoadVolumed(), "nifti/class_3/000001.nii.gz"), (LoadPictured(), "png/class_3/000001.png")):
         with pytest.raises(ValueError, match="marked as synthetic"):
             loaded({"image": made / file})
     with pytest.raises(ValueError, match="no usable DICOM series under .*; the file is marked as synthetic"):
