@@ -103,6 +103,8 @@ class Training(Stage):
     def work(self) -> None:
         self._attach()
         self.trainer.run()
+        if self.validator.state.epoch < self.trainer.state.epoch:  # killed after the last checkpoint was written
+            self.validator.run(self.trainer.state.epoch)
         if is_main():
             self.save(self.leaves[0])
         self.writer.close()

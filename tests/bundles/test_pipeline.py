@@ -296,6 +296,14 @@ class TestKill:
         plain = checkpoints[0]["objects"]["network"]
         assert any(not torch.equal(plain[name], whole[name]) for name in whole), "the averaged weights are others"
 
+    def test_a_kill_before_the_last_validation_leaves_no_older_one(self, run_dir):
+        path = run_dir / "classifier" / "validation.csv"
+        expected = path.read_bytes()
+        for left in (expected.replace(b"0", b"1"), None):  # of an earlier epoch; of none
+            path.unlink() if left is None else path.write_bytes(left)
+            execute(workflow("train_classifier", run_dir))
+            assert path.read_bytes() == expected
+
     def test_a_checkpoint_of_other_settings_is_kept_and_comes_back_with_them(self, run_dir):
         weights = (run_dir / "backbone" / "model.pt").read_bytes()
         result = run_pipeline(run_dir, "--stage", "train", "learning_rate=0.5")
