@@ -186,7 +186,7 @@ def test_what_an_earlier_version_measured_is_not_taken_for_the_usefulness(run, t
 
 def test_findings_are_in_the_report(run, html):
     lines = findings(run)
-    assert len(lines) == 7
+    assert len(lines) == 9
     for line in lines:
         assert line in html.replace("&#39;", "'")
 
