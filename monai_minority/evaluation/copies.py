@@ -87,7 +87,7 @@ class CopyDetector:
             raise ValueError(f"store must have the columns {missing}, got {list(store.table)}; run the prepare stage")
         self.store, self.extractor = store, extractor
         self.feature_dir, self.batch_size, self.progress = feature_dir, batch_size, progress
-        self.subjects = np.unique(store.table[Column.SUBJECT].to_numpy(), return_inverse=True)[1]
+        self.subjects = pd.factorize(store.table[Column.SUBJECT])[0]  # by row: pseudonyms differ from run to run
         trained = (store.table[Column.SPLIT] == Split.TRAIN).to_numpy()
         self.training, unseen = np.flatnonzero(trained), np.flatnonzero(~trained)
         sizes = np.unique(self.subjects[self.training], return_counts=True)[1]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from zlib import crc32
 
 import numpy as np
+import pandas as pd
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.pipeline import Pipeline, make_pipeline
@@ -101,7 +102,8 @@ def fit_label_judge(
             f"others, got {len(spaces)} spaces, {counts[0]} and {counts[1]} people; label more of the training images"
         )
     splitter = StratifiedGroupKFold(min(folds, *counts), shuffle=True, random_state=seed)
-    parts = [part for part in splitter.split(rare, rare, subjects) if 0 < rare[part[0]].sum() < len(part[0])]
+    people = pd.factorize(subjects)[0]  # by row: folds must not depend on pseudonyms, which differ from run to run
+    parts = [part for part in splitter.split(rare, rare, people) if 0 < rare[part[0]].sum() < len(part[0])]
     best: tuple[float, str, float, np.ndarray, list[Pipeline]] | None = None
     for space, features in spaces.items():
         for strength in STRENGTHS:

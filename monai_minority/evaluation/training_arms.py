@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 import torch
 from torch import Tensor
 
@@ -123,8 +124,8 @@ class ArmImages:
 
     @cached_property
     def rare_subjects(self) -> np.ndarray:
-        """Subjects with a rare training image, sorted."""
-        return np.unique(self.train.subjects[self.train.rare])
+        """Subjects with a rare training image, by row: pseudonyms differ from run to run."""
+        return pd.unique(self.train.subjects[self.train.rare])
 
     def real_rows(self, arm: Arm, seed: int) -> np.ndarray:
         """Rows of the real images of an arm ``[n]``: of the first of its rare subjects in an order that the seed

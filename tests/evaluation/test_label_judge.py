@@ -54,6 +54,12 @@ def test_it_repeats_and_an_image_depends_on_itself_alone():
     np.testing.assert_allclose(first(new, clusters)[7:9], first(new[7:9], clusters[7:9]), rtol=1e-12)
 
 
+def test_other_pseudonyms_give_the_same_judge():
+    spaces, names = {"seeing": features(2, 2)}, np.random.default_rng(7).permutation(PEOPLE)
+    judges = [fit_label_judge(spaces, RARE, subjects) for subjects in (SUBJECTS, names[SUBJECTS])]
+    np.testing.assert_array_equal(judges[0].logits, judges[1].logits)
+
+
 @pytest.mark.parametrize(("spaces", "rare"), [({}, RARE), ({"seeing": features(2)}, SUBJECTS < 4)])
 def test_too_little_to_learn_from_is_refused(spaces, rare):
     with pytest.raises(ValueError, match="at least 5 people of the rare group and of the others"):
