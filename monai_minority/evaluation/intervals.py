@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 from scipy.stats import norm, t
 
 Statistic = Callable[[np.ndarray], np.ndarray]
@@ -213,7 +214,8 @@ def _draws(clusters: Sequence[np.ndarray], resamples: int, seed: int) -> Iterato
     """Blocks of weights ``[r, N]`` for each sample."""
     if not clusters or any(len(labels) == 0 for labels in clusters):
         raise ValueError(f"clusters must not be empty, got lengths {[len(labels) for labels in clusters]}")
-    codes = [np.unique(np.asarray(labels), return_inverse=True)[1] for labels in clusters]
+    # By row: draws must not depend on pseudonyms, which differ from run to run.
+    codes = [pd.factorize(np.asarray(labels), use_na_sentinel=False)[0] for labels in clusters]
     sizes = [int(code.max()) + 1 for code in codes]
     rng = np.random.default_rng(seed)
     block = max(1, _BLOCK // sum(map(len, codes)))

@@ -68,7 +68,7 @@ def agreement_table(
         ValueError: ``normal_group`` is no group of the table.
     """
     real, generated = real_images.table, generated_images.table
-    subjects = np.unique(real_images.subjects, return_inverse=True)[1]  # numbers are soon compared, names are not
+    subjects = pd.factorize(real_images.subjects)[0]  # numbers are soon compared, names are not
     scopes = {
         EVERY: np.ones(len(real), bool),
         NOT_TRAINED_ON: settings.is_held_out(real),

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 
 from monai_minority.evaluation.fidelity import distance_figures
 from monai_minority.evaluation.mover import UNKNOWN_ESTIMATE, Estimate, ratio_of
@@ -46,7 +47,7 @@ def frechet_floor(features: np.ndarray, subjects: np.ndarray, settings: MeasureS
     """
     if len(features) < 2 * LEAST:
         return None
-    codes = np.unique(subjects, return_inverse=True)[1]
+    codes = pd.factorize(np.asarray(subjects))[0]
     sizes = np.bincount(codes)
     sides, filled = np.zeros(len(sizes), int), [0, 0]
     for subject in np.random.default_rng(settings.seed).permutation(len(sizes)):

@@ -100,7 +100,7 @@ def mean(
 
 def _real(real: RealImages, name: str, target: str, index: np.ndarray) -> Row:
     head, none = labels(name, target, float("nan"), len(index)), np.zeros(len(index), np.int64)
-    subjects = np.unique(real.subjects[index], return_inverse=True)[1]  # numbers are soon compared, names are not
+    subjects = pd.factorize(real.subjects[index])[0]  # numbers are soon compared, names are not
     return Row(head, index, real.table.iloc[index], real.features[index], subjects, none)
 
 

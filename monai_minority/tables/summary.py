@@ -98,7 +98,7 @@ class _Comparison:
         self.k, self.settings = settings.neighbours, settings
         self.columns = summarised(real.bank.detectors)
         self.reference = real.features[chosen]
-        self.subjects = np.unique(real.subjects[chosen], return_inverse=True)[1]
+        self.subjects = pd.factorize(real.subjects[chosen])[0]
         # Without room for a ball there is no precision; the distances remain.
         self.index = NeighbourIndex(self.reference, k=0, ball=self.k) if len(chosen) > self.k else None
         self.threshold, self.equal_n = threshold, equal_n
