@@ -13,6 +13,7 @@ from monai.engines import SupervisedEvaluator, SupervisedTrainer
 from monai.handlers import LrScheduleHandler, TensorBoardStatsHandler, ValidationHandler
 
 from monai_minority.run import ProgressBar, Stage, is_main, summary_writer
+from monai_minority.run.distributed import rank_and_size
 from monai_minority.training import GradientClipping, StepSeed, TrainingCheckpoint
 
 
@@ -116,7 +117,7 @@ class Training(Stage):
         if self.lr_scheduler is not None:
             objects["lr_scheduler"] = self.lr_scheduler
         batches: Any = self.trainer.data_loader
-        rank = torch.distributed.get_rank() if torch.distributed.is_initialized() else 0
+        rank, _ = rank_and_size()
         handlers = [
             TrainingCheckpoint(
                 self.folder.network(self.name) / "checkpoint.pt",

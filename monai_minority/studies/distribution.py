@@ -54,7 +54,7 @@ class Distribution(Study):
             )
         count = each * plan.num_classes
         training = run.real.training
-        people = np.unique(run.real.subjects[training])
+        people = pd.unique(run.real.subjects[training])  # by row: pseudonyms differ from run to run
         apart = np.isin(run.real.subjects[training], people[evenly(len(people), max(1, len(people) // 5))])
         sample = training[apart][evenly(int(apart.sum()), count)]
         reference = training[~apart]
@@ -152,7 +152,7 @@ class Distribution(Study):
 
 def _half(clusters: np.ndarray, seed: int) -> np.ndarray:
     """Rows of half of the clusters, drawn without replacement; half of the rows if there are fewer than 4 clusters."""
-    names, codes = np.unique(clusters, return_inverse=True)
+    codes, names = pd.factorize(clusters)
     rng = np.random.default_rng(seed)
     if len(names) < 4:
         return rng.choice(len(codes), len(codes) // 2, replace=False)

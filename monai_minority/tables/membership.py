@@ -180,7 +180,7 @@ def _strata(table: pd.DataFrame) -> pd.Series:
 def _by_subject(table: pd.DataFrame, strata: pd.Series, values: np.ndarray) -> pd.DataFrame:
     """The lowest value of each subject that has any."""
     part = pd.DataFrame({"subject": table[Column.SUBJECT].astype(str), "stratum": strata, "value": values})
-    found = part.dropna(subset="value").groupby("subject")
+    found = part.dropna(subset="value").groupby("subject", sort=False)  # by row: pseudonyms differ from run to run
     return found.agg(stratum=("stratum", "first"), images=("value", "size"), value=("value", "min")).reset_index()
 
 

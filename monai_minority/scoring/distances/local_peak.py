@@ -47,7 +47,3 @@ class LocalPeak(Distance):
     def compare(self, a: Embedding, b: Embedding) -> Tensor:
         """Distances ``[B]`` between embeddings, inside the first image; 0 if it is nowhere inside."""
         return ((a[0] - b[0]).abs() * a[1]).flatten(1).amax(1)
-
-    def extra_repr(self) -> str:
-        """The settings, for the record of a stage."""
-        return f"window={self.window}, margin={self.margin}, background={self.background}"
