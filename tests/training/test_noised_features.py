@@ -75,3 +75,13 @@ def test_bad_arguments_are_named(store):
         NoisedFeatures(store, BackboneClassifier(monai_unet(), 3), Clean(), draws=0)
     with pytest.raises(ValueError, match="network must be a BackboneClassifier, got Linear"):
         NoisedFeatures(store, nn.Linear(1, 1), Clean())
+
+
+def test_autocast_computes_in_its_dtype_and_gives_the_same_features_but_for_rounding(store):
+    network = scrambled(BackboneClassifier(monai_unet(), 3)).eval()
+    plain, rounded = (
+        NoisedFeatures(store, network, Clean(), draws=2, autocast=dtype, progress=False).batch(range(140))
+        for dtype in (None, torch.bfloat16)
+    )
+    difference = (plain - rounded).abs()
+    assert 0 < difference.mean() < 0.02 and difference.max() < 0.2
