@@ -28,17 +28,17 @@ from monai_minority.tables.evaluation import RunEvaluation
 from monai_minority.tables.frechet_floor import NAME as ABOVE_FLOOR
 from monai_minority.tables.groups import NORMAL, RARE, TAKEN
 from monai_minority.tables.measures import LABELS
-from monai_minority.tables.membership import FOLDS, NEAREST, few_rare_subjects
+from monai_minority.tables.membership import FOLDS, NEAREST, RAREST, few_rare_subjects
 from monai_minority.tables.rows import ALL, UNSEEN
 
 
 def findings(run_dir: str | Path) -> list[str]:
     """What a run found, the most important first, each line a few short sentences.
 
-    Whether the backbone is broken; how many guided images are severe, by each judge; whether the score finds what is
-    rare; how many guided images look real, how many are suspected copies, and whether training subjects are told by
-    them; whether unguided images are various enough, where they are not; what the target class does to score and
-    density; and what the nearest training images say, where groups are known.
+    Whether the backbone learned anything, and from how many rare people; how many guided images are severe, by each
+    judge; whether the score finds what is rare; how many guided images look real, how many are suspected copies, and
+    whether training subjects are told by them; whether unguided images are various enough, where they are not; what the
+    target class does to score and density; and what the nearest training images say, where groups are known.
 
     Args:
         run_dir: a run folder with its ``evaluation/``.
@@ -62,7 +62,7 @@ def findings_of(
     if guided is not None and plain is not None:
         density = _density(guided, plain)
     return [
-        *([warning] if (warning := broken_backbone(evaluation)) else []),
+        *filter(None, (broken_backbone(evaluation), too_few_rare(members))),
         *severity_findings(evaluation),
         _ranking(evaluation.agreement),
         *both,
@@ -76,25 +76,42 @@ def findings_of(
 
 
 def broken_backbone(evaluation: RunEvaluation) -> str:
-    """What is said before all else where unguided images are noise; empty otherwise.
+    """What is said before all else where the backbone learned nothing, or its images are noise; empty otherwise.
 
-    They are taken for noise if the share of them in the neighbourhood of training images is, with its whole interval,
-    less than a tenth of that of real images never trained on.
+    It learned nothing if its loss on real images is, with its whole interval, no better than that of a guess that knows
+    single pixels alone (:func:`~monai_minority.tables.denoising.denoising_loss`). Images are noise if the share of them
+    in the neighbourhood of training images is, with its whole interval, less than a tenth of that of real images never
+    trained on; of all sets, the unguided one is looked at where there is one.
     """
+    found = pd.Series(evaluation.context.get("denoising_loss") or {"loss": math.nan, "loss_low": math.nan})
+    least = found["loss"] if math.isnan(found["loss_low"]) else found["loss_low"]
+    blind = not math.isnan(least) and least >= found["guess"]
+    said = []
+    if blind:
+        said.append(
+            f"The loss of the backbone on real images is {number_with_ends(estimate_of(found, 'loss'))}; a guess that "
+            f"knows the mean and the spread of each pixel alone has {found['guess']:.2f}."
+        )
     summary = evaluation.summary
-    plain = unguided_row(summary[summary["duplicates"].notna()])
+    generated = summary[summary["duplicates"].notna() & (summary["target_class"] == ALL)]
+    plain = unguided_row(generated)
     unseen = summary[(summary["set"] == UNSEEN) & (summary["target_class"] == ALL)]
-    if plain is None or not len(unseen):
+    if len(unseen) and len(generated):
+        row = generated.iloc[0] if plain is None else plain
+        share, control = estimate_of(row, REAL_LOOKING), unseen.iloc[0][REAL_LOOKING]
+        if not (blind or share.high < control / 10):
+            return ""
+        farther = row["average_knn_q50"] / unseen.iloc[0]["average_knn_q50"]
+        said.append(
+            f"{share_with_ends(share)} of the images of set {row['set']} lie in the neighbourhood of a training image, "
+            f"{per_cent(control)} of real images never trained on do; half of them lie {farther:.1f} times as far from "
+            "real images or more."
+        )
+    elif not blind:
         return ""
-    share, control = estimate_of(plain, REAL_LOOKING), unseen.iloc[0][REAL_LOOKING]
-    if not share.high < control / 10:
-        return ""
-    farther = plain["average_knn_q50"] / unseen.iloc[0]["average_knn_q50"]
     return (
-        f"Trained too short, or broken: nothing below means anything. {share_with_ends(share)} of unguided images lie "
-        f"in the neighbourhood of a training image, {per_cent(control)} of real images never trained on do; half of "
-        f"them lie {farther:.1f} times as far from real images or more. Train the backbone longer (iterations), and "
-        "look at its loss and its pictures in TensorBoard."
+        f"Trained too short, or broken: nothing below means anything. {' '.join(said)} Train the backbone longer "
+        "(iterations), and look at its loss and its pictures in TensorBoard."
     )
 
 
@@ -204,27 +221,38 @@ def _copies(copies: pd.DataFrame | None, guided: pd.Series | None, plain: pd.Ser
 
 
 def _members(members: pd.DataFrame | None, guided: pd.Series | None) -> list[str]:
-    """What is given away of training subjects, and whether the rarest class shows only a few of them."""
+    """What is given away of training subjects, the rare ones among them."""
     if members is None or not len(members):
         return []
-    by_name = members[members["subjects"] == ALL].set_index("evidence")
+    rows = members.set_index(["evidence", "subjects"])
     said = []
-    if guided is not None and (name := f"{NEAREST}{guided['set']}") in by_name.index:
-        row = by_name.loc[name]
-        said.append(
-            f"{share_with_ends(estimate_of(row, 'beyond'))} of {row['n']:.0f} training subjects lie nearer to an image "
-            f"of the set {guided['set']} than nine tenths of comparable people never trained on do"
-        )
-    if FOLDS in by_name.index:
-        row = by_name.loc[FOLDS]
-        said.append(
-            f"{share_with_ends(estimate_of(row, 'beyond'))} of {row['n']:.0f} score lower by a network that learned "
-            "from them than nine tenths do by one that did not"
-        )
-    line = f"Membership (10 % where nothing is given away of single people): {'; '.join(said)}."
-    row = members.iloc[0]
-    warning = few_rare_subjects(row["rare_subjects"], row["least_rare_subjects"])
-    return [*([line] if said else []), *([warning] if warning else [])]
+    ways = {FOLDS: "score lower by a network that learned from them than nine tenths do by one that did not"}
+    if guided is not None:
+        ways = {
+            f"{NEAREST}{guided['set']}": f"lie nearer to an image of the set {guided['set']} than nine tenths of "
+            "comparable people never trained on do"
+        } | ways
+    for name, what in ways.items():
+        if (name, ALL) in rows.index:
+            line = f"{_standing_out(rows.loc[name, ALL], 'training subjects')} {what}"
+            if (name, RAREST) in rows.index:
+                line += f"; {_standing_out(rows.loc[name, RAREST], 'rare ones')} do"
+            said.append(line)
+    return [f"Membership (10 % where nothing is given away of single people): {'; '.join(said)}."] if said else []
+
+
+def _standing_out(row: pd.Series, who: str) -> str:
+    share = estimate_of(row, "beyond")
+    if math.isnan(share.value):
+        return f"it is not known how many of {row['n']:.0f} {who} (fewer than nine others to compare each with)"
+    return f"{share_with_ends(share)} of {row['n']:.0f} {who}"
+
+
+def too_few_rare(members: pd.DataFrame | None) -> str:
+    """The warning of the memorization stage where the rarest class shows only a few people; empty otherwise."""
+    if members is None or not len(members):
+        return ""
+    return few_rare_subjects(members["rare_subjects"].iloc[0], members["least_rare_subjects"].iloc[0])
 
 
 def _class_shift(evaluation: RunEvaluation) -> str:

@@ -17,7 +17,7 @@ from monai_minority.keys import Column, Split
 from monai_minority.reports import charts, pictures, trust
 from monai_minority.reports.answers import answers_of
 from monai_minority.reports.contents import RunContents
-from monai_minority.reports.findings import broken_backbone, findings_of
+from monai_minority.reports.findings import broken_backbone, findings_of, too_few_rare
 from monai_minority.reports.severity_chart import severity_chart
 from monai_minority.reports.unusual import large_view, orientation, unusual_pictures, unusual_tables
 from monai_minority.reports.usefulness import sensitivity_rows, usefulness_chart, usefulness_findings
@@ -66,7 +66,7 @@ def write_report(run_dir: str | Path, path: str | Path | None = None, *, title: 
         version=version("monai-minority"),
         written=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         answers=answers_of(run.evaluation, run.copies_summary, run.utility),
-        broken=broken_backbone(run.evaluation),
+        warnings=list(filter(None, (broken_backbone(run.evaluation), too_few_rare(run.membership)))),
         first_picture=pictures.common_to_rare(run, columns),
         findings=findings_of(run.evaluation, run.copies_summary, run.membership),
         severity_chart=severity_chart(run.evaluation.severity),

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from ignite.engine import Engine, Events
 from monai.engines import Evaluator
+from monai.utils import CommonKeys
 from torch import nn
 
 from monai_minority.data import ImageStore
@@ -17,6 +19,7 @@ from monai_minority.samples import SamplePlan, write_samples
 
 _ONE_LEVEL = 1 / 127.5
 """Of the 8 bits that are stored."""
+_REMEDY = "look at the loss of the network and at its weights, and lower guidance_scale where the set is guided"
 
 
 @dataclass(kw_only=True)
@@ -87,12 +90,23 @@ class Sample(Stage):
         total = sum(len(batch.indices) for batch in batches) * (len(inferer.scheduler.timesteps) - inferer.skip)
         with progress_bar(None, f"sample {self.sample_set}", total, unit="image-step", enabled=is_main()) as bar:
             inferer.on_step = bar.update
-            parts.run(self.evaluator)
+            evaluator.add_event_handler(Events.ITERATION_COMPLETED, self._check_finite)
+            parts.run(evaluator)
         if is_main():
             settings = {**self.details, **self._made_by(), **cost.summary()}
-            images = sound(parts, self.sample_set)
+            images = various(parts, self.sample_set)
             write_samples(images, self.plan, path, settings["scale"], settings, self.store.geometry)
             parts.delete()
+
+    def _check_finite(self, engine: Engine) -> None:
+        """Stop at the first batch that holds NaN or infinity, and not when all have been sampled."""
+        output: Any = engine.state.output
+        finite = output[CommonKeys.PRED].isfinite().flatten(1).all(dim=1)
+        if not finite.all():
+            raise ValueError(
+                f"images of set {self.sample_set} must be finite, got NaN or infinity in {(~finite).sum()} of a batch "
+                f"of {len(finite)}; {_REMEDY}"
+            )
 
     def _made_by(self) -> dict[str, Any]:
         """Networks by their hashes, and what was done besides guidance by the minority classifier."""
@@ -111,7 +125,7 @@ class Sample(Stage):
         return made
 
 
-def sound(batches: Iterable[np.ndarray], name: str) -> Iterator[np.ndarray]:
+def various(batches: Iterable[np.ndarray], name: str) -> Iterator[np.ndarray]:
     """Batches of images as they are, unless they cannot be images of anything.
 
     Args:
@@ -119,23 +133,16 @@ def sound(batches: Iterable[np.ndarray], name: str) -> Iterator[np.ndarray]:
         name: of the sample set, for messages.
 
     Raises:
-        ValueError: a value is not finite, every image is constant, or all are alike.
+        ValueError: every image is constant, or all are alike.
 
     Example:
         >>> import numpy as np
-        >>> from monai_minority.stages.sample import sound
-        >>> len(list(sound([np.random.default_rng(0).uniform(-1, 1, (2, 1, 4, 4))], "guided")))
+        >>> from monai_minority.stages.sample import various
+        >>> len(list(various([np.random.default_rng(0).uniform(-1, 1, (2, 1, 4, 4))], "guided")))
         1
     """
-    remedy = "look at the loss of the network and at its weights, and lower guidance_scale where the set is guided"
     count, constant, first, alike = 0, 0, None, True
     for batch in batches:
-        finite = np.isfinite(batch).reshape(len(batch), -1).all(axis=1)
-        if not finite.all():
-            raise ValueError(
-                f"images of set {name} must be finite, got NaN or infinity in {(~finite).sum()} of a batch of "
-                f"{len(batch)}, image {count + int(np.argmin(finite))} the first; {remedy}"
-            )
         levels = np.clip(batch, -1, 1).reshape(len(batch), -1)
         constant += int((np.ptp(levels, axis=1) < _ONE_LEVEL).sum())
         first = levels[0] if first is None else first
@@ -144,6 +151,6 @@ def sound(batches: Iterable[np.ndarray], name: str) -> Iterator[np.ndarray]:
         yield batch
     if constant == count or (alike and count > 1):
         what = "all are of one colour" if constant == count else "all are the same"
-        raise ValueError(f"images of set {name} must differ, but {what}; {remedy}")
+        raise ValueError(f"images of set {name} must differ, but {what}; {_REMEDY}")
     if constant:
-        print(f"{constant} of {count} images of set {name} are of one colour; {remedy}")
+        print(f"{constant} of {count} images of set {name} are of one colour; {_REMEDY}")

@@ -14,6 +14,7 @@ from monai_minority.evaluation.figure import library_versions
 from monai_minority.keys import Column
 from monai_minority.scoring import MinorityScore, QuantileClasses
 from monai_minority.tables.agreement import agreement_table
+from monai_minority.tables.denoising import denoising_loss
 from monai_minority.tables.dispersion import dispersion_table
 from monai_minority.tables.evaluation import RunEvaluation
 from monai_minority.tables.fidelity import SeenBy, fidelity_table
@@ -125,6 +126,7 @@ def evaluate_run(
         "score_distance": type(score.distance).__name__,
         "severity_measure": measure,
         "label_judge": label_judge,
+        "denoising_loss": denoising_loss(store, score, settings),
         "intervals": "95 %: shares Wilson's, ratios of shares MOVER's of these; else bootstrap, "
         f"{settings.resamples} resamples, of distances {settings.distance_resamples}; all of subjects and seeds",
         "seed": settings.seed,

@@ -234,17 +234,18 @@ def _scores(name: str, pictures: Pictures, score: MinorityScore, settings: Measu
             )
         columns["class_labels"] = Column.CLASS_LABEL
     call = {key: torch.from_numpy(known[column].to_numpy(copy=True)) for key, column in columns.items()}
-    device = settings.device
-    if device is None and isinstance(score.network, nn.Module):
-        device = next((p.device for p in score.network.parameters()), None)
+    device = device_of(score, settings)
     results = [
-        score(
-            pictures.store.batch(rows).to(device or "cpu"),
-            **{key: values[rows].to(device or "cpu") for key, values in call.items()},
-        )
+        score(pictures.store.batch(rows).to(device), **{key: values[rows].to(device) for key, values in call.items()})
         for rows in progress_bar(pictures.batches(), f"scores: {name}", unit="batch", enabled=settings.progress)
     ]
     return {
         Column.SCORE.value: torch.cat([result.mean for result in results]).double().cpu().numpy(),
         Column.SCORE_ERROR.value: torch.cat([result.standard_error for result in results]).double().cpu().numpy(),
     }
+
+
+def device_of(score: MinorityScore, settings: MeasureSettings) -> torch.device | str:
+    """Where a score is computed."""
+    parameters = score.network.parameters() if isinstance(score.network, nn.Module) else iter(())
+    return settings.device or next((parameter.device for parameter in parameters), "cpu")

@@ -11,6 +11,7 @@ from torch import nn
 
 from monai_minority.data.store.image_store import ImageStore
 from monai_minority.evaluation.features import extract
+from monai_minority.evaluation.groups import normal_groups
 from monai_minority.evaluation.intervals import UNKNOWN_INTERVAL, bootstrap
 from monai_minority.evaluation.nearest import nearest_real
 from monai_minority.evaluation.weighted_statistics import weighted_auc
@@ -19,7 +20,7 @@ from monai_minority.scoring import CrossFittedScore
 from monai_minority.tables.rows import ALL, share
 from monai_minority.tables.settings import MeasureSettings
 
-WORST = "worst tenth"
+WORST, RAREST = "worst tenth", "rare"
 NEAREST = "nearest of "
 """How the name of evidence begins that a set of generated images gives."""
 FOLDS = "score by fold"
@@ -105,11 +106,11 @@ def membership(
         The subjects, a row for each training subject and evidence: ``stratum``, ``images``, and ``control_below``, the
         share of the control that looks at least as much like members (Davison and Hinkley's p-value), NaN where the
         stratum has fewer than nine control subjects, which could show no tenth. And the summary, a row for
-        :data:`~monai_minority.tables.rows.ALL`
-        subjects, each stratum and the :data:`WORST`: numbers of subjects ``n`` and of controls; ``auc`` with its 95 %
-        bootstrap interval, the chance that a subject looks more like a member than a control of the same stratum does;
-        ``beyond`` with its interval, the share of subjects beyond nine tenths of their control; and the mean of
-        ``control_below``, without leakage 0.5, of the worst tenth 0.05.
+        :data:`~monai_minority.tables.rows.ALL` subjects, each stratum, the :data:`RAREST` (of other groups than the
+        normal, or of the highest class) and the :data:`WORST`: numbers of subjects ``n`` and of controls; ``auc`` with
+        its 95 % bootstrap interval, the chance that a subject looks more like a member than a control of the same
+        stratum does; ``beyond`` with its interval, the share of subjects beyond nine tenths of their control; and the
+        mean of ``control_below``, without leakage 0.5, of the worst tenth 0.05.
 
     Example:
         >>> import numpy as np
@@ -123,7 +124,7 @@ def membership(
         [0.55, 1.0]
     """
     settings = settings or MeasureSettings()
-    strata = _strata(table)
+    strata, rare = _strata(table, settings)
     subjects, rows = [], []
     for name, (learned, control) in evidence.items():
         members, others = (_by_subject(table, strata, values) for values in (learned, control))
@@ -136,6 +137,8 @@ def membership(
         if members["stratum"].nunique() > 1:
             for stratum, part in members.groupby("stratum"):
                 rows.append(_row(name, str(stratum), part, others[others["stratum"] == stratum], settings))
+            chosen, against = (part[part["stratum"].isin(rare)] for part in (members, others))
+            rows.append(_row(name, RAREST, chosen, against, settings))
         worst = members.nsmallest(-(-len(members) // 10), "control_below")
         rows.append(_row(name, WORST, worst, others.iloc[:0], settings) | {"controls": len(others)})
     return pd.concat(subjects, ignore_index=True), pd.DataFrame(rows)
@@ -168,13 +171,15 @@ def few_rare_subjects(count: float | None, least: float) -> str:
     )
 
 
-def _strata(table: pd.DataFrame) -> pd.Series:
-    """What each image's subject is compared within."""
+def _strata(table: pd.DataFrame, settings: MeasureSettings) -> tuple[pd.Series, list[str]]:
+    """What each image's subject is compared within, and which of these are rare."""
     if Column.GROUP in table and table[Column.GROUP].notna().any():
-        return table[Column.GROUP].astype(str)
+        normal = normal_groups(table[Column.GROUP], table[Column.SPLIT] == Split.TRAIN, settings.normal_group)
+        return table[Column.GROUP].astype(str), sorted(set(table[Column.GROUP].dropna().astype(str)) - set(normal))
     if Column.MINORITY_CLASS in table and table[Column.MINORITY_CLASS].notna().any():
-        return "class " + table.groupby(Column.SUBJECT)[Column.MINORITY_CLASS].transform("max").astype(str)
-    return pd.Series(ALL, table.index)
+        highest = table.groupby(Column.SUBJECT)[Column.MINORITY_CLASS].transform("max")
+        return "class " + highest.astype(str), [f"class {highest.max()}"]
+    return pd.Series(ALL, table.index), []
 
 
 def _by_subject(table: pd.DataFrame, strata: pd.Series, values: np.ndarray) -> pd.DataFrame:

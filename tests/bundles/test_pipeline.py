@@ -1,5 +1,6 @@
 """The whole of ``brain_mri`` on a small cohort: what it leaves, what it repeats, and what a kill costs."""
 
+import html
 import json
 import os
 import shutil
@@ -18,6 +19,8 @@ from monai.utils import set_determinism
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from monai_minority.data import ImageStore
+from monai_minority.networks import read_state_dict
+from monai_minority.reports import findings
 from monai_minority.stages import Sample
 from tests.small_cohort import BUNDLE, SUBJECTS, configs, invoke, run_pipeline, write_cohort
 
@@ -372,6 +375,33 @@ class TestBlows:
         if stage not in ("prepare", "evaluate"):  # what depends on their results takes long
             assert run_pipeline(run_dir, "--dataset-dir", cohort, "--stage", stage).exit_code == 3
             assert run_pipeline(run_dir, "--dataset-dir", cohort).exit_code == 3
+
+    @pytest.mark.parametrize("kind", ["zeros", "noise"])
+    def test_a_backbone_that_learned_nothing_is_said_first(self, run_dir, kind):
+        make = torch.zeros_like if kind == "zeros" else lambda value: 0.3 * torch.randn(value.shape)
+        torch.manual_seed(0)
+        weights = {name: make(value) for name, value in read_state_dict(run_dir / "backbone" / "model.pt").items()}
+        torch.save(weights, broken := run_dir.parent / "broken.pt")
+        for name in ("unguided", "guided"):
+            execute(workflow("inference", run_dir, backbone_path=str(broken), sample_set=name))
+        for stage in ("evaluate", "report"):
+            execute(workflow(stage, run_dir, backbone_path=str(broken)))
+        line = findings(run_dir)[0]
+        assert line.startswith("Trained too short, or broken: nothing below means anything. The loss of the backbone")
+        loss = json.loads((run_dir / "evaluation" / "context.json").read_text())["denoising_loss"]
+        assert loss["loss"] == pytest.approx(1, abs=0.05) if kind == "zeros" else loss["loss"] > 1
+        assert f"is {loss['loss']:.2f} [" in line and "lie in the neighbourhood of a training image" in line
+        text = html.unescape((run_dir / "report.html").read_text(encoding="utf-8"))
+        assert text.index(line) < text.index("<img"), "above all else"
+
+    def test_a_backbone_of_nan_is_stopped_at_its_first_batch(self, run_dir):
+        weights = read_state_dict(run_dir / "backbone" / "model.pt")
+        torch.save({name: torch.full_like(value, torch.nan) for name, value in weights.items()}, run_dir / "nan.pt")
+        flow = workflow("inference", run_dir, backbone_path=str(run_dir / "nan.pt"), sampling_batch_size=2)
+        with pytest.raises(RuntimeError) as raised:
+            execute(flow, "evaluator")
+        assert "guided must be finite, got NaN or infinity in 2 of a batch of 2" in str(raised.value.__cause__)
+        assert not list((run_dir / "samples" / ".guided.partial").rglob("*.npy"))
 
     def test_results_of_other_settings_that_were_killed_are_not_taken_for_these(self, run_dir, cohort):
         expected = pixels(run_dir, "guided")

@@ -1,5 +1,6 @@
 """The sentences of the findings: every number in them is the table's, and a disappointing result is said."""
 
+import dataclasses
 import re
 
 import numpy as np
@@ -25,6 +26,7 @@ from tests.run_folder import Pooled, exact_score, make_run
 
 ABOVE = ["share_above_99", "share_above_99_low", "share_above_99_high"]
 RATIO = ["ratio_to_unguided", "ratio_to_unguided_low", "ratio_to_unguided_high"]
+BROKEN = "Trained too short, or broken: nothing below means anything."
 RISES = ["rank_correlation_with_class", "rank_correlation_with_class_low", "rank_correlation_with_class_high"]
 
 
@@ -154,8 +156,12 @@ def test_what_is_given_away_of_training_subjects_is_told_beside_what_chance_give
     lines = findings_of(evaluation, members=members)
     line = line_of(lines, "Membership (10 % where nothing is given away")
     assert f"of 30 training subjects lie nearer to an image of the set {guided['set']}" in line
-    assert "; 100 % [89, 100] of 30 score lower by a network that learned from them" in line
-    assert "learned from 10 training subjects, fewer than 11" in line_of(lines, "The rarest class")
+    assert "; 100 % [89, 100] of 30 training subjects score lower by a network that learned from them" in line
+    assert line.endswith("; 100 % [72, 100] of 10 rare ones do.")
+    assert "learned from 10 training subjects, fewer than 11" in lines[0], "first of all"
+    few = membership(table[:20], {name: Evidence(*(values[:20] for values in of)) for name, of in evidence.items()})[1]
+    line = line_of(findings_of(evaluation, members=few.assign(rare_subjects=10, least_rare_subjects=9)), "Membership")
+    assert "; it is not known how many of 3 rare ones (fewer than nine others to compare each with) do" in line
     assert not [line for line in findings_of(evaluation) if "Membership" in line]
 
 
@@ -256,3 +262,25 @@ def test_tensorboard_has_the_shares_by_class(run, evaluation):
 def test_a_run_without_evaluation_says_what_to_do(tmp_path):
     with pytest.raises(FileNotFoundError, match="run the evaluate stage"):
         findings(tmp_path)
+
+
+def test_a_backbone_that_a_guess_beats_is_said_first_and_another_is_not(evaluation):
+    loss = {"loss": 0.4, "loss_low": 0.3, "loss_high": 0.5, "guess": 0.31, "images": 64}
+    evaluation.context["denoising_loss"] = loss
+    assert not any("Trained too short" in line for line in findings_of(evaluation)), "its interval holds the guess"
+    evaluation.context["denoising_loss"] = loss | {"guess": 0.29}
+    first = findings_of(evaluation)[0]
+    assert first.startswith(f"{BROKEN} The loss of the backbone on real images is 0.40 [0.30, 0.50]; a guess that ")
+    assert "the mean and the spread of each pixel alone has 0.29. " in first
+    guided = ~(evaluation.summary["set"] == "plain")
+    without = dataclasses.replace(evaluation, summary=evaluation.summary[guided])
+    assert "images of set guided lie in" in findings_of(without)[0]
+    evaluation.context["denoising_loss"] = {}
+    assert not any("Trained too short" in line for line in findings_of(evaluation)), "an older evaluation has none"
+
+
+def test_images_that_are_noise_are_said_first(evaluation):
+    plain = in_class(evaluation.summary, "plain")
+    evaluation.summary.loc[plain, ["rarity_valid", "rarity_valid_low", "rarity_valid_high"]] = 0, 0, 0.01
+    first = findings_of(evaluation)[0]
+    assert first.startswith(f"{BROKEN} 0 % [0, 1] of the images of set plain")

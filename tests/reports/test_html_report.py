@@ -133,7 +133,8 @@ def test_no_name_and_no_path_is_told(run, html):
 
 
 def test_few_rare_training_subjects_are_told(html):
-    assert "The rarest class was learned from 4 training subjects, fewer than 11" in html
+    few = "The rarest class was learned from 4 training subjects, fewer than 11"
+    assert html.index(few) < html.index("<img"), "above all else"
 
 
 def test_copies_and_usefulness_are_told_in_numbers(run, html):

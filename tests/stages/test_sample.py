@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from monai_minority.stages.sample import sound
+from monai_minority.stages.sample import various
 
 
 def batches(*images):
@@ -13,8 +13,6 @@ def batches(*images):
 @pytest.mark.parametrize(
     "images, told",
     [
-        (([0, 1, 2, np.nan],), "be finite, got NaN or infinity in 1 of a batch of 1, image 0 the first"),
-        (([0, 1, 0, 1], [0, np.inf, 0, 1]), "image 1 the first"),
         (([1e30] * 4, [-1] * 4), "all are of one colour"),
         (([0.5] * 4,), "all are of one colour"),
         (([0, 1, 0, 1], [0, 1, 0, 1.001]), "all are the same"),
@@ -22,11 +20,11 @@ def batches(*images):
 )
 def test_they_stop(images, told):
     with pytest.raises(ValueError, match=f"images of set guided must .*{told}.*look at the loss"):
-        list(sound(batches(*images), "guided"))
+        list(various(batches(*images), "guided"))
 
 
 def test_others_pass_and_some_of_one_colour_are_counted(capsys):
     given = batches([0, 1, 0, 1], [1, 0, 0, 1], [1, 1, 1, 1])
-    assert all(found is batch for found, batch in zip(sound(given, "guided"), given, strict=True))
+    assert all(found is batch for found, batch in zip(various(given, "guided"), given, strict=True))
     assert "1 of 3 images of set guided are of one colour" in capsys.readouterr().out
-    assert len(list(sound(batches([0, 1, 0, 1]), "guided"))) == 1
+    assert len(list(various(batches([0, 1, 0, 1]), "guided"))) == 1

@@ -12,6 +12,7 @@ from monai_minority.scoring import L2, CrossFittedScore
 from monai_minority.tables import MeasureSettings
 from monai_minority.tables.membership import (
     ALL,
+    RAREST,
     WORST,
     Evidence,
     few_rare_subjects,
@@ -64,14 +65,23 @@ def test_where_nothing_is_learned_a_tenth_lies_beyond_nine_tenths():
 def test_rare_people_are_compared_with_rare_people():
     """Guided images lie near to all rare people, known or not: that tells of nobody."""
     rng = np.random.default_rng(0)
-    rare = np.arange(400) % 10 < np.where(np.arange(400) < 200, 5, 1)  # more of the members are rare
+    rare = np.arange(400) % 10 < np.where(np.arange(400) < 200, 4, 1)  # more of the members are rare
     table = table_of(200, 200, group=np.where(rare, "ill", "well"))
     values = rng.normal(size=400) - 10 * rare
     assert rows_of(table, values).loc[ALL, "auc"] == pytest.approx(0.5, abs=0.1)
     assert rows_of(table.drop(columns="group"), values).loc[ALL, "auc"] > 0.6
     values[:200][rare[:200]] -= 5
     rows = rows_of(table, values)
-    assert rows.loc["ill", "beyond"] == 1 and rows.loc["well", "beyond"] == pytest.approx(0.1, abs=0.1)
+    assert rows.loc[RAREST, ["n", "controls"]].tolist() == rows.loc["ill", ["n", "controls"]].tolist() == [80, 20]
+    assert rows.loc[RAREST, "beyond"] == rows.loc["ill", "beyond"] == 1
+    assert rows.loc["well", "beyond"] == pytest.approx(0.1, abs=0.1)
+
+
+def test_without_groups_the_highest_class_is_rare():
+    table = table_of(60, 60, minority_class=np.arange(120) % 6 // 5 * 2)
+    rows = rows_of(table, np.where(table["minority_class"] == 2, -1.0, np.arange(120) % 2))
+    assert rows.loc[RAREST].drop("evidence").equals(rows.loc["class 2"].drop("evidence"))
+    assert rows.loc[RAREST, ["n", "controls"]].tolist() == [10, 10]
 
 
 def test_a_stratum_without_controls_is_not_judged():
