@@ -1,8 +1,8 @@
 """The common base of the respaced schedulers: schedule, kept timesteps, denoising and guidance."""
 
 import warnings
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Callable, Sequence
+from typing import Literal, NamedTuple
 
 import torch
 from monai.networks.schedulers import Scheduler
@@ -16,6 +16,19 @@ from monai_minority.shown import Shown
 __all__ = ["GuidanceMode", "RespacedScheduler"]
 
 GuidanceMode = Literal["mean", "score"]
+
+
+class Step(NamedTuple):
+    """What :meth:`RespacedScheduler.step` was given, and the place of its timestep in the chain."""
+
+    index: int
+    timestep: int
+    model_output: torch.Tensor
+    sample: torch.Tensor
+    guidance: torch.Tensor | None
+    mode: GuidanceMode
+    eta: float
+    noise: Callable[[], torch.Tensor]
 
 
 class RespacedScheduler(Shown, Scheduler):
@@ -105,6 +118,51 @@ class RespacedScheduler(Shown, Scheduler):
         self.num_inference_steps = len(kept)
         self.timesteps = self.chain.timesteps.flip(0).to(device)
 
+    def step(
+        self,
+        model_output: torch.Tensor,
+        timestep: int | torch.Tensor,
+        sample: torch.Tensor,
+        guidance: torch.Tensor | None = None,
+        mode: GuidanceMode = "mean",
+        eta: float = 0.0,
+        noise: torch.Tensor | None = None,
+        generator: torch.Generator | None = None,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Step from one kept timestep to the next.
+
+        Args:
+            model_output: ``[B, C, ...]``, or ``[B, 2 C, ...]`` with the variance, which ancestral sampling alone uses.
+            timestep: training index of ``sample``, one of ``timesteps``.
+            sample: ``x_t``, ``[B, C, ...]``.
+            guidance: gradient ``[B, C, ...]`` to add to the score, scale included.
+            mode: ``mean`` shifts the mean of the step by its variance x gradient (Dhariwal and Nichol, 2021,
+                Algorithm 1); a step without a variance of its own has no such mode. ``score`` shifts the noise estimate
+                by ``-sqrt(1 - a_t)`` x gradient (Algorithm 2), whose effect does not shrink with few steps.
+            eta: fraction in [0, 1] of the ancestral noise: 0 is deterministic, 1 has the variance of the posterior.
+                Ancestral sampling itself takes 0 alone.
+            noise: standard normal noise ``[B, C, ...]``. ``None`` draws it if needed. The last step adds none.
+            generator: random generator for the drawn noise.
+
+        Returns:
+            The sample at the next kept timestep and the estimate of ``x_0`` (guided in ``score`` mode), both
+            ``[B, C, ...]`` in the type of ``sample``.
+
+        Raises:
+            ValueError: if the timestep is not kept, a shape does not fit, or the scheduler has no such ``eta`` or mode.
+        """
+
+        def draw() -> torch.Tensor:
+            return self._noise(sample, noise, generator)
+
+        index = self.chain.index_of(timestep)
+        previous, x0 = self._step(Step(index, int(timestep), model_output, sample, guidance, mode, eta, draw))
+        return previous.to(sample.dtype), x0.to(sample.dtype)
+
+    def _step(self, step: Step) -> tuple[torch.Tensor, torch.Tensor]:
+        """What :meth:`step` returns, in the precision of the arithmetic."""
+        raise NotImplementedError(f"{type(self).__name__} has no step; use one of the schedulers built on it.")
+
     def restart(self) -> None:
         """Forget what a solver with a memory keeps of the last step. A sampler calls it before each trajectory."""
 
@@ -147,24 +205,18 @@ class RespacedScheduler(Shown, Scheduler):
         sigma = at_timesteps((1 - self.alphas_cumprod).sqrt(), timesteps, like)
         return signal, sigma
 
-    def _denoise(
-        self,
-        model_output: torch.Tensor,
-        timestep: int,
-        sample: torch.Tensor,
-        guidance: torch.Tensor | None,
-        mode: GuidanceMode,
-    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+    def _denoise(self, step: Step) -> tuple[torch.Tensor, torch.Tensor | None]:
         """Estimate of ``x_0``, moved by the guidance in ``score`` mode, and the learned variance if any."""
-        if mode not in ("mean", "score"):
-            raise ValueError(f"mode must be 'mean' or 'score', got {mode!r}.")
+        timestep, sample, guidance = step.timestep, step.sample, step.guidance
+        if step.mode not in ("mean", "score"):
+            raise ValueError(f"mode must be 'mean' or 'score', got {step.mode!r}.")
         if guidance is not None and guidance.shape != sample.shape:
             raise ValueError(
                 f"guidance must have the shape of the sample {tuple(sample.shape)}, got {tuple(guidance.shape)}."
             )
-        _, variance = split_variance(model_output, sample)
-        x0 = predict_x0(model_output, sample, timestep, self)
-        if guidance is not None and mode == "score":
+        _, variance = split_variance(step.model_output, sample)
+        x0 = predict_x0(step.model_output, sample, timestep, self)
+        if guidance is not None and step.mode == "score":
             # Dhariwal & Nichol (2021), Algorithm 2. The noise is that of the clipped x_0, and x_0 is not clipped again.
             _, sigma = self._signal_and_sigma(timestep, sample)
             epsilon = epsilon_from_x0(x0, sample, timestep, self) - sigma * guidance

@@ -6,7 +6,7 @@ import torch
 from monai.networks.schedulers.ddpm import DDPMVarianceType
 
 from monai_minority.diffusion.chain import at_timesteps
-from monai_minority.diffusion.respaced import GuidanceMode, RespacedScheduler
+from monai_minority.diffusion.respaced import RespacedScheduler, Step
 
 __all__ = ["RespacedDDPMScheduler"]
 
@@ -54,49 +54,17 @@ class RespacedDDPMScheduler(RespacedScheduler):
             raise ValueError(f"variance_type must be one of {allowed} or None, got {variance_type!r}.")
         self.variance_type = variance_type
 
-    def step(
-        self,
-        model_output: torch.Tensor,
-        timestep: int | torch.Tensor,
-        sample: torch.Tensor,
-        guidance: torch.Tensor | None = None,
-        mode: GuidanceMode = "mean",
-        eta: float = 0.0,
-        noise: torch.Tensor | None = None,
-        generator: torch.Generator | None = None,
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Step from one kept timestep to the next.
-
-        Args:
-            model_output: ``[B, C, ...]``, or ``[B, 2 C, ...]`` with the variance.
-            timestep: training index of ``sample``, one of ``timesteps``.
-            sample: ``x_t``, ``[B, C, ...]``.
-            guidance: gradient ``[B, C, ...]`` to add to the score, scale included.
-            mode: ``mean`` shifts the posterior mean by variance x gradient (Dhariwal and Nichol, 2021, Algorithm 1).
-                ``score`` shifts the noise estimate by ``-sqrt(1 - a_t)`` x gradient, whose effect does not shrink with
-                few steps.
-            eta: argument of DDIM. It must be 0.
-            noise: standard normal noise ``[B, C, ...]``. ``None`` draws it. The last step adds none.
-            generator: random generator for the drawn noise.
-
-        Returns:
-            The sample at the next kept timestep and the estimate of ``x_0`` (guided in ``score`` mode), both
-            ``[B, C, ...]`` in the type of ``sample``.
-
-        Raises:
-            ValueError: if the timestep is not kept, a shape does not fit, or ``eta`` is not 0.
-        """
-        if eta != 0:
-            raise ValueError(f"eta must be 0 for ancestral sampling, got {eta}; use RespacedDDIMScheduler.")
-        index = self.chain.index_of(timestep)
-        x0, learned = self._denoise(model_output, int(timestep), sample, guidance, mode)
-        previous = self.chain.posterior_mean(x0, sample, index)
-        variance, log_variance = self._variance(index, learned, sample)
-        if guidance is not None and mode == "mean":
-            previous = previous + variance * guidance
-        if index > 0:
-            previous = previous + (0.5 * log_variance).exp() * self._noise(sample, noise, generator)
-        return previous.to(sample.dtype), x0.to(sample.dtype)
+    def _step(self, step: Step) -> tuple[torch.Tensor, torch.Tensor]:
+        if step.eta != 0:
+            raise ValueError(f"eta must be 0 for ancestral sampling, got {step.eta}; use RespacedDDIMScheduler.")
+        x0, learned = self._denoise(step)
+        previous = self.chain.posterior_mean(x0, step.sample, step.index)
+        variance, log_variance = self._variance(step.index, learned, step.sample)
+        if step.guidance is not None and step.mode == "mean":
+            previous = previous + variance * step.guidance
+        if step.index > 0:
+            previous = previous + (0.5 * log_variance).exp() * step.noise()
+        return previous, x0
 
     def _variance(
         self, index: int, learned: torch.Tensor | None, sample: torch.Tensor

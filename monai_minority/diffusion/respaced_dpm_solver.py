@@ -5,12 +5,12 @@ from typing import Any, NamedTuple
 
 import torch
 
-from monai_minority.diffusion.respaced import GuidanceMode, RespacedScheduler
+from monai_minority.diffusion.respaced import RespacedScheduler, Step
 
 __all__ = ["RespacedDPMSolverScheduler"]
 
 
-class _Step(NamedTuple):
+class _Last(NamedTuple):
     """What is remembered of a step: its place in the chain, and the estimates of ``x_0`` of the network and guided."""
 
     place: int
@@ -65,69 +65,38 @@ class RespacedDPMSolverScheduler(RespacedScheduler):
 
     def restart(self) -> None:
         """Forget the last step, so that the next one starts a trajectory."""
-        self._last: _Step | None = None
+        self._last: _Last | None = None
 
-    def step(
-        self,
-        model_output: torch.Tensor,
-        timestep: int | torch.Tensor,
-        sample: torch.Tensor,
-        guidance: torch.Tensor | None = None,
-        mode: GuidanceMode = "mean",
-        eta: float = 0.0,
-        noise: torch.Tensor | None = None,
-        generator: torch.Generator | None = None,
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Step from one kept timestep to the next.
-
-        Args:
-            model_output: ``[B, C, ...]``, or ``[B, 2 C, ...]`` with a variance that is ignored.
-            timestep: training index of ``sample``, one of ``timesteps``.
-            sample: ``x_t``, ``[B, C, ...]``.
-            guidance: gradient ``[B, C, ...]`` to add to the score, scale included.
-            mode: ``score``, if there is guidance. ``mean`` is a mode of samplers with a variance of their own.
-            eta: fraction of noise. 0 is the deterministic solver; 1 is the stochastic one, whose first-order step is
-                that of ancestral sampling with the posterior variance.
-            noise: standard normal noise ``[B, C, ...]``. ``None`` draws it if needed. The last step adds none.
-            generator: random generator for the drawn noise.
-
-        Returns:
-            The sample at the next kept timestep and the guided estimate of ``x_0``, not extrapolated, both
-            ``[B, C, ...]`` in the type of ``sample``.
-
-        Raises:
-            ValueError: if the timestep is not kept, a shape does not fit, ``eta`` is not in [0, 1], or guidance is
-                given in ``mean`` mode.
-        """
+    def _step(self, step: Step) -> tuple[torch.Tensor, torch.Tensor]:
+        index, eta, guidance = step.index, step.eta, step.guidance
         if not 0 <= eta <= 1:
             raise ValueError(f"eta must be in [0, 1], got {eta}.")
-        if guidance is not None and mode == "mean":
+        if guidance is not None and step.mode == "mean":
             raise ValueError(
                 "mode must be 'score' to guide this solver, got 'mean', which moves the mean of a random step."
             )
-        index = self.chain.index_of(timestep)
-        x0, _ = self._denoise(model_output, int(timestep), sample, None, mode)
-        guided = x0 if guidance is None else self._denoise(model_output, int(timestep), sample, guidance, mode)[0]
-        last, self._last = self._last, _Step(index, x0, None if guidance is None else guided)
+        x0, _ = self._denoise(step._replace(guidance=None))
+        guided = x0 if guidance is None else self._denoise(step)[0]
+        last, self._last = self._last, _Last(index, x0, None if guidance is None else guided)
         if index == 0:
-            return guided.to(sample.dtype), guided.to(sample.dtype)
+            return guided, guided
 
-        step = self._log_ratio(index - 1) - self._log_ratio(index)
+        width = self._log_ratio(index - 1) - self._log_ratio(index)
         estimate = guided
         if last is not None and last.place == index + 1 and last.x0.shape == x0.shape:
             change = x0 - last.x0
             if self.guidance_order == 2 and guidance is not None and last.guided is not None:
                 change = guided - last.guided
-            last_step = self._log_ratio(index) - self._log_ratio(index + 1)
-            estimate = guided + 0.5 * min(step / last_step, 1.0) * change
+            last_width = self._log_ratio(index) - self._log_ratio(index + 1)
+            estimate = guided + 0.5 * min(width / last_width, 1.0) * change
         signal = self.chain.alphas_cumprod[index - 1].item() ** 0.5
         sigma, sigma_now = ((1 - self.chain.alphas_cumprod[i].item()) ** 0.5 for i in (index - 1, index))
-        previous = sigma / sigma_now * math.exp(-eta * step) * sample
-        previous = previous - signal * math.expm1(-(1 + eta) * step) * estimate
+        previous = sigma / sigma_now * math.exp(-eta * width) * step.sample
+        previous = previous - signal * math.expm1(-(1 + eta) * width) * estimate
         if eta > 0:
-            amount = sigma * (-math.expm1(-2 * eta * step)) ** 0.5
-            previous = previous + amount * self._noise(sample, noise, generator)
-        return previous.to(sample.dtype), guided.to(sample.dtype)
+            amount = sigma * (-math.expm1(-2 * eta * width)) ** 0.5
+            previous = previous + amount * step.noise()
+        return previous, guided
 
     def _log_ratio(self, index: int) -> float:
         """Half the logarithm of the signal-to-noise ratio at a kept timestep."""
