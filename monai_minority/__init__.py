@@ -7,10 +7,11 @@ volumes and natural images. Each room of the package is imported by itself. What
 
 from typing import TYPE_CHECKING, Any
 
+from monai_minority.version import __version__
+
 if TYPE_CHECKING:
     from monai_minority.notebook import Run, sample, score_folder
 
-__version__ = "0.2.0"
 __all__ = ["Run", "__version__", "sample", "score_folder"]
 
 

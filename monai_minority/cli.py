@@ -41,7 +41,7 @@ REJECTED_STATUS = 3
 
 def _show_version(asked: bool) -> None:
     if asked:
-        from monai_minority import __version__
+        from monai_minority.version import __version__
 
         say(f"monai-minority {__version__}")
         raise typer.Exit

@@ -37,7 +37,8 @@ def progress_bar(
     unit: str = "it",
     enabled: bool = True,
 ) -> tqdm:
-    """A tqdm bar. If standard error is neither a terminal nor a notebook, it writes a line every 30 s instead.
+    """A tqdm bar, of what takes longer than a second. If standard error is neither a terminal nor a notebook, it writes
+    a line every 30 s instead, and none for what is done before.
 
     Args:
         iterable: what to go through, or ``None`` to call ``update``.
@@ -52,10 +53,10 @@ def progress_bar(
         >>> sum(progress_bar([1, 2, 3], "adding", enabled=False))
         6
     """
-    shown: dict[str, Any] = {}
+    shown: dict[str, Any] = {"delay": 1.0}
     if not (sys.stderr.isatty() or "ipykernel" in sys.modules):
-        every = SECONDS_A_LINE
         # Without a bar a log has no line that is longer than it must be.
         form = "{desc}: {percentage:3.0f}% {n_fmt}/{total_fmt} [{elapsed}<{remaining}, {rate_fmt}{postfix}]"
-        shown = {"file": _Lines(sys.stderr), "mininterval": every, "maxinterval": every, "bar_format": form}
+        shown = {"file": _Lines(sys.stderr), "bar_format": form}
+        shown |= dict.fromkeys(("delay", "mininterval", "maxinterval"), SECONDS_A_LINE)
     return tqdm(iterable, desc, total, initial=initial, unit=unit, disable=not enabled, dynamic_ncols=True, **shown)

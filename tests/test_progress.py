@@ -11,31 +11,39 @@ class Terminal(io.StringIO):
         return True
 
 
-def test_a_log_gets_few_lines_and_no_carriage_return(capsys):
-    """tqdm redraws every tenth of a second, which filled logs."""
-    for _ in progress_bar(range(100_000), "scan", unit="file"):
-        pass
-    text = capsys.readouterr().err
-    first, last = text.splitlines()
-    assert "\r" not in text
-    assert first.startswith("scan:   0% 0/100000 [") and last.startswith("scan: 100% 100000/100000 [")
-
-
-def test_a_line_comes_as_often_as_it_says(capsys):
-    seconds = iter(range(0, 10_000, 10))  # ten a step
-    bar = progress_bar(None, "train", 100)
+def ten_seconds_a_look(bar):
+    seconds = iter(range(10, 10_000, 10))
     bar._time = lambda: next(seconds)
     bar.start_t = bar.last_print_t = 0.0
+    return bar
+
+
+def test_a_log_gets_few_lines_and_no_carriage_return(capsys):
+    """tqdm redraws every tenth of a second, which filled logs."""
+    bar = ten_seconds_a_look(progress_bar(None, "train", 100))
     for _ in range(12):
         bar.update()
+    bar.close()
+    lines = capsys.readouterr().err.splitlines()
     assert SECONDS_A_LINE == 30
-    assert 3 <= len(capsys.readouterr().err.splitlines()) <= 5, "the start, and a line every three or four steps"
+    assert 4 <= len(lines) <= 5, "a line every three or four steps, and the last"
+    assert not any("\r" in line for line in lines) and lines[-1].startswith("train:  12% 12/100 [")
 
 
-def test_a_terminal_gets_a_bar(monkeypatch):
+def test_what_is_done_at_once_leaves_no_line(capsys):
+    """A stage of many short searches wrote two lines for each of them."""
+    list(progress_bar(range(100_000), "scan", unit="file"))
+    assert capsys.readouterr().err == ""
+
+
+def test_a_terminal_gets_a_bar_after_a_second(monkeypatch):
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)
     list(progress_bar(range(3), "scan"))
+    assert terminal.getvalue() == ""
+    bar = ten_seconds_a_look(progress_bar(None, "scan", 3))
+    bar.update(3)
+    bar.close()
     assert "\r" in terminal.getvalue() and "3/3" in terminal.getvalue()
 
 

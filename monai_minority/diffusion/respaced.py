@@ -21,7 +21,7 @@ GuidanceMode = Literal["mean", "score"]
 class Step(NamedTuple):
     """What :meth:`RespacedScheduler.step` was given, and the place of its timestep in the chain."""
 
-    index: int
+    place: int
     timestep: int
     model_output: torch.Tensor
     sample: torch.Tensor

@@ -40,8 +40,8 @@ class RespacedDDIMScheduler(RespacedScheduler):
         x0, _ = self._denoise(step)
         epsilon = epsilon_from_x0(x0, step.sample, step.timestep, self)
 
-        alpha_prev = self.chain.alphas_cumprod_prev[step.index].item()
-        variance = step.eta**2 * self.chain.posterior_variance[step.index].item()
+        alpha_prev = self.chain.alphas_cumprod_prev[step.place].item()
+        variance = step.eta**2 * self.chain.posterior_variance[step.place].item()
         previous = alpha_prev**0.5 * x0 + (1 - alpha_prev - variance) ** 0.5 * epsilon
         if variance > 0:
             if step.guidance is not None and step.mode == "mean":

@@ -58,11 +58,11 @@ class RespacedDDPMScheduler(RespacedScheduler):
         if step.eta != 0:
             raise ValueError(f"eta must be 0 for ancestral sampling, got {step.eta}; use RespacedDDIMScheduler.")
         x0, learned = self._denoise(step)
-        previous = self.chain.posterior_mean(x0, step.sample, step.index)
-        variance, log_variance = self._variance(step.index, learned, step.sample)
+        previous = self.chain.posterior_mean(x0, step.sample, step.place)
+        variance, log_variance = self._variance(step.place, learned, step.sample)
         if step.guidance is not None and step.mode == "mean":
             previous = previous + variance * step.guidance
-        if step.index > 0:
+        if step.place > 0:
             previous = previous + (0.5 * log_variance).exp() * step.noise()
         return previous, x0
 

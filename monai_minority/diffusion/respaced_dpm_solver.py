@@ -68,7 +68,7 @@ class RespacedDPMSolverScheduler(RespacedScheduler):
         self._last: _Last | None = None
 
     def _step(self, step: Step) -> tuple[torch.Tensor, torch.Tensor]:
-        index, eta, guidance = step.index, step.eta, step.guidance
+        index, eta, guidance = step.place, step.eta, step.guidance
         if not 0 <= eta <= 1:
             raise ValueError(f"eta must be in [0, 1], got {eta}.")
         if guidance is not None and step.mode == "mean":

@@ -9,9 +9,9 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from monai_minority import __version__
 from monai_minority.evaluation.training_arms import Arm, ArmImages
 from monai_minority.files import whole_file
+from monai_minority.version import __version__
 
 
 class TrainingResult(NamedTuple):

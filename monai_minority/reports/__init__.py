@@ -3,7 +3,6 @@
 from monai_minority.reports.contents import RunContents
 from monai_minority.reports.findings import findings
 from monai_minority.reports.html_report import write_report
-from monai_minority.reports.severity_review import SeverityReview
 from monai_minority.reports.tensorboard import write_tensorboard
 
-__all__ = ["RunContents", "SeverityReview", "findings", "write_report", "write_tensorboard"]
+__all__ = ["RunContents", "findings", "write_report", "write_tensorboard"]

@@ -10,10 +10,11 @@ import pandas as pd
 import torch
 from torchvision.utils import make_grid
 
-from monai_minority.keys import Column
+from monai_minority.keys import Column, Split
 from monai_minority.reports.charts import MEASURES
 from monai_minority.reports.contents import RunContents
 from monai_minority.run import summary_writer
+from monai_minority.tables.measures import SEVERITY_MEASURE
 from monai_minority.tables.rows import ALL
 from monai_minority.tables.severity import ABOVE
 
@@ -27,14 +28,18 @@ _FIGURES = {
 }
 """Tags and the columns of the summary that they show. TensorBoard sorts tags by name, and severity comes first."""
 
+_FRAME = 2
+_BLUE = (0.0, 0.447, 0.698)
+
 
 def write_tensorboard(run_dir: str | Path, log_dir: str | Path | None = None, *, columns: int = 8) -> Path:
     """Write the evaluation of a run for TensorBoard.
 
     There is a run for the real images and one for each set and guidance scale. The step is the target class, of real
     training images their minority class, so that an axis goes from common to rare. A set without classes is a level
-    line. Severity is ``1_severity/…`` by each judge; then come fidelity and rarity. A grid has a row for each class.
-    The settings of a set are text.
+    line. Severity is ``1_severity/…`` by each judge; then come fidelity and rarity. Histograms of each class show
+    severity, score and densities. The grid of a set has two rows for each class: its first images, and below them the
+    nearest real training images in blue frames. The settings of a set are text.
 
     Args:
         run_dir: run folder with ``store/`` and ``evaluation/``.
@@ -101,26 +106,40 @@ def _curves(table: pd.DataFrame, column: str, last: int) -> Iterator[tuple[str, 
 
 
 def _add_images(run: RunContents, writer: Any, columns: int) -> None:
-    for measure in MEASURES:
-        writer("real_training").add_histogram(measure, run.evaluation.real[measure].dropna().to_numpy(), 0)
+    training = run.evaluation.real[run.evaluation.real[Column.SPLIT] == Split.TRAIN]
+    for target, part in training.groupby(Column.MINORITY_CLASS.value, sort=True):
+        _add_histograms(writer("real_training"), part, int(target))
     keys = ["set", Column.SCALE.value, Column.TARGET_CLASS.value]
     grids: dict[str, list[torch.Tensor]] = {}
     for (name, scale, target), part in run.evaluation.generated.groupby(keys, sort=True):
-        for measure in MEASURES:
-            writer(_run_name(name, scale)).add_histogram(measure, part[measure].to_numpy(), max(target, 0))
-        images = run.samples[name].batch(part["row"].to_numpy()[:columns])
-        blank = images.new_ones(columns - len(images), *images.shape[1:])
-        grids.setdefault(_run_name(name, scale), []).append(torch.cat([images, blank]))
+        made = _run_name(name, scale)
+        _add_histograms(writer(made), part, max(target, 0))
+        shown = part[:columns]
+        images = run.samples[name].batch(shown["row"].to_numpy())
+        nearest = run.store.batch(shown["nearest_real"].to_numpy())
+        grids[made] = [*grids.get(made, []), _row(images, columns), _row(nearest, columns, _BLUE)]
     for name, rows in grids.items():
-        writer(name).add_image("synthetic/common_above_rare", _grid(rows, columns), 0)
+        writer(name).add_image("synthetic/common_above_rare", make_grid(torch.cat(rows), nrow=columns), 0)
     scores = run.evaluation.real[Column.SCORE].dropna().sort_values(kind="stable").index.to_numpy()
     if len(scores) >= columns:
-        ends = [run.store.batch(scores[:columns]), run.store.batch(scores[::-1][:columns])]
-        writer("real_training").add_image("real/common_above_rare", _grid(ends, columns), 0)
+        ends = [_row(run.store.batch(rows), columns, _BLUE) for rows in (scores[:columns], scores[::-1][:columns])]
+        writer("real_training").add_image("real/common_above_rare", make_grid(torch.cat(ends), nrow=columns), 0)
 
 
-def _grid(rows: list[torch.Tensor], columns: int) -> torch.Tensor:
-    return make_grid(torch.cat(rows).clamp(-1, 1).add(1).div(2), nrow=columns)
+def _add_histograms(writer: Any, table: pd.DataFrame, step: int) -> None:
+    for measure in (SEVERITY_MEASURE, *MEASURES):
+        values = table[measure].dropna() if measure in table else ()
+        if len(values):
+            writer.add_histogram(measure, np.asarray(values), step)
+
+
+def _row(images: torch.Tensor, columns: int, frame: tuple[float, float, float] = (1.0, 1.0, 1.0)) -> torch.Tensor:
+    """A row of framed colour tiles in [0, 1]; white tiles fill it."""
+    height, width = images.shape[-2:]
+    tiles = torch.ones(columns, 3, height + 2 * _FRAME, width + 2 * _FRAME)
+    tiles[: len(images)] = torch.tensor(frame).view(3, 1, 1)
+    tiles[: len(images), :, _FRAME:-_FRAME, _FRAME:-_FRAME] = images.clamp(-1, 1).add(1).div(2)
+    return tiles
 
 
 def _run_name(made: str, scale: float) -> str:

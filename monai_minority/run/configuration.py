@@ -23,7 +23,6 @@ UNINFLUENTIAL = frozenset(
         "encode_batch_size",
         "sampling_batch_size",
         "evaluation_batch_size",
-        "review_batch_size",
         "external_batch_size",
         "grid_every",  # pictures of a training, beside its result
         "grid_steps",

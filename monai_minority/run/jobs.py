@@ -22,7 +22,7 @@ from monai_minority.run.bundle import Bundle, load, merged, name_hint
 COMPARED = "comparison/samples"
 """Where the methods' sample sets lie in the run folder."""
 
-OF_A_SET = ("inference", "review", "export")
+OF_A_SET = ("inference", "export")
 """Stages that are run once for each of the configuration's ``sample_sets``."""
 
 ONE_FOLD = "train+one_fold"

@@ -16,7 +16,6 @@ from typing import Any, ClassVar
 
 import torch
 
-from monai_minority import __version__
 from monai_minority.data.store.image_store import ImageStore
 from monai_minority.files import DamagedFile, authored, check_sealed, free_bytes, is_asked, reading, whole_file
 from monai_minority.keys import Column
@@ -26,6 +25,7 @@ from monai_minority.run.configuration import Configuration
 from monai_minority.run.distributed import barrier, is_main
 from monai_minority.run.folder import RunFolder
 from monai_minority.run.lock import owned
+from monai_minority.version import __version__
 
 PREPARED = (Column.SOURCE, Column.SUBJECT, Column.SLICE, Column.POSITION, Column.SPLIT, Column.GROUP, Column.SEVERITY)
 """Columns that a store has from its extraction."""

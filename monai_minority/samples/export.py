@@ -10,10 +10,10 @@ from PIL.PngImagePlugin import PngInfo
 from torchvision.transforms.functional import to_pil_image
 from torchvision.utils import make_grid
 
-from monai_minority import __version__
 from monai_minority.data.store.image_store import ImageStore
 from monai_minority.files import whole_file
 from monai_minority.keys import SYNTHETIC_NOTE, Column
+from monai_minority.version import __version__
 
 # World directions (RAS) of the columns and rows of a slice in the radiological orientation of ExtractSlicesd: the
 # patient's right (the front in a sagittal slice) on the left, front or vertex at the top. The third axis is the stack.

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from monai_minority import __version__
 from monai_minority.data.store.image_store import ImageStore
 from monai_minority.files import whole_folder
 from monai_minority.keys import Column
 from monai_minority.samples.export import is_synthetic, save_nifti
+from monai_minority.version import __version__
 
 DESCRIPTION = "dataset_description.json"
 _OF_A_SUBJECT = (Column.SPLIT, Column.GROUP, Column.SEVERITY)

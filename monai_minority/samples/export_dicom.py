@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 from pydicom.sr.codedict import codes
 
-from monai_minority import __version__
 from monai_minority.data.store.image_store import ImageStore
 from monai_minority.extras import from_extra
 from monai_minority.files import whole_file
@@ -18,6 +17,7 @@ from monai_minority.keys import SYNTHETIC_NOTE, Column
 from monai_minority.samples.export import axis_of, check_synthetic, spacing_of
 from monai_minority.samples.groups import sample_groups
 from monai_minority.samples.plan import UNGUIDED
+from monai_minority.version import __version__
 
 if TYPE_CHECKING:
     from highdicom import ContributingEquipment

@@ -14,7 +14,6 @@ from monai_minority.stages.memorization import DropCopies, Memorization
 from monai_minority.stages.phantom_cohort import PhantomCohort
 from monai_minority.stages.prepare import Prepare
 from monai_minority.stages.report import Report
-from monai_minority.stages.review import Review
 from monai_minority.stages.sample import Sample
 from monai_minority.stages.score import Score
 from monai_minority.stages.select import Select
@@ -44,7 +43,6 @@ __all__ = [
     "PhantomCohort",
     "Prepare",
     "Report",
-    "Review",
     "Sample",
     "Score",
     "Select",

@@ -43,7 +43,7 @@ def run(stage: str, run_dir: Path, device: str, *overlays: str, **overrides: obj
 def test_every_stage_of_images(tmp_path, device):
     make_store(tmp_path)
     stages = ["train", "score", "cut", "train_classifier", "inference", "train_dino"]
-    for stage in [*stages, "memorization", "evaluate", "review", "report", "judge_features", "utility"]:
+    for stage in [*stages, "memorization", "evaluate", "report", "judge_features", "utility"]:
         run(stage, tmp_path, device)
     (tmp_path / "mine.yaml").write_text("num_class_labels: 2\nlabel_column: group\nbalancing_iterations: 2\n")
     command = ["--bundle", BUNDLE, "--overlay", "smoke", "--overlay", tmp_path / "mine.yaml", "--run-dir", tmp_path]

@@ -251,12 +251,15 @@ def test_the_chart_has_the_numbers_of_the_table(evaluation):
 
 
 def test_tensorboard_has_the_shares_by_class(run, evaluation):
-    events = EventAccumulator(str(write_tensorboard(run) / "guided_scale_4")).Reload()
+    events = EventAccumulator(str(write_tensorboard(run) / "guided_scale_4"), size_guidance={"histograms": 0}).Reload()
     scalars = events.Scalars("1_severity/share_above_99/corner")
     table = evaluation.severity
     guided = table[(table["set"] == "guided") & (table["target_class"] != "all")]
     assert [event.step for event in scalars] == [0, 1, 2]
     assert [event.value for event in scalars] == pytest.approx(guided["share_above_99"].tolist())
+    measured = {event.step: event.histogram_value for event in events.Histograms("severity_measure")}
+    for target, part in evaluation.generated[evaluation.generated["set"] == "guided"].groupby("target_class"):
+        assert measured[target].num == len(part) and measured[target].max == part["severity_measure"].max()
 
 
 def test_a_run_without_evaluation_says_what_to_do(tmp_path):

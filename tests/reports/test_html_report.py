@@ -2,6 +2,7 @@
 
 import dataclasses
 import html as markup
+import io
 import json
 import re
 import shutil
@@ -9,6 +10,7 @@ import subprocess
 
 import numpy as np
 import pandas as pd
+import PIL.Image
 import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -279,7 +281,7 @@ def test_tensorboard_has_a_run_for_each_set_with_the_same_tags(run):
     write_tensorboard(run)  # again: nothing twice
     runs = {}
     for name in ("guided_scale_4", "plain", "real_training"):
-        runs[name] = EventAccumulator(str(folder / name), size_guidance={"images": 0}).Reload()
+        runs[name] = EventAccumulator(str(folder / name), size_guidance={"images": 0, "histograms": 0}).Reload()
     summary = RunEvaluation.load(run / "evaluation").summary
     guided = summary[(summary["set"] == "guided") & (summary["target_class"] != "all")]
     plain = summary[summary["set"] == "plain"]
@@ -295,8 +297,30 @@ def test_tensorboard_has_a_run_for_each_set_with_the_same_tags(run):
     assert runs["guided_scale_4"].Tags()["images"] == ["synthetic/common_above_rare"]
     assert runs["real_training"].Tags()["images"] == ["real/common_above_rare"]
     assert "settings/text_summary" in runs["plain"].Tags()["tensors"]
-    picture = runs["guided_scale_4"].Images("synthetic/common_above_rare")[0]
-    assert picture.height == pytest.approx(3 * (16 + 2) + 2)
+    steps = [event.step for event in runs["real_training"].Histograms("minority_score")]
+    assert steps == [0, 1, 2], "of each minority class"
+
+
+def test_tensorboard_shows_synthetic_images_above_the_nearest_real_ones(run):
+    """Two rows a class, the lower one in blue frames: the very pixels of the row of ``generated.csv``."""
+    events = EventAccumulator(
+        str(write_tensorboard(run) / "guided_scale_4"), size_guidance={"images": 0, "histograms": 0}
+    ).Reload()
+    (picture,) = events.Images("synthetic/common_above_rare")
+    pixels = np.asarray(PIL.Image.open(io.BytesIO(picture.encoded_image_string)))
+    step = 16 + 2 * 2 + 2  # a tile with its frame and the gap
+    assert pixels.shape == (6 * step + 2, 8 * step + 2, 3)
+    contents = RunContents.open(run)
+    generated = contents.evaluation.generated
+    (first, *_) = generated[(generated["set"] == "guided") & (generated["target_class"] == 2)].itertuples()
+    for row, store, image, frame in (
+        (4, contents.samples["guided"], first.row, [255, 255, 255]),
+        (5, contents.store, first.nearest_real, [0, 113, 177]),
+    ):
+        tile = pixels[row * step + 2 : (row + 1) * step, 2:step]
+        assert np.abs(tile[0, 0].astype(int) - frame).max() <= 1
+        expected = (store.batch([image])[0, 0].clamp(-1, 1) + 1) / 2 * 255
+        assert np.abs(tile[2:-2, 2:-2, 0].astype(float) - expected.numpy()).max() <= 1
 
 
 def test_synthetic_images_carry_their_mark_and_real_ones_do_not():

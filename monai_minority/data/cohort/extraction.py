@@ -16,7 +16,6 @@ import pandas as pd
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from monai_minority import __version__
 from monai_minority.data.cohort.cohort import Cohort
 from monai_minority.data.cohort.group_names import public_groups
 from monai_minority.data.cohort.private_tables import write_private_tables
@@ -26,6 +25,7 @@ from monai_minority.data.store.image_store import ImageStore
 from monai_minority.data.volumes.intensity_scale import IntensityScale
 from monai_minority.keys import Column, Key, Split
 from monai_minority.progress import progress_bar
+from monai_minority.version import __version__
 
 logger = logging.getLogger(__name__)
 VALUE_RANGES = {"uint8": (0.0, 255.0), "float16": (-1.0, 1.0), "float32": (-1.0, 1.0)}
