@@ -27,7 +27,6 @@ EPILOG = (
 app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    help=__doc__,
     epilog=EPILOG,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -53,7 +52,10 @@ def _commands(
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and leave.")
     ] = False,
 ) -> None:
-    """Find, score and generate the rare images of a data set."""
+    """Find, score and generate the rare images of a data set.
+
+    Begin with `demo`; with volumes of your own, `plan --dataset-dir FOLDER --run-dir FOLDER`.
+    """
 
 
 @app.command()

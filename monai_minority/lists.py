@@ -1,5 +1,6 @@
 """What the command lists, as lines of text."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -104,15 +105,18 @@ def overlays_told(bundle: str) -> Iterator[str]:
 
 
 def methods_told(bundle: str) -> Iterator[str]:
-    """The methods that are compared, with what each sets.
+    """The methods that are compared, with the meaning of each and what it sets.
 
     Example:
         >>> from monai_minority.lists import methods_told
         >>> next(methods_told("brain_mri"))
-        'ancestral\\n    target_classes: []'
+        'ancestral: without guidance\\n    target_classes: []'
     """
-    for name, given in load(Bundle(bundle).common()[0])["methods"].items():
-        yield f"{name}\n    {', '.join(f'{key}: {value}' for key, value in given.items())}"
+    common = Bundle(bundle).common()[0]
+    meanings = dict(re.findall(r"^  (\w+):  # (.+)$", common.read_text(encoding="utf-8"), re.MULTILINE))
+    for name, given in load(common)["methods"].items():
+        head = f"{name}: {meanings[name]}" if name in meanings else name
+        yield f"{head}\n    {', '.join(f'{key}: {value}' for key, value in given.items())}"
 
 
 def weights_told(names: Sequence[str], source: Path | None, destination: Path | None) -> tuple[list[str], int]:

@@ -50,4 +50,7 @@ def say(text: str, error: bool = False) -> None:
     """Print lines, in the first process alone, without what controls a terminal."""
     if int(os.environ.get("RANK", 0)) == 0:
         shown = "".join(mark if mark in "\n\t" or mark.isprintable() else "\N{REPLACEMENT CHARACTER}" for mark in text)
-        print(shown, file=sys.stderr if error else sys.stdout, flush=True)
+        try:
+            print(shown, file=sys.stderr if error else sys.stdout, flush=True)
+        except BrokenPipeError:  # `… | head` has seen enough; the work goes on
+            os.dup2(os.open(os.devnull, os.O_WRONLY), (sys.stderr if error else sys.stdout).fileno())

@@ -354,10 +354,18 @@ def test_python_m_is_the_command():
     assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == invoke("--version")
 
 
+def test_a_reader_that_has_seen_enough_is_no_error():
+    """``monai-minority overlays | head`` ended with an error of a broken pipe."""
+    command = f"{sys.executable} -m monai_minority overlays | head -n 1; echo ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True)
+    assert done.stdout.endswith("\n0\n") and done.stderr == ""
+
+
 def test_lists_tell_what_the_configurations_say():
     assert "score\n    Stage 3: score every stored image (Eq. 7).\n" in invoke("stages")
     assert "self_guidance\n    Overlay of inference: self-guidance (Um and Ye, ECCV 2024)." in invoke("overlays")
-    assert "boost_and_skip\n    overlays: ['boost_and_skip']\n" in invoke("methods")
+    skip = "stronger noise at the start, first steps left out (Um et al., 2025)"
+    assert f"boost_and_skip: {skip}\n    overlays: ['boost_and_skip']\n" in invoke("methods")
     assert invoke("settings", "sampling_steps") == (
         "\ninference\n  sampling_steps=250\n      of the respaced chain, at most num_train_timesteps\n"
     )

@@ -118,7 +118,11 @@ def chosen_kinds(wanted: str | Sequence[str], kinds: Mapping[str, int]) -> set[s
         exact = {kind for kind in kinds if kind.lower() == text}
         loose = {kind for kind in kinds if re.sub(r"(?<=[12d])w$", "", kind.lower()) == text.removesuffix("w")}
         if not exact | loose:
-            raise ValueError(f"modality must be one of {', '.join(filter(None, kinds)) or 'none'}, got {one}")
+            known = ", ".join(filter(None, kinds))
+            rule = (
+                f"must be one of {known}" if known else "cannot be chosen where names of files and folders tell of none"
+            )
+            raise ValueError(f"modality {rule}, got {one}")
         found |= exact or loose
     return found
 

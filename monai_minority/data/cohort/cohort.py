@@ -1,6 +1,5 @@
 """The subjects and images of a data set, and the rejected entries with their reasons."""
 
-import logging
 import os
 import re
 from collections import Counter
@@ -14,8 +13,6 @@ from monai_minority.data.cohort.contents import plural
 from monai_minority.data.cohort.pseudonyms import Pseudonyms
 from monai_minority.data.paths import Rejection, checked_size
 from monai_minority.keys import Column, Key
-
-logger = logging.getLogger(__name__)
 
 ORIGIN = "origin"
 """Column of records, not of cohorts: the table and row that a record comes from."""
@@ -140,8 +137,6 @@ class Cohort:
                 "the cohort has no usable image" + _most_common(turned_away), [*turned_away, *left_out]
             )
         rest = [name for name in table.columns if name not in STANDARD_COLUMNS]
-        if turned_away:
-            logger.warning("%d entries were rejected, %d images were kept", len(turned_away), len(table))
         table = table[[*map(str, STANDARD_COLUMNS), *rest]].reset_index(drop=True)
         return cls(table, turned_away, passed_over=left_out, layout=layout)
 
@@ -163,7 +158,9 @@ class Cohort:
         lines = [f"found: {found}"] if found else []
         subjects = self.table[Column.SUBJECT].nunique()
         lines.append(f"used: {plural(len(self), 'image')} of {plural(subjects, 'subject')}")
-        for what, entries in (("rejected", self.rejected), ("passed over", self.passed_over)):
+        by_rule = [entry for entry in self.rejected if entry.by_rule]
+        rejected = [entry for entry in self.rejected if not entry.by_rule]
+        for what, entries in (("rejected", rejected), ("left out", by_rule), ("passed over", self.passed_over)):
             lines += [f"{what}: {line}" for line in counted(entries)]
         return lines
 

@@ -319,8 +319,8 @@ class ImageStore(torch.utils.data.Dataset):
     def _check_file(self, path: Path) -> None:
         if not path.is_file():
             raise FileNotFoundError(
-                f"{self._path} is not an image store: {os.path.relpath(path, self._path)} is missing; write a store "
-                "with ImageStore.create"
+                f"{self._path} is not an image store: {os.path.relpath(path, self._path)} is missing; run the "
+                "stage prepare first, or write a store with ImageStore.create"
             )
 
     def _find_table(self) -> Path:

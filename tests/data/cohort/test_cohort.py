@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from monai_minority.data import Cohort, Pseudonyms, write_private_tables
+from monai_minority.data import Cohort, Pseudonyms, Rejection, write_private_tables
 
 
 @pytest.fixture
@@ -73,6 +73,12 @@ def test_nothing_usable_raises_with_the_reasons(tmp_path):
         Cohort.from_records([{"image": str(tmp_path / n), "subject": n} for n in "ab"])
     with pytest.raises(ValueError, match="the cohort has no image"):
         Cohort.from_records([])
+
+
+def test_what_a_rule_leaves_out_is_not_told_as_rejected(files):
+    left_out = [Rejection("c.dcm", "p3", "the plane must be axial", by_rule=True), Rejection("d.dcm", "p4", "damaged")]
+    told = Cohort.from_records([{"image": files[0], "subject": "p1"}], left_out).account()
+    assert told == ["used: 1 image of 1 subject", "rejected: damaged (1)", "left out: the plane must be axial (1)"]
 
 
 def test_pseudonymized_sources_are_unique_and_numbered(files, tmp_path):

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from monai_minority.data import UnusableDataError, cohort_from_folder, find_cohort
-from monai_minority.data.cohort.cases import is_label_map, names_of
+from monai_minority.data.cohort.cases import chosen_kinds, is_label_map, names_of
 from monai_minority.data.sources import image_folder
 from tests.dicom_files import new_series, write_series
 
@@ -55,6 +55,10 @@ def test_modalities_of_a_case_are_one_subject_and_a_choice(tmp_path, name):
     assert len(cohort.passed_over) == 8 and cohort.rejected == []
     two = find_cohort(tmp_path, modality=["T1", "t2"])
     assert sorted(two.table["subject"]) == [cases[0]] * 2 + [cases[1]] * 2
+    with pytest.raises(
+        ValueError, match="modality cannot be chosen where names of files and folders tell of none, got t1"
+    ):
+        chosen_kinds("t1", {})
     with pytest.raises(ValueError, match="modality must be one of flair, t1, t1ce, t2, got t3"):
         find_cohort(tmp_path, modality="t3")
 
