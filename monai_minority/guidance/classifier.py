@@ -47,12 +47,9 @@ class ClassifierTerm(GuidanceTerm):
                 "give the sampler one label an image."
             )
         conditions = {"class_labels": state.class_labels} if self.class_conditional else {}
-
-        def objective() -> Tensor:
-            logits = self.classifier(state.x_t, state.network_timesteps, **conditions).float()
-            return self.log_likelihood(logits, state)
-
-        return self.scale * state.gradient_of(objective)
+        return self.scale * state.gradient_of(
+            lambda: self.log_likelihood(state.logits(self.classifier, **conditions), state)
+        )
 
 
 class MinorityClassifierGuidance(ClassifierTerm):

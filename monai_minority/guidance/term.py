@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from monai_minority.diffusion import predict_x0
+from monai_minority.networks import BackboneClassifier
 from monai_minority.shown import Shown
 
 MaybeTensor = TypeVar("MaybeTensor", bound=Tensor | None)
@@ -33,6 +34,7 @@ class SamplingState:
         class_labels: labels ``c`` of the data set ``[B]``, where there are any.
         target_class: minority classes aimed at ``[B]``, 0 the most common, where there are any.
         draw: gives ``[B, C, H, W]`` of standard normal noise at each call. ``None`` where no term draws.
+        sampled: the module that ``network`` calls, whose pass :meth:`logits` may share.
 
     Attributes:
         x_t: the noisy images, requiring their gradient: :attr:`x0` is a differentiable function of this very tensor.
@@ -60,6 +62,7 @@ class SamplingState:
         class_labels: Tensor | None = None,
         target_class: Tensor | None = None,
         draw: Draw | None = None,
+        sampled: Any = None,
     ) -> None:
         with torch.inference_mode(False):
             self.x_t = plain(x_t).detach().requires_grad_()
@@ -69,6 +72,7 @@ class SamplingState:
         self.target_class = plain(target_class)
         self._network = network
         self._draw = draw
+        self._sampled = sampled
         self._output: Tensor | None = None
         self._x0: Tensor | None = None
 
@@ -97,6 +101,23 @@ class SamplingState:
             with torch.no_grad():
                 self._output = self._evaluate(self.x_t.detach(), self.timesteps)
         return self._output
+
+    def logits(self, classifier: Any, **conditions: Tensor | None) -> Tensor:
+        """What a classifier gives at the state, float32 ``[B, L]``, differentiable with respect to :attr:`x_t`.
+
+        A classifier on frozen features reads them off the evaluation that the sampler needs anyway, unless that has
+        been made; the logits are the same.
+
+        Args:
+            classifier: called as ``classifier(x_t, network_timesteps, **conditions)`` where it shares nothing.
+            conditions: ``class_labels``, where it is conditional on them.
+        """
+        frozen = isinstance(classifier, BackboneClassifier) and classifier.shares(self._sampled)
+        if frozen and self._output is None:
+            with classifier.overhearing(self._sampled) as maps:
+                self._output = self._evaluate(self.x_t, self.timesteps)
+            return classifier.logits_of(maps, self.x_t).float()
+        return classifier(self.x_t, self.network_timesteps, **conditions).float()
 
     def denoise(self, x_t: Tensor, timesteps: Tensor) -> Tensor:
         """The network's estimate of the clean images at another state: a new evaluation.

@@ -285,7 +285,7 @@ class GuidedDiffusionInferer(Shown, Inferer):
                 return network(x, network_timesteps, **labels).float()
 
         timesteps = torch.full((len(x_t),), t, dtype=torch.int64, device=x_t.device)
-        state = SamplingState(x_t, timesteps, self.scheduler, run, class_labels, target_class, draw)
+        state = SamplingState(x_t, timesteps, self.scheduler, run, class_labels, target_class, draw, network)
         gradient = None
         inside = self.interval is None or self.interval[0] <= t <= self.interval[1]
         if self.guidance is not None and guided and inside:

@@ -1,6 +1,8 @@
 """A classifier of noisy images that is initialised with a diffusion backbone."""
 
 import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -62,8 +64,7 @@ class BackboneClassifier(nn.Module):
         conditional: bool = True,
     ) -> None:
         super().__init__()
-        self.factor = backbone.factor if isinstance(backbone, SpaceToDepth) else 1
-        network = backbone.network if isinstance(backbone, SpaceToDepth) else backbone
+        network, self.factor = _unwrapped(backbone)
         if isinstance(network, ADMUNet):
             ascending = ["output_blocks", "out"]
         elif isinstance(network, DiffusionModelUNet):
@@ -82,9 +83,10 @@ class BackboneClassifier(nn.Module):
         if not conditional and getattr(network, attribute) is not None:
             setattr(self.encoder, attribute, None)
             delattr(self.encoder, table)
-        self.num_classes: int | None = getattr(self.encoder, attribute)
+        self.num_classes: int | None = _labels_of(self.encoder)
         """Number of class labels that it is conditional on, ``None`` for none."""
         self.out_channels = out_channels
+        self._compared: tuple[list[tuple[int, int]], bool] = [], False
         widths = self._widths()
         features = 2 * sum(widths) + _GRID**2 * widths[-1]
         self.head = nn.Sequential(
@@ -118,9 +120,7 @@ class BackboneClassifier(nn.Module):
         """
         if context is not None:
             raise ValueError("context must be None: BackboneClassifier has no cross-attention.")
-        pooled = self.pooled(x, timesteps, class_labels)
-        with without_autocast(x):
-            return self.head(pooled)
+        return self.logits_of(self._maps(self._blocks(x), timesteps, class_labels), x)
 
     def features(self, x: Tensor, timesteps: Tensor, class_labels: Tensor | None = None) -> Tensor:
         """The normalised input ``[B, F]`` of the head: statistics of all feature maps, and the 3 x 3 grid."""
@@ -130,7 +130,51 @@ class BackboneClassifier(nn.Module):
 
     def pooled(self, x: Tensor, timesteps: Tensor, class_labels: Tensor | None = None) -> Tensor:
         """Statistics ``[B, F]`` of all feature maps, and the 3 x 3 grid, before they are normalised."""
-        maps = self._maps(F.pixel_unshuffle(x, self.factor) if self.factor > 1 else x, timesteps, class_labels)
+        return self._statistics(self._maps(self._blocks(x), timesteps, class_labels), x)
+
+    def shares(self, network: Any) -> bool:
+        """Whether the encoder is the descending half of ``network``, weight for weight: of a frozen classifier."""
+        inner, factor = _unwrapped(network)
+        if type(inner) is not type(self.encoder) or factor != self.factor or _labels_of(inner) != self.num_classes:
+            return False
+        own, theirs = dict(self.encoder.named_parameters()), dict(inner.named_parameters())
+        stamp = [(id(value), value._version) for part in (own, theirs) for value in part.values()]
+        if stamp != self._compared[0]:  # a look at every weight once, not at every step
+            same = all(name in theirs and torch.equal(value, theirs[name]) for name, value in own.items())
+            self._compared = stamp, same
+        return self._compared[1]
+
+    @contextmanager
+    def overhearing(self, network: Any) -> Iterator[list[Tensor]]:
+        """Collect the feature maps of a network that :meth:`shares` holds for, as it is called inside.
+
+        The maps have gradients where these are on; what the network computes after them has none.
+        """
+        inner, _ = _unwrapped(network)
+        maps: list[Tensor] = []
+
+        def keep(module: nn.Module, inputs: Any, output: Any) -> None:
+            maps.extend(output[1] if isinstance(output, tuple) else [output])
+            if module is inner.middle_block:
+                torch.set_grad_enabled(False)
+
+        first = inner.input_blocks if isinstance(inner, ADMUNet) else [inner.conv_in, *inner.down_blocks]
+        hooks = [module.register_forward_hook(keep) for module in (*first, inner.middle_block)]
+        enabled = torch.is_grad_enabled()
+        try:
+            yield maps
+        finally:
+            torch.set_grad_enabled(enabled)
+            for hook in hooks:
+                hook.remove()
+
+    def logits_of(self, maps: list[Tensor], x: Tensor) -> Tensor:
+        """What :meth:`forward` gives for ``x``, from the maps of its pass through a network that has the encoder."""
+        pooled = self._statistics(maps, x)
+        with without_autocast(x):
+            return self.head(pooled)
+
+    def _statistics(self, maps: list[Tensor], x: Tensor) -> Tensor:
         with without_autocast(x):
             maps = [h.to(x.dtype) for h in maps]
             means = [h.mean(dim=(2, 3)) for h in maps]
@@ -138,6 +182,9 @@ class BackboneClassifier(nn.Module):
             centred = [h - mean[..., None, None] for h, mean in zip(maps, means, strict=True)]
             spreads = [(h.square().mean(dim=(2, 3)) + 1e-6).sqrt() for h in centred]  # torch.var takes 10 times as long
             return torch.cat([*means, *spreads, F.adaptive_avg_pool2d(maps[-1], _GRID).flatten(1)], dim=1)
+
+    def _blocks(self, x: Tensor) -> Tensor:
+        return F.pixel_unshuffle(x, self.factor) if self.factor > 1 else x
 
     def _maps(self, x: Tensor, timesteps: Tensor, class_labels: Tensor | None) -> list[Tensor]:
         """Feature maps of every block of the descending half and of the middle."""
@@ -164,3 +211,13 @@ class BackboneClassifier(nn.Module):
         x = next(self.encoder.parameters()).new_zeros(1, self.encoder.in_channels, size, size)
         labels = None if self.num_classes is None else torch.zeros(1, dtype=torch.int64, device=x.device)
         return [h.shape[1] for h in self._maps(x, x.new_zeros(1), labels)]
+
+
+def _unwrapped(network: Any) -> tuple[Any, int]:
+    """The U-Net itself, and the side of the blocks that it sees."""
+    network = getattr(network, "module", network)
+    return (network.network, network.factor) if isinstance(network, SpaceToDepth) else (network, 1)
+
+
+def _labels_of(network: Any) -> int | None:
+    return getattr(network, "num_classes" if isinstance(network, ADMUNet) else "num_class_embeds", None)

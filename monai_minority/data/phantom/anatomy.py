@@ -119,15 +119,17 @@ def load_anatomy(resolution: int = 1) -> PhantomAnatomy:
     explained = means[0] * fluid + means[1] * grey + means[2] * white
     texture = (template * brain - explained) / means[2]
 
-    maps = np.stack([grey, white, brain, fluid * near_wall, texture, depth, _cortex_share(x, y, z) * brain]).astype(
-        np.float32
-    )
     return PhantomAnatomy(
-        maps=torch.from_numpy(maps)[None],
-        velocity=torch.from_numpy(_swelling_velocity(ventricles, resolution))[None],
+        maps=_side_by_side([grey, white, brain, fluid * near_wall, texture, depth, _cortex_share(x, y, z) * brain]),
+        velocity=_swelling_velocity(ventricles, resolution),
         head=torch.from_numpy(ndimage.distance_transform_edt(~brain) * resolution < 4),
         spacing=float(resolution),
     )
+
+
+def _side_by_side(fields: list[np.ndarray]) -> torch.Tensor:
+    """Fields as float32 ``[1, C, X, Y, Z]``, those of a voxel side by side in memory: they are read together."""
+    return torch.from_numpy(np.stack(fields, axis=-1, dtype=np.float32, casting="same_kind")).movedim(-1, 0)[None]
 
 
 def _crop(image) -> np.ndarray:
@@ -149,17 +151,18 @@ def _lateral_ventricles(fluid, brain, coordinates, resolution: float) -> np.ndar
     return parts == sizes.argmax()
 
 
-def _swelling_velocity(ventricles: np.ndarray, resolution: float, reach: float = 16.0) -> np.ndarray:
-    """Outward unit field ``[3, X, Y, Z]`` of the ventricle wall, which decays over ``reach`` mm of tissue."""
+def _swelling_velocity(ventricles: np.ndarray, resolution: float, reach: float = 16.0) -> torch.Tensor:
+    """Outward unit field ``[1, 3, X, Y, Z]`` of the ventricle wall, which decays over ``reach`` mm of tissue."""
     outside = ndimage.distance_transform_edt(~ventricles)
-    inside = ndimage.distance_transform_edt(ventricles)
+    inside = np.zeros_like(outside)
+    box = tuple(slice(part.start - 1, part.stop + 1) for part in ndimage.find_objects(ventricles.view(np.int8))[0])
+    inside[box] = ndimage.distance_transform_edt(ventricles[box])  # a voxel around them is enough
     # The wall lies halfway between the voxels on its two sides.
     distance = (np.where(ventricles, 0.5 - inside, outside - 0.5) * resolution).astype(np.float32)
     # Smoothing makes the direction change gradually where the walls of the two ventricles face each other.
     distance = ndimage.gaussian_filter(distance, 1.5 / resolution)
-    direction = np.stack(np.gradient(distance, resolution))
     fade = np.exp(-((np.maximum(distance, 0) / reach) ** 2))
-    return (direction * fade).astype(np.float32)
+    return _side_by_side([direction * fade for direction in np.gradient(distance, resolution)])
 
 
 def _cortex_share(x, y, z) -> np.ndarray:
