@@ -27,7 +27,8 @@ class TrainingCheckpoint:
         sampler: sampler of the batches. Its start is set to the step reached, so that the run continues with the same
             batches.
         settings: values that must equal those of a checkpoint, such as the seed and the content hash of the training
-            images. Settings that the checkpoint does not hold are not compared.
+            images. An argument (``network_def::dropout``) that one of both lacks differs. A whole setting that the
+            checkpoint lacks does not: a later version added it, with a default that changes nothing.
         write: whether this process saves (rank 0).
 
     Raises:
@@ -126,7 +127,8 @@ class TrainingCheckpoint:
             raise DamagedFile(f"{str(error).split(';')[0]}; delete it to train from the start") from error
 
     def _changed(self, found: Mapping[str, str]) -> list[str]:
-        return [key for key, value in self.settings.items() if found.get(key, value) != value]
+        compared = [*found, *(key for key in self.settings if key not in found and "::" in key)]
+        return [key for key in compared if found.get(key) != self.settings.get(key)]
 
     def _aside(self, settings: Mapping[str, str]) -> Path:
         """Where a checkpoint of these settings is set aside."""

@@ -64,6 +64,20 @@ def test_with_other_settings_the_training_begins_anew_and_keeps_the_old_checkpoi
     assert train(tmp_path / "a.pt", 2, second)[1] == []
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "taken_up"),
+    [
+        ({"rate": 1}, {"rate": 1, "network_def::dropout": 0.0}, False),  # it was trained with the default, 0.2
+        ({"rate": 1, "network_def::dropout": 0.0}, {"rate": 1}, False),
+        ({"rate": 1}, {"rate": 1, "balance": None}, True),  # of a later version
+    ],
+)
+def test_an_argument_that_was_not_given_before_is_a_change(tmp_path, before, after, taken_up):
+    """A network with another dropout was recorded over the weights that the former one had learned."""
+    train(tmp_path / "a.pt", 1, before)
+    assert (train(tmp_path / "a.pt", 1, after)[1] == []) is taken_up
+
+
 def test_a_checkpoint_that_was_set_aside_is_taken_up_with_its_settings(tmp_path, capsys):
     whole, _ = train(tmp_path / "whole.pt", 2)
     train(tmp_path / "a.pt", 1, {"rate": 1})
