@@ -248,7 +248,9 @@ class GuidedDiffusionInferer(Shown, Inferer):
             return plain(noise()).to(device=device, dtype=torch.float32)
 
         modules = [network] if isinstance(network, nn.Module) else []
-        with torch.inference_mode(False), torch.no_grad(), eval_mode(*modules):
+        # Autocast forgets the weights that it has cast when its outermost context ends: here after all steps, not each.
+        casts = torch.autocast(device.type, enabled=False) if self.autocast is not None else nullcontext()
+        with torch.inference_mode(False), torch.no_grad(), eval_mode(*modules), casts:
             class_labels = None if labels is None else labels[rows].to(device)
             target_class = None if targets is None else targets[rows].to(device)
             if self.channels_last:

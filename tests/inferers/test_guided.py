@@ -10,6 +10,7 @@ import torch
 from monai.data import MetaTensor
 from monai.engines import PrepareBatchExtraInput, SupervisedEvaluator
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.data import DataLoader
 
 from monai_minority.diffusion import (
@@ -342,6 +343,30 @@ def test_low_precision_ends_at_the_networks():
     assert network.dtypes == {torch.bfloat16}
     assert rough.dtype == torch.float32
     assert 0 < (rough - exact).abs().mean() < 0.02
+
+
+def test_weights_are_cast_to_low_precision_once_and_not_each_step():
+    network = SmallNetwork()
+    weights = {tuple(weight.shape) for weight in network.parameters()}
+
+    class Casts(TorchDispatchMode):
+        def __init__(self):
+            super().__init__()
+            self.count = 0
+
+        def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+            kwargs = kwargs or {}
+            to_low = function == torch.ops.aten._to_copy.default and kwargs.get("dtype") == torch.bfloat16
+            self.count += to_low and tuple(args[0].shape) in weights
+            return function(*args, **kwargs)
+
+    counts = []
+    for steps in (1, 6):
+        with Casts() as casts:
+            inferer = GuidedDiffusionInferer(ddpm(), steps=steps, autocast=torch.bfloat16)
+            inferer.sample(network, [0], SHAPE, progress=False)
+        counts.append(casts.count)
+    assert counts[0] == counts[1] > 0
 
 
 def test_memory_format_does_not_change_the_images():
