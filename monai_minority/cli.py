@@ -337,10 +337,9 @@ def _planner(
 def _show_methods(folder: Path) -> None:
     import pandas as pd
 
-    from monai_minority.files import reading
+    from monai_minority.files import read_checked
 
-    with reading(folder / "comparison" / "methods.csv") as path:
-        table = pd.read_csv(path)
+    table = read_checked(pd.read_csv, folder / "comparison" / "methods.csv")
     shown = ["method", "n", "frechet_distance", "precision", "recall", "average_knn_mean", "minority_score_mean"]
     say("\n" + table[[*shown, "seconds_an_image"]].to_string(index=False, float_format="{:.4g}".format, na_rep="-"))
     say(f"\nMethods:     {folder / 'comparison' / 'methods.csv'}")
@@ -362,7 +361,9 @@ def _closing(folder: Path) -> int:
     if rejected.is_file():
         import pandas as pd
 
-        table = pd.read_csv(rejected)
+        from monai_minority.files import read_checked
+
+        table = read_checked(pd.read_csv, rejected)
         by_rule = table["by_rule"].fillna(False).astype(bool) if "by_rule" in table else pd.Series(False, table.index)
         if by_rule.any():
             say(f"{by_rule.sum()} series were left out by the rules of dataset_options; {rejected} gives the reasons")

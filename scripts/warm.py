@@ -1,5 +1,6 @@
 """Runs of the smallest phantom cohort, each forked from a process that has imported all libraries."""
 
+import codecs
 import contextlib
 import multiprocessing
 import os
@@ -28,12 +29,19 @@ class Run:
         peak: its largest memory in bytes, where it was not killed.
     """
 
-    def __init__(self, run_dir: Path, *arguments: str, cohort: Path | None = None, logs: Path | None = None) -> None:
+    def __init__(
+        self,
+        run_dir: Path,
+        *arguments: str,
+        cohort: Path | None = None,
+        logs: Path | None = None,
+        user: int | None = None,
+    ) -> None:
         own = ["--dataset-dir", str(cohort)] if cohort else ["--overlay", "phantom", *SETTINGS]
         given = ["monai-minority", "run", *own, "--overlay", "smoke", "--run-dir", str(run_dir), *arguments]
         self._log = (logs or run_dir.parent) / f".{run_dir.name}-{time.monotonic_ns()}.log"
         run_dir.parent.mkdir(parents=True, exist_ok=True)
-        self.process = START.Process(target=_inside, args=(given, str(self._log)))
+        self.process = START.Process(target=_inside, args=(given, str(self._log), user))
         self.process.start()
         self.output, self.peak = "", 0
 
@@ -70,11 +78,16 @@ class Run:
         return sum(map(int, text.rpartition(")")[2].split()[11:13])) / os.sysconf("SC_CLK_TCK")
 
 
-def _inside(arguments: list[str], log: str) -> None:
-    """What a forked process does."""
+def _inside(arguments: list[str], log: str, user: int | None) -> None:
+    """What a forked process does, as another user where one is given."""
     opened = os.open(log, os.O_CREAT | os.O_WRONLY | os.O_TRUNC)
     os.dup2(opened, 1)
     os.dup2(opened, 2)
+    if user is not None:
+        codecs.lookup("utf-8-sig")  # Python's own folder may be closed to that user
+        os.setgroups([])
+        os.setgid(user)
+        os.setuid(user)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     from monai_minority.cli import main as command
 
@@ -85,8 +98,10 @@ def _inside(arguments: list[str], log: str) -> None:
         print(f"\npeak {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024}", flush=True)
 
 
-def run(run_dir: Path, *arguments: str, cohort: Path | None = None, patience: float | None = None) -> Run:
-    started = Run(run_dir, *arguments, cohort=cohort)
+def run(
+    run_dir: Path, *arguments: str, cohort: Path | None = None, patience: float | None = None, user: int | None = None
+) -> Run:
+    started = Run(run_dir, *arguments, cohort=cohort, user=user)
     if started.wait(patience) is None:
         started.kill()
         started.wait()

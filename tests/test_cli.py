@@ -411,6 +411,9 @@ def test_an_overlay_from_outside_that_would_run_a_program_is_refused_where_asked
     assert message.startswith(f"{mine} would run a program: {told}")
     mine.write_text("value: 2\n")
     assert run(*asked, "--overlay", mine).exit_code == 0
+    metadata = bundle / "configs" / "metadata.json"  # MONAI reads it as @_meta_
+    metadata.write_text('{"version": "$1"}')
+    assert refused(run(*asked)).startswith(f"{metadata} would run a program: version is '$1'")
 
 
 def test_a_run_folder_in_use_has_a_status_of_its_own(bundle, monkeypatch):

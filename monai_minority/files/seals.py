@@ -181,6 +181,26 @@ def reading(path: str | os.PathLike[str]) -> Iterator[Path]:
         raise DamagedFile(f"{path} cannot be read ({reason}); {remedy(path)}") from error
 
 
+def read_checked(read: Callable[..., Any], path: str | os.PathLike[str], **options: Any) -> Any:
+    """What a function reads from a file, as in :func:`reading`.
+
+    Raises:
+        FileNotFoundError: it is not there.
+        DamagedFile: it is not what was written, or cannot be read.
+
+    Example:
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> from monai_minority.files import read_checked
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     size = Path(folder, "note.txt").write_text("two words")
+        ...     read_checked(Path.read_text, f"{folder}/note.txt", encoding="utf-8")
+        'two words'
+    """
+    with reading(path) as checked:
+        return read(checked, **options)
+
+
 def accept_as_it_is(path: Path, judge: Callable[[dict[str, str]], None]) -> list[str]:
     """Log the present content of a file as what it should be.
 

@@ -220,6 +220,8 @@ def _told_if_full(path: Path) -> Iterator[None]:
     except (OSError, RuntimeError) as error:
         if isinstance(error, OSError) and getattr(error, "told", False):
             raise
+        if isinstance(error, OSError) and _LEFTOVER.fullmatch(Path(str(error.filename)).name):
+            error.filename = str(path)
         if not (isinstance(error, OSError) and error.errno in _FULL) and not _is_full(path.parent):
             raise
         free = free_bytes(path.parent) / 1e6

@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from monai_minority.data.store.image_store import ImageStore
-from monai_minority.files import reading
+from monai_minority.files import read_checked
 from monai_minority.keys import Column
 from monai_minority.samples.write import open_samples
 from monai_minority.scoring import QuantileClasses
@@ -88,16 +87,18 @@ class RunContents:
             "utility": ("evaluation/utility.csv", pd.read_csv, "the usefulness as training images (utility stage)"),
             "record": ("run.json", _read_json, "the run record"),
         }
-        found = {name: _read(read, path / file) for name, (file, read, _) in parts.items() if (path / file).is_file()}
+        found = {
+            name: read_checked(read, path / file) for name, (file, read, _) in parts.items() if (path / file).is_file()
+        }
         missing = [f"{what} ({file})" for name, (file, _, what) in parts.items() if name not in found]
         if "utility" in found and "amount" not in found["utility"]:
             del found["utility"]
             missing.append("the usefulness of an earlier version (evaluation/utility.csv): run the stage utility again")
         compared = path / "comparison"
         if (compared / "context.json").is_file():  # optional, and written last
-            found["comparison"] = _read(pd.read_csv, compared / "methods.csv")
-            found["comparison_context"] = _read(_read_json, compared / "context.json")
-            found["comparison_picture"] = (compared / "methods.png").read_bytes()
+            found["comparison"] = read_checked(pd.read_csv, compared / "methods.csv")
+            found["comparison_context"] = read_checked(_read_json, compared / "context.json")
+            found["comparison_picture"] = read_checked(Path.read_bytes, compared / "methods.png")
         samples = open_samples(path / "samples")
         if not samples:
             missing.append("the generated images (samples/)")
@@ -111,7 +112,7 @@ class RunContents:
             found["rejected"] = counts.rename_axis("reason").reset_index(name="files")
         evaluation = RunEvaluation.load(path / "evaluation")
         studies = [
-            {**_read(_read_json, told), "figure": str(told.with_suffix(".png"))}
+            {**read_checked(_read_json, told), "figure": str(told.with_suffix(".png"))}
             for told in sorted(path.glob("studies/*.json"))
         ]
         return cls(store, samples, evaluation, missing=tuple(missing), studies=tuple(studies), **found)
@@ -143,11 +144,6 @@ def _names(table: pd.DataFrame) -> frozenset[str]:
     """Names of subjects and sources. Short names, which could be a word or a number, are left out."""
     columns = [column for column in (Column.SUBJECT, Column.SOURCE) if column in table]
     return frozenset(str(name) for column in columns for name in table[column].unique() if len(str(name)) > 3)
-
-
-def _read(read: Callable[[Path], Any], path: Path) -> Any:
-    with reading(path):
-        return read(path)
 
 
 def _read_json(path: Path) -> dict[str, Any]:

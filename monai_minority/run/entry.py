@@ -1,5 +1,6 @@
 """Checks of ``python -m monai.bundle run``: settings have a place, and errors take one line."""
 
+import errno
 import inspect
 import os
 import sys
@@ -14,6 +15,16 @@ from monai_minority.run.bundle import Bundle, load, name_hint
 
 DEBUG = "MONAI_MINORITY_DEBUG"
 """Environment variable that asks for tracebacks and MONAI's own log lines."""
+_NO_RIGHT = "must be a file or folder that this user can read and write; change its rights, or give another run_dir"
+_NO_FOLDER = "must be a folder; move away what is there"
+_REMEDIES = {
+    errno.EACCES: _NO_RIGHT,
+    errno.EPERM: _NO_RIGHT,
+    errno.EROFS: _NO_RIGHT,
+    errno.EEXIST: _NO_FOLDER,
+    errno.ENOTDIR: _NO_FOLDER,
+}
+"""What is wrong with a path, by the number of the system's error."""
 
 
 def check_settings() -> None:
@@ -54,6 +65,10 @@ def cause(error: BaseException) -> str:
     """The message of what was raised outside of MONAI's configurations, which wrap what they meet."""
     while error.__cause__ is not None and _raised_in(error).startswith(("monai.bundle.", "monai.utils.module")):
         error = error.__cause__
+    if isinstance(error, OSError) and error.strerror and error.filename is None:
+        return error.strerror
+    if isinstance(error, OSError) and error.errno in _REMEDIES:
+        return f"{error.filename} {_REMEDIES[error.errno]} ({error.strerror})"
     text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
     return text or type(error).__name__
 

@@ -35,7 +35,8 @@ def refuse_programs(bundle: Bundle, overlays: Sequence[str]) -> None:
     known = {text for file in own for key, text in _texts(load(file)) if key.endswith("_target_")}
     files = [bundle.overlay(name) for name in overlays]
     if bundle.path not in shipped:
-        files += [*bundle.configs.rglob("*.yaml"), *bundle.shared.rglob("*.yaml")]
+        folders, endings = (bundle.configs, bundle.shared), ("*.yaml", "*.json")
+        files += [file for folder in folders for ending in endings for file in folder.rglob(ending)]
     for file in files:
         if any(file.resolve().is_relative_to(folder) for folder in shipped):
             continue

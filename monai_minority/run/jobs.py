@@ -116,6 +116,12 @@ class Planner:
         Raises:
             ValueError: a setting has no place or no use.
         """
+        for job in jobs:
+            for key in job.identity.keys() & self.command_line.keys():
+                raise ValueError(
+                    f"override {key}={self.command_line[key]} would change nothing: each stage here has its own {key}; "
+                    "choose by sample_sets, methods or cross_fit, or run the stage under python -m monai.bundle"
+                )
         parsers = {files: merged(files) for files in dict.fromkeys(self.files(job, of) for job in jobs)}
         over.check_places(self.command_line, [self.parser, *parsers.values()])
         by_title: dict[str, list[Job]] = {}

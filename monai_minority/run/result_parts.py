@@ -89,22 +89,19 @@ class ResultParts:
         with whole_file(path, synced=False) as partial:
             np.save(partial, prediction.detach().float().cpu().numpy())
 
-    def __iter__(self) -> Iterator[np.ndarray]:
-        """The parts in the order of their batches, one in memory at a time."""
-        for step in self.done:
-            yield np.load(self.folder / f"{step:08d}.npy")
-
-    def gather(self, count: int) -> np.ndarray:
-        """All parts, joined.
+    def batches(self, count: int) -> Iterator[np.ndarray]:
+        """The parts in the order of their batches, one in memory at a time.
 
         Raises:
-            RuntimeError: they are not ``count`` rows, since a process has not finished.
+            RuntimeError: they are not ``count`` rows, since a process has not finished, or someone has deleted some.
         """
-        parts = list(self)
-        found = sum(map(len, parts))
+        found = 0
+        for step in self.done:
+            part = np.load(self.folder / f"{step:08d}.npy")
+            found += len(part)
+            yield part
         if found != count:
             raise RuntimeError(f"{self.folder} holds {found} of {count} results; run the stage again to finish it")
-        return np.concatenate(parts)
 
     def delete(self) -> None:
         """Remove the folder once its content is in its final place."""

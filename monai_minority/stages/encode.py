@@ -45,7 +45,7 @@ class Encode(Stage):
         parts.run(self.evaluator)
         if is_main():
             made_by = content.of_network(self.evaluator.network)
-            write_latents(parts, self.store, self.path, self.dtype, autoencoder=made_by)
+            write_latents(parts.batches(len(self.store)), self.store, self.path, self.dtype, autoencoder=made_by)
             parts.delete()
 
 

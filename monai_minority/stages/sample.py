@@ -94,7 +94,7 @@ class Sample(Stage):
             parts.run(evaluator)
         if is_main():
             settings = {**self.details, **self._made_by(), **cost.summary()}
-            images = various(parts, self.sample_set)
+            images = various(parts.batches(len(self.plan)), self.sample_set)
             write_samples(images, self.plan, path, settings["scale"], settings, self.store.geometry)
             parts.delete()
 

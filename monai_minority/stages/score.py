@@ -76,7 +76,7 @@ class Score(Stage):
         ProgressBar(self.name, enabled=is_main()).attach(self.evaluator)
         parts.run(self.evaluator)
         if is_main():
-            record_scores(parts.gather(len(self.images)), self.store, self.folder.scores)
+            record_scores(np.concatenate([*parts.batches(len(self.images))]), self.store, self.folder.scores)
             parts.delete()
 
 

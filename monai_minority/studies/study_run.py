@@ -15,7 +15,7 @@ from monai_minority.data.store.image_store import ImageStore
 from monai_minority.evaluation.features import describe_extractor, extract
 from monai_minority.evaluation.figure import library_versions
 from monai_minority.evaluation.groups import normal_groups
-from monai_minority.files import reading, whole_file
+from monai_minority.files import read_checked, whole_file
 from monai_minority.keys import Column, Split
 from monai_minority.run import content
 from monai_minority.scoring import MinorityScore
@@ -149,8 +149,7 @@ class StudyRun:
             table = generated_table(self.real, pictures, self.score, self.settings).table
             with whole_file(path) as partial:
                 table.to_csv(partial, index=False)
-        with reading(path) as path:
-            return pd.read_csv(path)
+        return read_checked(pd.read_csv, path)
 
     def pictures(self, images: ImageStore, count: int) -> torch.Tensor:
         """The first images of a set ``[B, C, H, W]``, without selection."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from monai_minority.files import reading, whole_file
+from monai_minority.files import read_checked, reading, whole_file
 
 _TABLES = (
     "real",
@@ -90,10 +90,7 @@ class RunEvaluation:
         missing = [name for name in _TABLES if not (folder / f"{name}.csv").is_file()]
         if missing:
             raise FileNotFoundError(f"{folder} has no {missing[0]}.csv; run the evaluate stage again, which writes it")
-        tables = {}
-        for name in _TABLES:
-            with reading(folder / f"{name}.csv") as path:
-                tables[name] = pd.read_csv(path, dtype=_TEXT.get(name))
+        tables = {name: read_checked(pd.read_csv, folder / f"{name}.csv", dtype=_TEXT.get(name)) for name in _TABLES}
         with reading(folder / "context.json") as path:
             context = json.loads(path.read_text(encoding="utf-8"))
         return cls(**tables, context=context)

@@ -3,6 +3,7 @@
 import argparse
 import copy
 import datetime
+import zipfile
 
 import numpy as np
 import pytest
@@ -38,6 +39,8 @@ def test_saved_weights_have_the_same_bytes_wherever_they_lie(net, tmp_path):
     for name in ("a", "b"):
         save_weights(net, tmp_path / name / f"{name}.pt")
     assert (tmp_path / "a/a.pt").read_bytes() == (tmp_path / "b/b.pt").read_bytes()
+    names = zipfile.ZipFile(tmp_path / "a/a.pt").namelist()
+    assert {name.split("/")[0] for name in names} == {"archive"}, "and not the name of a temporary file, or of the path"
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """``python -m monai.bundle run`` refuses settings without a place, in one line; a short training has a schedule."""
 
+import errno
 import pickle
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import pytest
 import torch
 from monai.bundle import ConfigParser, run
 
+from monai_minority.files import whole_file
 from monai_minority.run.entry import DEBUG, cause
 
 CONFIGS = Path(__file__).parents[2] / "bundles" / "brain_mri" / "configs"
@@ -64,6 +66,27 @@ def test_the_cause_is_what_was_raised_outside_of_monai():
     with pytest.raises(RuntimeError, match="Failed to evaluate") as raised:
         parser.get_parsed_content("weights")
     assert cause(raised.value) == "model.pt holds Python objects"
+
+
+@pytest.mark.parametrize(
+    "error, told",
+    [
+        (PermissionError(errno.EACCES, "Permission denied", "run/a"), "run/a must be a file or folder that this user"),
+        (OSError(errno.EROFS, "Read-only file system", "run/a"), "or give another run_dir (Read-only file system)"),
+        (FileExistsError(errno.EEXIST, "File exists", "run/a"), "run/a must be a folder; move away what is there"),
+        (OSError(errno.ENOSPC, "the disk is full: run/a was not written"), "the disk is full: run/a was not written"),
+        (FileNotFoundError("run/a is missing; run train"), "run/a is missing; run train"),
+        (OSError(errno.ELOOP, "Too many links", "run/a"), "[Errno 40] Too many links: 'run/a'"),
+    ],
+)
+def test_errors_of_the_system_say_what_is_wrong_with_which_path(error, told):
+    assert told in cause(error)
+
+
+def test_a_file_that_cannot_be_written_is_told_by_its_own_name(tmp_path):
+    with pytest.raises(PermissionError) as raised, whole_file(tmp_path / "a.csv") as partial:
+        raise PermissionError(errno.EACCES, "Permission denied", str(partial))
+    assert cause(raised.value).startswith(f"{tmp_path / 'a.csv'} must be a file or folder that this user can read")
 
 
 @pytest.mark.parametrize("name", ["train", "train_classifier", "train_autoencoder"])

@@ -126,6 +126,17 @@ def test_what_no_stage_uses_is_refused(bundle):
     assert pipeline_jobs(planner(bundle, pipeline=["label"], num_class_labels=3))
 
 
+def test_what_each_stage_is_given_anyway_is_refused(bundle):
+    with pytest.raises(
+        ValueError, match="override sample_set=../x would change nothing: each stage here has its own sa"
+    ):
+        pipeline_jobs(planner(bundle, sample_set="../x"))
+    with pytest.raises(
+        ValueError, match="override sample_folder=x would change nothing: each stage here has its own sa"
+    ):
+        method_jobs(comparing(bundle, sample_folder="x"))
+
+
 def test_a_key_of_an_overlay_must_have_a_place(bundle, tmp_path):
     (tmp_path / "wrong.yaml").write_text("valeu: 3\n")
     with pytest.raises(ValueError, match="wrong.yaml sets valeu, which no .* has a place for; did you mean value"):

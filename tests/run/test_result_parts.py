@@ -55,8 +55,7 @@ def test_an_interrupted_run_does_the_remaining_batches_only(tmp_path):
     network = Square()
     parts = run(tmp_path / "parts", network)
     assert network.seen == [6, 7, 8, 9, 10]
-    assert parts.gather(11).tolist() == EXPECTED.tolist()
-    assert np.concatenate(list(parts)).tolist() == EXPECTED.tolist()
+    assert np.concatenate([*parts.batches(11)]).tolist() == EXPECTED.tolist()
     network = Square()
     run(tmp_path / "parts", network)
     assert network.seen == [], "all is done"
@@ -70,7 +69,7 @@ def test_parts_of_other_settings_or_of_other_batches_are_dropped(tmp_path, chang
     network = Square()
     parts = run(tmp_path / "parts", network, **change)
     assert network.seen == list(range(11))
-    assert parts.gather(11).tolist() == EXPECTED.tolist()
+    assert np.concatenate([*parts.batches(11)]).tolist() == EXPECTED.tolist()
     assert old.done == []
 
 
@@ -78,11 +77,11 @@ def test_processes_share_a_folder(tmp_path):
     networks = Square(), Square()
     run(tmp_path / "parts", networks[0], rank=0, world_size=2)
     with pytest.raises(RuntimeError, match="holds 6 of 11 results; run the stage again"):
-        ResultParts(tmp_path / "parts", "a" * 64, 3).gather(11)
+        list(ResultParts(tmp_path / "parts", "a" * 64, 3).batches(11))
     parts = run(tmp_path / "parts", networks[1], rank=1, world_size=2)
     assert networks[0].seen == [0, 1, 2, 6, 7, 8]
     assert networks[1].seen == [3, 4, 5, 9, 10]
-    assert parts.gather(11).tolist() == EXPECTED.tolist()
+    assert np.concatenate([*parts.batches(11)]).tolist() == EXPECTED.tolist()
 
 
 def test_what_a_killed_process_left_half_written_does_not_count(tmp_path):
@@ -93,4 +92,4 @@ def test_what_a_killed_process_left_half_written_does_not_count(tmp_path):
 
 def test_nothing_at_all_is_told_as_such(tmp_path):
     with pytest.raises(RuntimeError, match="holds 0 of 11"):
-        ResultParts(tmp_path / "parts", "a" * 64, 3).gather(11)
+        list(ResultParts(tmp_path / "parts", "a" * 64, 3).batches(11))

@@ -6,7 +6,9 @@ import sys
 from pathlib import Path
 
 BLOWS = Path(__file__).parents[2] / "scripts" / "blows"
-ROWS = ("kills", "stale", "lock", "columns", "full", "hostile", "weights", "names")
+ROWS = (
+    "kills", "stale", "damage", "lock", "columns", "full", "hostile", "weights", "names", "outside", "folders"
+)  # fmt: skip
 
 
 def test_every_blow_of_the_short_form_is_survived_or_told(tmp_path):
