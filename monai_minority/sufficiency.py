@@ -26,14 +26,6 @@ def lacking(table: pd.DataFrame, settings: Mapping[str, Any], stages: Sequence[s
 
     Returns:
         A sentence for each stage that would stop; empty where all can run.
-
-    Example:
-        >>> import pandas as pd
-        >>> from monai_minority.sufficiency import lacking
-        >>> table = pd.DataFrame({"split": ["train"] * 10, "subject": ["a", "b"] * 5})
-        >>> settings = {"validation_split": "validation", "num_classes": 2, "lof_neighbours": 20}
-        >>> print(lacking(table, settings, ["train"])[0])
-        train monitors the split validation, which has no image; give split_fractions={train: 0.5, validation: 0.5}
     """
     splits, subjects = table[Column.SPLIT], table[Column.SUBJECT]
     train = table[splits == Split.TRAIN]

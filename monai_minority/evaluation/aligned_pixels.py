@@ -37,16 +37,6 @@ class AlignedPixels:
 
     Raises:
         ValueError: ``max_shift`` is negative or leaves no pixels, or ``candidates`` is not positive.
-
-    Example:
-        >>> import torch
-        >>> from monai_minority.evaluation.aligned_pixels import AlignedPixels
-        >>> from monai_minority.evaluation.planted_copies import PlantedImages
-        >>> images = torch.rand(6, 1, 16, 16, generator=torch.Generator().manual_seed(0)) * 2 - 1
-        >>> mirrored = PlantedImages(images[4:5].flip(-1))
-        >>> found = AlignedPixels(PlantedImages(images), max_shift=1).nearest(mirrored, [0])
-        >>> found.indices[0, 0].item(), round(found.distances[0, 0].item(), 2)
-        (4, 0.0)
     """
 
     def __init__(self, images: Images, max_shift: int = 3, candidates: int = 16, batch_size: int = 64) -> None:

@@ -47,25 +47,6 @@ class CopyDetector:
 
     Raises:
         ValueError: the quantile is out of range, columns are missing, or there are too few subjects.
-
-    Example:
-        >>> import tempfile
-        >>> import torch
-        >>> from monai_minority.data import ImageStore
-        >>> from monai_minority.evaluation.copies import CopyDetector
-        >>> from monai_minority.evaluation.planted_copies import PlantedImages
-        >>> images = torch.rand(12, 1, 16, 16, generator=torch.Generator().manual_seed(0)) * 2 - 1
-        >>> table = {"source": range(12), "slice": 0, "subject": range(12), "split": ["train"] * 8 + ["test"] * 4}
-        >>> class Pixels(torch.nn.Module):
-        ...     name, resizing, normalisation = "pixels", "none", "x"
-        ...     def forward(self, x):
-        ...         return x.flatten(1)
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     store = ImageStore.create(f"{folder}/store", images.numpy(), table, (-1, 1))
-        ...     detector = CopyDetector(store, Pixels(), progress=False)
-        ...     found = detector.table(PlantedImages(torch.stack([images[3].flip(-1), -images[3]])))
-        >>> int(found["pixel_real"][0]), found["suspected_copy"].tolist()
-        (3, [True, False])
     """
 
     def __init__(

@@ -84,14 +84,6 @@ def group_shares(
 
     Raises:
         ValueError: the shapes do not fit, or the bank has at most ``k`` images.
-
-    Example:
-        >>> import numpy as np
-        >>> from monai_minority.evaluation.groups import group_shares
-        >>> bank, groups = np.array([[1.0, 0.0], [1.0, 0.1], [0.0, 1.0]]), np.array(["well", "well", "ill"])
-        >>> names, shares = group_shares(bank, groups, np.array([[0.1, 1.0]]), k=2)
-        >>> names.tolist(), shares.round(2).tolist()
-        (['ill', 'well'], [[1.0, 0.0]])
     """
     if len(bank) != len(groups):
         raise ValueError(f"groups must be [N], one for each image of the bank, got {len(groups)} for {len(bank)}")
@@ -138,14 +130,6 @@ def separation(
 
     Raises:
         ValueError: ``normal`` is not among the groups of the bank, or the shapes do not fit.
-
-    Example:
-        >>> import numpy as np
-        >>> from monai_minority.evaluation.groups import separation
-        >>> bank, groups = np.array([[1.0, 0.0], [1.0, 0.1], [0.0, 1.0]]), np.array(["well", "well", "ill"])
-        >>> accuracy, auc = separation(bank, groups, bank + 0.01, groups, normal="well", k=2)
-        >>> print(accuracy)
-        k-NN balanced accuracy: 1
     """
     names, shares = group_shares(bank, bank_groups, query, k)
     usual = [normal] if isinstance(normal, str) else list(normal)

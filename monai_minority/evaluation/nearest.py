@@ -37,14 +37,6 @@ def nearest_other(found: NearestReal, subjects: np.ndarray, own: np.ndarray | No
             subjects.
         subjects: subject of each searched image ``[N]``.
         own: subject of each query ``[Q]``, whose images are skipped; ``None`` for generated images, which have none.
-
-    Example:
-        >>> import numpy as np
-        >>> from monai_minority.evaluation.nearest import nearest_other, nearest_real
-        >>> real, subjects = np.array([[0.0], [1.0], [4.0], [9.0]]), np.array(["a", "b", "c", "d"])
-        >>> found = nearest_other(nearest_real(real, np.array([[0.0]]), k=3), subjects, own=np.array(["a"]))
-        >>> found.indices.tolist(), found.distances.tolist(), found.ratio.tolist()
-        ([1], [1.0], [0.25])
     """
     theirs = np.asarray(subjects)[found.indices]
     distances = found.distances if own is None else np.where(theirs == own[:, None], np.inf, found.distances)

@@ -113,21 +113,6 @@ def augmentation_gain(
     Raises:
         ValueError: shapes differ, a group is empty, a subject is in both parts, labels do not fit, or an amount, a size
             or a number of resamples is out of range.
-
-    Example:
-        >>> import numpy as np
-        >>> import torch
-        >>> from monai_minority.evaluation.training_arms import LabelledImages
-        >>> from monai_minority.evaluation.utility import augmentation_gain
-        >>> def bright(images, targets, weights, seed, transform, before):  # in place of a network
-        ...     return lambda x: x.mean((1, 2, 3)).sigmoid().double().numpy()
-        >>> images, rare = torch.linspace(-1, 1, 8).view(8, 1, 1, 1).expand(8, 1, 16, 16), np.arange(8) >= 4
-        >>> train, test = (LabelledImages(images, rare, first + np.arange(8)) for first in (0, 8))
-        >>> made = {"guided": torch.ones(4, 1, 16, 16)}
-        >>> options = {"amounts": [1], "seeds": [0], "resamples": 0, "progress": False}
-        >>> table = augmentation_gain(train, test, made, fit=bright, **options)
-        >>> table.loc[table["figure"] == "AUC", ["arm", "value", "gain"]].values.tolist()[-1]
-        ['pretrained on guided', 1.0, 0.0]
     """
     labels = labels or {}
     _check(train, test, synthetic, labels)

@@ -28,14 +28,6 @@ def public_groups(table: pd.DataFrame) -> pd.Series:
 
     Args:
         table: the table of a cohort, with ``group`` and ``subject``.
-
-    Example:
-        >>> import pandas as pd
-        >>> from monai_minority.data.cohort.group_names import public_groups
-        >>> public_groups(pd.DataFrame({"subject": ["a", "b"], "group": ["AD", "mild dementia"]})).tolist()
-        ['AD', 'mild dementia']
-        >>> public_groups(pd.DataFrame({"subject": ["a", "b"], "group": ["Jane Doe", "Jo Li"]})).tolist()
-        ['group-1', 'group-2']
     """
     groups = table[Column.GROUP]
     why = _identifying(table[groups.notna()])

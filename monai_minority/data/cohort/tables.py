@@ -58,16 +58,6 @@ def read_table(path: Path, rejected: list[Rejection] | None = None) -> pd.DataFr
 
     Raises:
         ValueError: the file is a workbook, is empty, or has a column twice.
-
-    Example:
-        >>> import tempfile
-        >>> from pathlib import Path
-        >>> from monai_minority.data.cohort.tables import read_table
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     path = Path(folder) / "list.csv"
-        ...     size = path.write_bytes("image;subject\\n a.nii ;007;\\n;;\\nb.nii;n/a\\n".encode("utf-16"))
-        ...     read_table(path).to_dict("index")
-        {2: {'image': 'a.nii', 'subject': '007'}, 4: {'image': 'b.nii', 'subject': nan}}
     """
     check_sealed(path)
     rows = _rows(path)
@@ -236,16 +226,6 @@ def file_named(text: str, base: Path) -> str:
     Blanks and quotes around it, ``~``, ``file://`` and the backslashes of Windows are taken as they are meant. A part
     that differs from the name on disk by case alone is found if it is unique. A path that leads nowhere is given back
     absolute, so that a message can say what was tried.
-
-    Example:
-        >>> import tempfile
-        >>> from pathlib import Path
-        >>> from monai_minority.data.cohort.tables import file_named
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     (Path(folder) / "Scans").mkdir()
-        ...     (Path(folder) / "Scans" / "P1.nii").touch()
-        ...     Path(file_named('"scans\\\\\\\\p1.NII" ', Path(folder))).name
-        'P1.nii'
     """
     plain = text.strip(_BLANK).strip("\"'").strip(_BLANK).removeprefix("file://")
     tried = [base / Path(plain).expanduser()]
