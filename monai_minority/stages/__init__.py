@@ -1,4 +1,7 @@
-"""The stages of a run, a class each: what it reads, what it does, what it leaves."""
+"""The stages of a run, a class each: what it reads, what it does, what it leaves.
+
+The attributes of a stage are settings and objects of the configuration of its name, whose comments tell their meaning.
+"""
 
 from monai_minority.stages.compare import Compare
 from monai_minority.stages.cut import Cut, class_ranks, count_classes

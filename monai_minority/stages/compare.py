@@ -17,19 +17,7 @@ from monai_minority.tables import MeasureSettings, compare_methods
 
 @dataclass(kw_only=True)
 class Compare(Stage):
-    """Measure one sample set a method, into the tables of ``comparison/``.
-
-    Attributes:
-        store: the real images, scored and cut.
-        samples: the sample sets by method.
-        extractor: feature space of densities and fidelity.
-        score: the score of the real images.
-        map_extractor: feature maps for the spatial Fréchet distance, ``None`` for none.
-        group_column: column within whose values the classes were cut.
-        severity: measure of severity from images ``[B, C, H, W]`` to ``[B]``, ``None`` for none.
-        picture_columns: images of each method in the picture.
-        measures: how the images are measured.
-    """
+    """Measure one sample set a method, into the tables of ``comparison/``."""
 
     store: ImageStore
     samples: Mapping[str, ImageStore]

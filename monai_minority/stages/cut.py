@@ -16,17 +16,11 @@ class Cut(Stage):
     """Cut the scores at the quantiles of the training images, and give every image of the store its class.
 
     Leaves ``classes.json``, the thresholds, and the columns ``minority_class`` and ``score_rank``.
-
-    Attributes:
-        store: scored images.
-        num_classes: number of classes, or a number for each group.
-        group_column: column within whose values thresholds are taken (Appendix B), ``None`` for none.
-        spacing: ``equal`` classes, or ``tail``: finer towards the rare end.
     """
 
     store: ImageStore
     num_classes: int | Mapping[Hashable, int]
-    group_column: str | None = None
+    group_column: str | None = None  # thresholds are taken within its values (Appendix B)
     spacing: str = "equal"
 
     name = "cut"

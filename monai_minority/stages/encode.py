@@ -15,21 +15,13 @@ from monai_minority.run import ProgressBar, ResultParts, Stage, content, is_main
 
 @dataclass(kw_only=True)
 class Encode(Stage):
-    """Encode every stored image once, into a store that shares the images' table.
-
-    Attributes:
-        store: the images.
-        evaluator: encodes a batch by its ``network``, the autoencoder.
-        batch_size: of the evaluator.
-        dtype: of the stored values, ``float16`` or ``float32``.
-        path: folder of the latents; one that is there is replaced.
-    """
+    """Encode every stored image once, into a store that shares the images' table."""
 
     store: ImageStore
-    evaluator: SupervisedEvaluator
+    evaluator: SupervisedEvaluator  # its ``network`` is the autoencoder
     batch_size: int
     dtype: str
-    path: str
+    path: str  # one that is there is replaced
 
     name = "encode"
     shared = True

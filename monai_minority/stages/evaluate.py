@@ -16,18 +16,7 @@ from monai_minority.tables import MeasureSettings, evaluate_run
 
 @dataclass(kw_only=True)
 class Evaluate(Stage):
-    """Measure the real images and every sample set, into the tables of ``evaluation/``.
-
-    Attributes:
-        store: the real images, scored and cut.
-        samples: the sample sets by name.
-        extractor: feature space of densities and fidelity.
-        score: the score of the real images.
-        group_column: column within whose values the classes were cut.
-        severity: measure of severity from images ``[B, C, H, W]`` to ``[B]``, ``None`` for none.
-        further_spaces: further feature spaces.
-        measures: how the images are measured.
-    """
+    """Measure the real images and every sample set, into the tables of ``evaluation/``."""
 
     store: ImageStore
     samples: Mapping[str, ImageStore]

@@ -17,14 +17,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(kw_only=True)
 class Export(Stage):
-    """Write a sample set as PNG pictures, NIfTI files and DICOM series into ``exports/``.
-
-    Attributes:
-        samples: the set.
-        sample_set: its name.
-        formats: some of ``png``, ``nifti`` and ``dicom``.
-        least_rare_subjects: training subjects of the rarest class, below which a warning is given.
-    """
+    """Write a sample set as PNG pictures, NIfTI files and DICOM series into ``exports/``."""
 
     samples: ImageStore
     sample_set: str
@@ -55,15 +48,10 @@ class Export(Stage):
 
 @dataclass(kw_only=True)
 class ExportScores(Stage):
-    """Write the slices of the real images and their scores as a BIDS derivative into ``exports/bids/``.
-
-    Attributes:
-        store: the real images.
-        suffix: of BIDS, for what the images are.
-    """
+    """Write the slices of the real images and their scores as a BIDS derivative into ``exports/bids/``."""
 
     store: ImageStore
-    suffix: str
+    suffix: str  # of BIDS
 
     name = "exports/bids"
     columns = None

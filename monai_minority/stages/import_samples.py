@@ -11,19 +11,12 @@ from monai_minority.samples import ImportedSamples, write_samples
 
 @dataclass(kw_only=True)
 class ImportSamples(Stage):
-    """Write the images of an archive or folder into ``samples/``.
-
-    Attributes:
-        sample_set: name of the set.
-        method: who made them, kept in the set.
-        source: the images.
-        store: the real images, whose geometry the samples have.
-    """
+    """Write the images of an archive or folder into ``samples/``."""
 
     sample_set: str
-    method: str
+    method: str  # who made them
     source: ImportedSamples
-    store: ImageStore
+    store: ImageStore  # whose geometry the samples have
 
     config = "import_samples"
     columns = ()

@@ -14,16 +14,7 @@ from monai_minority.tables import MeasureSettings, judge_feature_spaces
 
 @dataclass(kw_only=True)
 class JudgeFeatures(Stage):
-    """Judge feature spaces by the votes of nearest neighbours.
-
-    Attributes:
-        store: the real images.
-        extractors: the feature spaces.
-        bank_splits: splits whose images vote.
-        query_split: split whose images are judged.
-        neighbours: votes an image.
-        measures: how the images are measured.
-    """
+    """Judge feature spaces by the votes of nearest neighbours."""
 
     store: ImageStore
     extractors: Sequence[nn.Module]

@@ -18,11 +18,6 @@ class Label(Stage):
     Labels are numbered by how frequent they are among the training images, 0 the most frequent, so the highest are the
     rarest; those without a training image come last. A column ``class_label`` that came with the data stays as it is.
     Leaves ``labels.json``, the number of each label.
-
-    Attributes:
-        store: the images.
-        label_column: where the labels are.
-        num_class_labels: how many there must be.
     """
 
     store: ImageStore

@@ -32,20 +32,6 @@ logger = logging.getLogger(__name__)
 class Memorization(Stage):
     """Look for copies in every sample set, in features and in pixels, with real images as a control; and for what is
     given away of single training subjects, in ``membership.csv`` and ``membership_subjects.csv``.
-
-    Attributes:
-        store: the real images.
-        samples: the sample sets by name.
-        extractor: feature space.
-        planted: training images that are changed and planted, to see whether copies are found.
-        quantile: share of held-out images that may be taken for copies.
-        max_shift: pixels that a copy may have been moved by.
-        calibration_size: real images, at most, that the threshold comes from.
-        measures: how the images are measured.
-        least_rare_subjects: training subjects of the rarest class, below which a warning is given.
-        fold_score: of networks that were trained without a fold each; ``None`` for none.
-        images: what the networks learned from: the real images, or their latents.
-        class_label_columns: the column of class labels for conditional networks, or none.
     """
 
     store: ImageStore
@@ -57,8 +43,8 @@ class Memorization(Stage):
     calibration_size: int
     measures: MeasureSettings
     least_rare_subjects: int
-    fold_score: CrossFittedScore | None = None
-    images: ImageStore
+    fold_score: CrossFittedScore | None = None  # of networks trained without a fold each
+    images: ImageStore  # what the networks learned from: those of the store, or their latents
     class_label_columns: Sequence[str] = ()
 
     name = "memorization"
@@ -105,12 +91,7 @@ class Memorization(Stage):
 
 @dataclass(kw_only=True)
 class DropCopies(Stage):
-    """A sample set without its suspected copies, after :class:`Memorization`.
-
-    Attributes:
-        samples: the set.
-        sample_set: its name.
-    """
+    """A sample set without its suspected copies, after :class:`Memorization`."""
 
     samples: ImageStore
     sample_set: str

@@ -9,11 +9,7 @@ from monai_minority.run import Stage
 
 @dataclass(kw_only=True)
 class PhantomCohort(Stage):
-    """Make the volumes of the phantom cohort and ``participants.tsv`` in ``cohort/``.
-
-    Attributes:
-        make: :func:`~monai_minority.data.make_phantom_cohort` with its settings.
-    """
+    """Make the volumes of the phantom cohort and ``participants.tsv`` in ``cohort/``."""
 
     make: Callable[[], object]
 

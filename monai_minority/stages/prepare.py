@@ -21,22 +21,14 @@ class Prepare(Stage):
     """Find what a data set holds, split it by subject, and extract its images into the store.
 
     Leaves the store, and ``cohort.csv``, which names what was found and, with a reason, what was left out.
-
-    Attributes:
-        dataset_dir: folder, table or list of the data set.
-        find: makes a :class:`~monai_minority.data.Cohort` of it.
-        options: of ``find``.
-        split: gives every subject its split.
-        extract: writes the images of a cohort into the store.
-        held_out: images of other subjects that join the split ``test``, to judge on.
     """
 
     dataset_dir: str | os.PathLike[str]
-    find: Callable[..., Cohort]
+    find: Callable[..., Cohort]  # makes a cohort of the data set
     options: Mapping[str, Any]
     split: Callable[[Cohort], Cohort]
-    extract: Callable[[Cohort], ImageStore]
-    held_out: ImageStore | None = None
+    extract: Callable[[Cohort], ImageStore]  # writes its images into the store
+    held_out: ImageStore | None = None  # images of other subjects that join the split ``test``
 
     name = "prepare"
 

@@ -10,11 +10,7 @@ from monai_minority.run import Stage
 
 @dataclass(kw_only=True)
 class Report(Stage):
-    """Write ``report.html``, and the evaluation for TensorBoard.
-
-    Attributes:
-        title: heading; empty for a general one.
-    """
+    """Write ``report.html``, and the evaluation for TensorBoard."""
 
     title: str = ""
 

@@ -24,24 +24,7 @@ _REMEDY = "look at the loss of the network and at its weights, and lower guidanc
 
 @dataclass(kw_only=True)
 class Sample(Stage):
-    """Sample the images of a plan into a store, a PNG grid and, where they have one channel, a NIfTI series of slices.
-
-    Attributes:
-        sample_folder: folder of sample sets in the run folder.
-        sample_set: name of this one.
-        plan: seeds and target classes.
-        evaluator: samples a batch of the plan.
-        batch_size: of the evaluator.
-        backbone: the diffusion network.
-        autoencoder: that decodes its samples, ``None`` where it draws pixels.
-        classifiers: the networks that guide, whose evaluations are counted; ``None`` entries are passed over.
-        classifier: the minority classifier among them.
-        label_classifier: that of class labels, and
-        label_scale: the scale of its guidance.
-        postprocessing: MONAI transform of the images.
-        details: further settings that the store keeps; ``scale`` among them is the guidance scale of its table.
-        store: the real images, whose geometry the samples have.
-    """
+    """Sample the images of a plan into a store, a PNG grid and, where they have one channel, NIfTI slices."""
 
     sample_folder: str
     sample_set: str
@@ -49,14 +32,14 @@ class Sample(Stage):
     evaluator: Evaluator
     batch_size: int
     backbone: nn.Module
-    autoencoder: nn.Module | None = None
-    classifiers: Sequence[nn.Module | None] = ()
+    autoencoder: nn.Module | None = None  # decodes the samples
+    classifiers: Sequence[nn.Module | None] = ()  # whose evaluations are counted; ``None`` is passed over
     classifier: nn.Module | None = None
     label_classifier: nn.Module | None = None
     label_scale: float = 0.0
     postprocessing: Any = None
-    details: Mapping[str, Any] = field(default_factory=dict)
-    store: ImageStore
+    details: Mapping[str, Any] = field(default_factory=dict)  # kept in the store; ``scale`` in its table too
+    store: ImageStore  # whose geometry the samples have
 
     config = "inference"
     shared = True

@@ -22,27 +22,16 @@ class Score(Stage):
 
     Leaves ``scores.csv``, ``timestep.json`` (with ``auto`` the curve in ``timestep.csv`` too), and the columns
     ``minority_score`` and ``minority_score_error``.
-
-    Attributes:
-        store: the images.
-        images: what the network learned from: these images, or their latents.
-        score: of ``images``; its timestep may be ``auto``.
-        evaluator: scores a batch of ``images``.
-        batch_size: of the evaluator.
-        class_label_columns: the column of class labels for a conditional network, or none.
-        criterion: how ``auto`` chooses; see :func:`~monai_minority.scoring.choose_timestep`.
-        max_images: training images that ``auto`` looks at.
-        seed: of the noise.
     """
 
     store: ImageStore
-    images: ImageStore
+    images: ImageStore  # what the network learned from: those of the store, or their latents
     score: MinorityScore
     evaluator: Evaluator
     batch_size: int
     class_label_columns: Sequence[str] = ()
-    criterion: str
-    max_images: int
+    criterion: str  # of the timestep ``auto``
+    max_images: int  # that ``auto`` looks at
     seed: int
 
     name = "score"

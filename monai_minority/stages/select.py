@@ -30,29 +30,15 @@ class Select(Stage):
 
     The judge is the run's minority classifier, which no measure of the evaluation uses. It judges each candidate under
     a little noise, at the timesteps of the inferer, and its log probabilities are averaged.
-
-    Attributes:
-        candidates: unguided samples, with their seeds.
-        store: the real images, for the detection of copies.
-        count: images to keep.
-        target_class: the minority class.
-        classifier: the minority classifier.
-        inferer: from clean images and seeds to logits ``[B, G, L]`` at ``G`` timesteps.
-        autoencoder: encodes the candidates where the classifier judges latents, ``None`` where it judges pixels.
-        extractor: feature space of the detection of copies.
-        quantile: share of held-out images that may be taken for copies.
-        max_shift: pixels that a copy may have been moved by.
-        calibration_size: real images, at most, that the threshold comes from.
-        measures: batch size and device.
     """
 
-    candidates: ImageStore
+    candidates: ImageStore  # unguided, with their seeds
     store: ImageStore
     count: int
     target_class: int
     classifier: nn.Module
-    inferer: Inferer
-    autoencoder: Any = None
+    inferer: Inferer  # from clean images and seeds to logits ``[B, G, L]`` at ``G`` timesteps
+    autoencoder: Any = None  # encodes candidates for a classifier of latents
     extractor: nn.Module
     quantile: float
     max_shift: int

@@ -19,17 +19,13 @@ from monai_minority.scoring import QuantileClasses, score_ranks
 class ShippedRun(Stage):
     """Copy a prepared and scored cohort that came with the bundle into the run folder, for all stages after ``cut``.
 
-    Attributes:
-        source: folder with ``store/``, ``scores.csv``, ``classes.json``, ``timestep.json`` and ``timestep.csv``.
-        held_out: images of other subjects that join the split ``test``; their scores come after those of the store.
-
     Raises:
         FileNotFoundError: one of them is not there.
         ValueError: the scores are of other images.
     """
 
     source: str
-    held_out: ImageStore | None = None
+    held_out: ImageStore | None = None  # join the split ``test``; their scores come after those of the store
 
     name = "shipped_run"
 

@@ -17,11 +17,6 @@ class SplitFolds(Stage):
     """Give every image the fold of its subject; see :func:`~monai_minority.data.folds_by_subject`.
 
     Leaves the column ``fold``, and ``folds.csv``, how many subjects and images of each split a fold has.
-
-    Attributes:
-        store: the images.
-        count: number of folds.
-        seed: of the draw.
     """
 
     store: ImageStore

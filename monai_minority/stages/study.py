@@ -13,13 +13,7 @@ from monai_minority.studies import Study, StudyRun, own_store, run_study
 
 @dataclass(kw_only=True)
 class StudyStage(Stage):
-    """Measure a study whose stages have run, and write its tables, figure and paragraph into ``studies/``.
-
-    Attributes:
-        study: its name.
-        chosen: what it measures.
-        run: what it measures with.
-    """
+    """Measure a study whose stages have run, and write its tables, figure and paragraph into ``studies/``."""
 
     study: str
     chosen: Study
@@ -46,17 +40,11 @@ class StudyStage(Stage):
 
 @dataclass(kw_only=True)
 class StudyStore(Stage):
-    """A store for a study's cell: the pixels of the run's store, and a table of its own.
-
-    Attributes:
-        source: the run's store.
-        images: at most so many images, evenly over the store and without scores; ``None``: all, with scores.
-        share: of the training subjects that keep their split.
-    """
+    """A store for a study's cell: the pixels of the run's store, and a table of its own."""
 
     source: ImageStore
-    images: int | None
-    share: float
+    images: int | None  # at most so many, evenly, without scores; ``None``: all, with scores
+    share: float  # of the training subjects that keep their split
 
     name = "study_store"
     columns = (*stages.PREPARED, Column.CLASS_LABEL, Column.SCORE, Column.SCORE_ERROR)

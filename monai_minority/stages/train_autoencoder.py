@@ -19,18 +19,7 @@ from monai_minority.training import AutoencoderLoss, DiscriminatorStep, Reconstr
 
 @dataclass(kw_only=True)
 class TrainAutoencoder(Training):
-    """Train the autoencoder, and set its scale so that the latents of the training images have unit deviation.
-
-    Attributes:
-        loss: of reconstructions.
-        images: the training images, and
-        validation_images: those that TensorBoard shows beside their reconstructions.
-        batch_size: of the measurement of the scale.
-        adversary: the discriminator of the adversarial loss, and
-        adversary_optimizer: of its parameters, both used from
-        adversarial_start: on, in steps, where
-        adversarial_weight: is not 0.
-    """
+    """Train the autoencoder, and set its scale so that the latents of the training images have unit deviation."""
 
     network: LatentAutoencoder
     loss: AutoencoderLoss
@@ -39,7 +28,7 @@ class TrainAutoencoder(Training):
     batch_size: int
     adversary: torch.nn.Module
     adversary_optimizer: torch.optim.Optimizer
-    adversarial_start: int
+    adversarial_start: int  # in steps
     adversarial_weight: float
 
     config = "train_autoencoder"

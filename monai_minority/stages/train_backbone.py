@@ -19,27 +19,18 @@ from monai_minority.training import AverageWarmUp, SampleGrid
 class TrainBackbone(Training):
     """Train the diffusion network; what is kept is the average of its weights.
 
-    Attributes:
-        average: of the weights.
-        timestep_sampler: draws the timesteps of a step.
-        backbone_path: where the later stages look for a backbone, ``None`` where this one is not for them.
-        grid_inferer: draws samples for TensorBoard, of
-        grid_shape: ``(C, H, W)``, every
-        grid_every: epochs, of the class labels
-        grid_labels: in turn, where the network is conditional.
-
     Raises:
         ValueError: the later stages would read another file than the one written here.
     """
 
-    average: EMAHandler
+    average: EMAHandler  # of the weights
     ema_decay: float
     timestep_sampler: Any
-    backbone_path: str | None = None
+    backbone_path: str | None = None  # where later stages look; ``None`` where this one is not for them
     grid_inferer: Inferer
     grid_shape: tuple[int, int, int]
     grid_every: int
-    grid_labels: int | None = None
+    grid_labels: int | None = None  # in turn
 
     config = "train"
 

@@ -13,11 +13,7 @@ from monai_minority.training import NoiseLevelErrors
 
 @dataclass(kw_only=True)
 class TrainClassifier(Training):
-    """Train a noise-aware classifier, and measure its accuracy by noise level in ``validation.csv``.
-
-    Attributes:
-        noise_levels: training timesteps of the validation.
-    """
+    """Train a noise-aware classifier, and measure its accuracy by noise level in ``validation.csv``."""
 
     noise_levels: Sequence[int]
 

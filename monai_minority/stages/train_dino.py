@@ -14,23 +14,15 @@ from monai_minority.training import CosineSchedule, DistillationSchedules, Gradi
 
 @dataclass(kw_only=True)
 class TrainDino(Training):
-    """Train a network without labels; what is kept is its teacher, the average of its weights.
+    """Train a network without labels; what is kept is its teacher, the average of its weights."""
 
-    Attributes:
-        teacher: the average.
-        loss: of self-distillation.
-        learning_rate, weight_decay, teacher_momentum, teacher_temperature: what they are at each step.
-        frozen_steps: first steps in which the prototypes do not learn.
-        prototypes: their parameters.
-    """
-
-    teacher: EMAHandler
+    teacher: EMAHandler  # the average
     loss: SelfDistillationLoss
     learning_rate: CosineSchedule
     weight_decay: CosineSchedule
     teacher_momentum: CosineSchedule
     teacher_temperature: CosineSchedule
-    frozen_steps: int
+    frozen_steps: int  # in which the prototypes do not learn
     prototypes: Any
 
     config = "train_dino"

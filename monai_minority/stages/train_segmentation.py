@@ -22,13 +22,7 @@ from monai_minority.run import ProgressBar, RunFolder, Stage
 
 @dataclass(kw_only=True)
 class TrainSegmentation(Stage):
-    """Train the network on the masks of the cohort, and measure its Dice on images that it does not learn from.
-
-    Attributes:
-        trainer: MONAI's trainer of the network.
-        validator: MONAI's evaluator of these images.
-        network: the network.
-    """
+    """Train the network on the masks of the cohort, and measure its Dice on images that it does not learn from."""
 
     trainer: SupervisedTrainer
     validator: SupervisedEvaluator

@@ -22,26 +22,16 @@ class Training(Stage):
     """Train a network to the end of its steps, with a checkpoint and a validation after each epoch.
 
     A killed training goes on from its checkpoint to the same weights, whatever the number of processes.
-
-    Attributes:
-        name: folder of the network and entry in the record.
-        trainer: MONAI's trainer of the network.
-        validator: MONAI's evaluator of the validation images.
-        network: the network, as it is without a wrapper for distributed training.
-        optimizer: of its parameters.
-        lr_scheduler: steps with every iteration; ``None`` for none.
-        max_norm: limit of the gradient's norm.
-        seed: of dropout, a step at a time.
     """
 
     name: str  # type: ignore[misc]
     trainer: SupervisedTrainer
     validator: SupervisedEvaluator
-    network: torch.nn.Module
+    network: torch.nn.Module  # without a wrapper for distributed training
     optimizer: torch.optim.Optimizer
     lr_scheduler: Any = None
     max_norm: float
-    seed: int
+    seed: int  # of dropout, a step at a time
 
     shared = True
     columns = ()

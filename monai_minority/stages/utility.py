@@ -16,17 +16,6 @@ class Utility(Stage):
     """Train classifiers of the rare group with generated images and without, and judge them on real ones kept apart.
 
     Finished trainings are kept in ``evaluation/utility_trainings/``: a killed run goes on where it was.
-
-    Attributes:
-        store: the real images.
-        samples: the sample sets by name.
-        fit: trains a classifier.
-        seeds: of the trainings of each arm.
-        amounts: generated images that are added, as multiples of the rare training images.
-        sizes: numbers of subjects whose rare images are trained on; ``None``: all. The backbone that the images were
-            sampled from has learned from all rare subjects, whatever the size.
-        specificity: at which sensitivity is given.
-        measures: how the images are measured.
     """
 
     store: ImageStore
@@ -34,7 +23,7 @@ class Utility(Stage):
     fit: RareClassifier
     seeds: Sequence[int]
     amounts: Sequence[float]
-    sizes: Sequence[int] | None
+    sizes: Sequence[int] | None  # subjects whose rare images are trained on; ``None``: all
     specificity: float
     measures: MeasureSettings
 
