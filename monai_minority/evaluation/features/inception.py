@@ -10,7 +10,7 @@ from torchvision.models import inception_v3
 
 from monai_minority.evaluation.features.extractor import FeatureExtractor, load_state
 from monai_minority.evaluation.fidelity.resizing import CleanResize
-from monai_minority.networks.weights import INCEPTION, INCEPTION_MAPS
+from monai_minority.networks.weights import INCEPTION, INCEPTION_MAPS, State, check
 
 
 class _CleanExtractor(FeatureExtractor):
@@ -42,6 +42,7 @@ class Inception(_CleanExtractor):
 
     Raises:
         FileNotFoundError: if the file is missing. The message states where to fetch it and where to put it.
+        ValueError: the file in torch's checkpoint folder has not the published SHA-256.
 
     Example:
         >>> from monai_minority.evaluation.features import Inception
@@ -52,6 +53,8 @@ class Inception(_CleanExtractor):
 
     def __init__(self, weights: str | Path | None = None) -> None:
         path = INCEPTION.find(weights)
+        if weights is None and check(INCEPTION).state is State.DAMAGED:
+            raise ValueError(f"weights: {path} is a program, and not the published one; fetch {INCEPTION.source} again")
         super().__init__(torch.jit.load(path, map_location="cpu"), name="Inception-v3 (clean-fid)")
 
     def forward(self, x: Tensor) -> Tensor:

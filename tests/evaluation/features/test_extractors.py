@@ -167,3 +167,6 @@ def test_published_spaces_are_those_whose_weights_are_here(monkeypatch, tmp_path
     folder.mkdir(parents=True)
     torch.save(fid_inception().state_dict(), folder / "pt_inception-2015-12-05-6726825d.pth")
     assert [type(space) for space in published_spaces()] == [InceptionMaps]
+    torch.jit.script(torch.nn.Identity()).save(folder / "inception-2015-12-05.pt")
+    with pytest.raises(ValueError, match="is a program, and not the published one; fetch https://nvlabs"):
+        published_spaces()
