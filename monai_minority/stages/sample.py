@@ -117,12 +117,6 @@ def various(batches: Iterable[np.ndarray], name: str) -> Iterator[np.ndarray]:
 
     Raises:
         ValueError: every image is constant, or all are alike.
-
-    Example:
-        >>> import numpy as np
-        >>> from monai_minority.stages.sample import various
-        >>> len(list(various([np.random.default_rng(0).uniform(-1, 1, (2, 1, 4, 4))], "guided")))
-        1
     """
     count, constant, first, alike = 0, 0, None, True
     for batch in batches:

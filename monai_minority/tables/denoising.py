@@ -33,31 +33,12 @@ def denoising_loss(store: ImageStore, score: MinorityScore, settings: MeasureSet
     Returns:
         ``loss`` with its 95 % bootstrap interval of subjects ``loss_low`` and ``loss_high``, ``guess``, and the number
         of ``images``; empty for a network that wants class labels which the store has not.
-
-    Example:
-        >>> import numpy as np
-        >>> import pandas as pd
-        >>> import tempfile
-        >>> import torch
-        >>> from monai_minority.data import ImageStore
-        >>> from monai_minority.diffusion import RespacedDDPMScheduler
-        >>> from monai_minority.scoring import L2, MinorityScore
-        >>> from monai_minority.tables import MeasureSettings
-        >>> from monai_minority.tables.denoising import denoising_loss
-        >>> score = MinorityScore(lambda x, t: torch.zeros_like(x), RespacedDDPMScheduler(1000), L2())
-        >>> images = np.random.default_rng(0).uniform(-1, 1, (40, 1, 8, 8)).astype(np.float32)
-        >>> table = pd.DataFrame({"source": "a", "slice": range(40), "subject": range(40), "split": "train"})
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     store = ImageStore.create(f"{folder}/store", images, table, (-1, 1))
-        ...     found = denoising_loss(store, score, MeasureSettings(resamples=200))
-        >>> round(found["loss"]), round(found["guess"], 2), found["images"]
-        (1, 0.19, 40)
     """
     table = store.table
     conditional = takes_class_labels(score.network, unknown=False)
     if conditional and Column.CLASS_LABEL not in table:
         return {}
-    unseen = table[Column.SPLIT].isin(settings.held_out).to_numpy()
+    unseen = settings.is_held_out(table)
     rows = _spread(unseen if unseen.any() else ~unseen, _IMAGES)
     device = device_of(score, settings)
     labels = torch.from_numpy(table[Column.CLASS_LABEL].to_numpy()[rows]).to(device) if conditional else None
