@@ -12,8 +12,8 @@ import torch
 from benchmarks.comparison import CLOCKS, Comparison, measure
 from benchmarks.density import compare_densities
 from benchmarks.extraction import compare_extraction, extract_volumes, write_volumes
-from benchmarks.sampling import compare_sampling
-from benchmarks.scoring import compare_scoring
+from benchmarks.sampling import compare_cores, compare_sampling
+from benchmarks.scoring import compare_errors, compare_scoring
 from benchmarks.settings import QUICK, Networks, Settings
 from benchmarks.training import compare_training
 from tqdm import tqdm
@@ -56,7 +56,7 @@ def _comparisons(
     options: argparse.Namespace, settings: Settings, device: torch.device, folder: Path
 ) -> Iterator[Comparison]:
     volumes = options.volumes or write_volumes(folder / "volumes", settings.volumes, settings.volume_shape)
-    size = 16 if options.quick else 64
+    size = 16 if options.quick else options.size
     stores = [ImageStore.open(path) for path in options.stores]
     if not stores:
         stores = [extract_volumes(volumes, folder / "volumes of noise" / "store", size)]
@@ -67,7 +67,11 @@ def _comparisons(
         yield compare_scoring(store, bundle, settings, device)
         if settings.features:
             yield compare_scoring(store, bundle, settings, device, FeatureDistance(EfficientNetLite0()))
-        yield compare_sampling(store, bundle, settings, device)
+        yield compare_errors(store, bundle, settings, device)
+        for frozen in (False, True):
+            yield compare_sampling(store, bundle, settings, device, frozen)
+        if device.type == "cpu":
+            yield from compare_cores(store, bundle, settings)
     yield from compare_densities(settings.vectors, settings.dimension)
 
 
@@ -100,7 +104,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("stores", nargs="*", type=Path, help="image stores; none: one is made of volumes of noise")
     parser.add_argument("--volumes", type=Path, help="folder of NIfTI volumes to extract; none: volumes of noise")
-    parser.add_argument("--overlay", default="phantom", help="overlay of the bundle whose networks are measured")
+    parser.add_argument("--size", type=int, default=64, help="pixels a side of the images made of volumes")
+    parser.add_argument(
+        "--overlay", default="phantom", help="overlay of the bundle whose networks are measured; '': the bundle itself"
+    )
     parser.add_argument("--quick", action="store_true", help="the smallest of everything, in about a minute")
     parser.add_argument("--repeats", type=int, help="pairs a row (5; with --quick 3)")
     parser.add_argument("--clock", choices=CLOCKS, default="wall", help="processor: where other work shares the cores")

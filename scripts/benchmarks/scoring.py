@@ -11,6 +11,9 @@ from monai_minority.run import fast_dtype
 from monai_minority.scoring import L2, MinorityScore
 from monai_minority.scoring.distances import Distance
 
+LESS_VARIANCE = 10
+"""Of the difference of two scores with ``common_noise``, measured on the embedded cohort: see docs/performance.md."""
+
 
 def compare_scoring(
     store: ImageStore, bundle: Networks, settings: Settings, device: torch.device, distance: Distance | None = None
@@ -41,3 +44,23 @@ def compare_scoring(
     way = f"one image and one draw of {settings.draws} at a time, the clean image embedded anew for each, float32"
     stage = f"scoring, {type(distance).__name__}"
     return Comparison(stage, store.path.resolve().parent.name, way, ours, len(images), plain, len(few))
+
+
+def compare_errors(store: ImageStore, bundle: Networks, settings: Settings, device: torch.device) -> Comparison:
+    """A row for scores whose differences are equally certain: with one noise for all images, and with their own."""
+    network, scheduler = bundle.network().eval(), bundle.scheduler
+    images = store.batch(range(min(settings.batch, len(store)))).to(device)
+    few, seeds = images[: max(1, len(images) // 4)], torch.arange(len(images))
+    ours, plain = (
+        MinorityScore(network, scheduler, L2(), 400, draws, autocast=fast_dtype(device), common_noise=common)
+        for draws, common in ((2, True), (2 * LESS_VARIANCE, False))
+    )
+    return Comparison(
+        "scoring, equal error of differences",
+        store.path.resolve().parent.name,
+        f"{LESS_VARIANCE} times the draws, with noise of its own for each image",
+        torch.no_grad()(lambda: ours(images, seeds=seeds)),
+        len(images),
+        torch.no_grad()(lambda: plain(few, seeds=seeds[: len(few)])),
+        len(few),
+    )

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from monai_minority.data import ImageStore
+from monai_minority.networks import BackboneClassifier
 from monai_minority.run.bundle import Bundle, merged
 
 BRAIN_MRI = Path(__file__).resolve().parents[2] / "bundles" / "brain_mri"
@@ -75,8 +76,10 @@ class Networks:
         """The backbone."""
         return self._seeded("network_def")
 
-    def classifier(self) -> nn.Module:
-        """The minority classifier."""
+    def classifier(self, backbone: nn.Module | None = None) -> nn.Module:
+        """The minority classifier; with the encoder of a backbone as it is where one is given."""
+        if backbone is not None:
+            return BackboneClassifier(backbone, self.num_classes).to(self._device)
         return self._seeded("classifier_def")
 
     def get(self, name: str) -> Any:

@@ -83,9 +83,8 @@ def distance_figures(
             return DistanceFigures(frechet, UNKNOWN_INTERVAL, kernel, UNKNOWN_INTERVAL)
         clusters = [np.arange(len(x)) if labels is None else labels for x, labels in ((a, a_clusters), (b, b_clusters))]
         counts = resample_counts(clusters, resamples, seed)
-        drawn = [[np.arange(len(row)).repeat(row.astype(int)) for row in rows] for rows in counts]
         measure = _Products(a, b) if min(len(a), len(b)) <= FEW else _chosen(a, b)
-        frechets = np.array([measure(*rows) for rows in zip(*drawn, strict=True)])
+        frechets = np.array([measure(*drawn) for drawn in zip(*counts, strict=True)])
         kernels = resampled_kernel_distances(a, b, *counts)
     return DistanceFigures(
         frechet,
@@ -96,16 +95,20 @@ def distance_figures(
 
 
 def _chosen(a: Features, b: Features) -> Callable[[np.ndarray, np.ndarray], float]:
-    """Fréchet distance between chosen rows of two large sets."""
-    left, right = _array(a), _array(b)
-    return lambda rows, columns: frechet_distance(left[rows], right[columns])
+    """Fréchet distance between two large sets of which each row counts so many times."""
+
+    def drawn(features: Features, counts: np.ndarray) -> np.ndarray:
+        return _array(features)[np.arange(len(counts)).repeat(counts.astype(int))]
+
+    return lambda rows, columns: frechet_distance(drawn(a, rows), drawn(b, columns))
 
 
 class _Products:
-    """Fréchet distance between chosen rows of two sets, one of them small, from the products between them.
+    """Fréchet distance between two sets, one of them small, each of whose rows counts so many times.
 
-    For many images, singular values are square roots of eigenvalues. Their rounding error is 1e-8 of the largest, which
-    is small enough for an interval.
+    All comes from the products between the sets. A row that counts several times is one row of that weight, and one
+    that does not count is left out. For many images, singular values are square roots of eigenvalues. Their rounding
+    error is 1e-8 of the largest, which is small enough for an interval.
     """
 
     def __init__(self, a: Features, b: Features) -> None:
@@ -119,16 +122,17 @@ class _Products:
     def __call__(self, rows: np.ndarray, columns: np.ndarray) -> float:
         if self.swapped:
             rows, columns = columns, rows
-        n, m = len(rows), len(columns)
-        i = torch.from_numpy(rows).to(self.many.device)
-        counts = torch.from_numpy(np.bincount(columns, minlength=len(self.many))).to(self.many)
-        few = self.few[i]
-        mean_few, mean_many = few.mean(dim=0), counts @ self.many / m
-        spread = (few - mean_few).square().sum() / (n - 1)
-        spread += (counts @ self.squares - m * mean_many.square().sum()) / (m - 1)
-        products = self.products[i]
-        products -= products.mean(dim=0)
+        n, m = rows.sum(), columns.sum()
+        taken = [torch.from_numpy(counts.nonzero()[0]).to(self.many.device) for counts in (rows, columns)]
+        weights, counts = (torch.from_numpy(part[part > 0]).to(self.many) for part in (rows, columns))
+        few, many = self.few[taken[0]], self.many[taken[1]]
+        mean_few, mean_many = weights @ few / n, counts @ many / m
+        spread = weights @ (few - mean_few).square().sum(dim=1) / (n - 1)
+        spread += (counts @ self.squares[taken[1]] - m * mean_many.square().sum()) / (m - 1)
+        products = self.products[taken[0]][:, taken[1]]
+        products -= weights @ products / n
         products -= (products @ counts / m)[:, None]
+        products *= weights.sqrt()[:, None]
         if len(self.many) <= SMALL:
             singular = torch.linalg.svdvals(products * counts.sqrt())
         else:
