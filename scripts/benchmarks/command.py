@@ -31,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         torch.set_num_threads(options.threads)
     warnings.filterwarnings("ignore")
     start(0)  # memory is kept as in every stage, for both ways
-    settings = QUICK if options.quick else Settings(overlay=options.overlay)
+    settings = QUICK if options.quick else Settings(overlay=options.overlay, batch=options.batch)
     repeats = options.repeats or (3 if options.quick else 5)
     device = torch.device(options.device)
     with tempfile.TemporaryDirectory() as folder:
@@ -105,6 +105,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("stores", nargs="*", type=Path, help="image stores; none: one is made of volumes of noise")
     parser.add_argument("--volumes", type=Path, help="folder of NIfTI volumes to extract; none: volumes of noise")
     parser.add_argument("--size", type=int, default=64, help="pixels a side of the images made of volumes")
+    parser.add_argument("--batch", type=int, default=32, help="images of a batch")
     parser.add_argument(
         "--overlay", default="phantom", help="overlay of the bundle whose networks are measured; '': the bundle itself"
     )

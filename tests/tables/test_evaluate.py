@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from monai_minority.data import ImageStore
-from monai_minority.evaluation.density import average_knn, local_outlier_factor, pyod_detector, rarity
+from monai_minority.evaluation.density import PyODDetector, average_knn, local_outlier_factor, rarity
 from monai_minority.evaluation.fidelity import density_coverage, frechet_distance, kernel_distance, precision_recall
 from monai_minority.samples.write import open_samples
 from monai_minority.scoring import QuantileClasses
@@ -218,9 +218,9 @@ def test_detectors_of_pyod_judge_every_image(run, evaluation):
     real, query = _features(run, "store"), _features(run, "samples/guided")
     guided = evaluation.generated[evaluation.generated["set"] == "guided"]
     for name, settings in (("ECOD", {}), ("IForest", {"n_estimators": 20, "random_state": 0})):
-        training = pyod_detector(name, real[:TRAIN], **settings)
+        training = PyODDetector(name, **settings).fit(real[:TRAIN]).scores()
         np.testing.assert_allclose(evaluation.real[name][:TRAIN], training)
-        np.testing.assert_allclose(guided[name], pyod_detector(name, real[:TRAIN], query, **settings))
+        np.testing.assert_allclose(guided[name], PyODDetector(name, **settings).fit(real[:TRAIN]).scores(query))
         assert _row(evaluation, REAL)[f"{name}_mean"] == pytest.approx(training.mean())
     assert evaluation.context["detectors"]["IForest"] == {"n_estimators": 20, "random_state": 0}
 

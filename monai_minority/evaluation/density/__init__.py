@@ -2,7 +2,7 @@
 
 from monai_minority.evaluation.density.measures import RarityScores, average_knn, local_outlier_factor, rarity
 from monai_minority.evaluation.density.neighbours import Balls, NeighbourIndex, Neighbours
-from monai_minority.evaluation.density.pyod_detector import PyODDetector, pyod_detector
+from monai_minority.evaluation.density.pyod_detector import PyODDetector
 
 __all__ = [
     "Balls",
@@ -12,6 +12,5 @@ __all__ = [
     "RarityScores",
     "average_knn",
     "local_outlier_factor",
-    "pyod_detector",
     "rarity",
 ]

@@ -75,34 +75,5 @@ class PyODDetector:
         return np.asarray(found, dtype=np.float64)
 
 
-def pyod_detector(
-    name: str, real: Features, query: Features | None = None, seed: int = 0, **settings: Any
-) -> np.ndarray:
-    """Outlier scores of a PyOD detector that is fitted to the real vectors; higher is rarer.
-
-    Args:
-        name: name of the detector; see :class:`PyODDetector`.
-        real: vectors to fit ``[N, D]``.
-        query: vectors to measure ``[Q, D]``; ``None`` gives the real vectors' own scores (PyOD's ``decision_scores_``).
-        seed: see :class:`PyODDetector`.
-        settings: arguments of the detector's constructor.
-
-    Returns:
-        float64 ``[Q]``.
-
-    Raises:
-        ValueError: PyOD has no such detector, or it does not accept these settings.
-
-    Example:
-        >>> import numpy as np
-        >>> from monai_minority.evaluation.density import pyod_detector
-        >>> real = np.random.default_rng(0).standard_normal((50, 2))
-        >>> common, rare = pyod_detector("IForest", real, np.array([[0.0, 0.0], [4.0, 4.0]]), n_estimators=10)
-        >>> bool(rare > common)
-        True
-    """
-    return PyODDetector(name, seed, **settings).fit(real).scores(query)
-
-
 def _array(features: Features) -> np.ndarray:
     return features.detach().cpu().numpy() if isinstance(features, torch.Tensor) else np.asarray(features)

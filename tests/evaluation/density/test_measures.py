@@ -7,7 +7,7 @@ from pyod.models.ecod import ECOD
 from pyod.models.knn import KNN
 from pyod.models.lof import LOF
 
-from monai_minority.evaluation.density import NeighbourIndex, average_knn, local_outlier_factor, pyod_detector, rarity
+from monai_minority.evaluation.density import NeighbourIndex, PyODDetector, average_knn, local_outlier_factor, rarity
 
 
 @pytest.fixture(scope="module")
@@ -101,13 +101,13 @@ def test_an_outlier_is_rarer():
 def test_pyod_detector_by_name():
     rng = np.random.default_rng(5)
     real, query = rng.standard_normal((60, 4)), torch.from_numpy(rng.standard_normal((10, 4)))
-    expected = ECOD().fit(real)
-    np.testing.assert_array_equal(pyod_detector("ECOD", real), expected.decision_scores_)
-    np.testing.assert_array_equal(pyod_detector("ECOD", real, query), expected.decision_function(query.numpy()))
-    by_path = pyod_detector("knn.KNN", real, query, method="mean", n_neighbors=3)
+    expected, found = ECOD().fit(real), PyODDetector("ECOD").fit(real)
+    np.testing.assert_array_equal(found.scores(), expected.decision_scores_)
+    np.testing.assert_array_equal(found.scores(query), expected.decision_function(query.numpy()))
+    by_path = PyODDetector("knn.KNN", method="mean", n_neighbors=3).fit(real).scores(query)
     np.testing.assert_allclose(by_path, average_knn(real, query, k=3), rtol=1e-6)
     with pytest.raises(ValueError, match="'Nonsense'"):
-        pyod_detector("Nonsense", real)
+        PyODDetector("Nonsense")
 
 
 @pytest.mark.filterwarnings("error")
