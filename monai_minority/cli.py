@@ -32,6 +32,13 @@ app = typer.Typer(
 )
 
 BundleOption = Annotated[str, typer.Option(help="Name or folder of the bundle.")]
+OverlayOption = Annotated[
+    list[str] | None, typer.Option(help="Overlay of the bundle (a name) or a YAML file, merged in this order.")
+]
+DatasetOption = Annotated[Path | None, typer.Option(help="Folder, CSV or MONAI data list of volumes.")]
+ValuesArgument = Annotated[
+    list[str] | None, typer.Argument(help="KEY=VALUE overrides of any value, such as image_size=128.")
+]
 DebugOption = Annotated[bool, typer.Option(help="Show the traceback of an error, and MONAI's own log lines.")]
 
 REJECTED_STATUS = 3
@@ -60,15 +67,11 @@ def _commands(
 
 @app.command()
 def run(
-    values: Annotated[
-        list[str] | None, typer.Argument(help="KEY=VALUE overrides of any value, such as image_size=128.")
-    ] = None,
+    values: ValuesArgument = None,
     bundle: BundleOption = "brain_mri",
-    overlay: Annotated[
-        list[str] | None, typer.Option(help="Overlay of the bundle (a name) or a YAML file, merged in this order.")
-    ] = None,
+    overlay: OverlayOption = None,
     run_dir: Annotated[Path | None, typer.Option(help="Folder for everything the run leaves.")] = None,
-    dataset_dir: Annotated[Path | None, typer.Option(help="Folder, CSV or MONAI data list of volumes.")] = None,
+    dataset_dir: DatasetOption = None,
     stage: Annotated[list[str] | None, typer.Option(help="Run this stage alone; can be given several times.")] = None,
     no_expressions: Annotated[
         bool, typer.Option("--no-expressions", help="Refuse overlays that could run programs; see SECURITY.md.")
@@ -83,9 +86,7 @@ def run(
         from monai_minority.run.jobs import pipeline_jobs  # here: it takes seconds, and --help should not
         from monai_minority.sufficiency import after_prepare, check_data
 
-        given = _given(values)
-        if dataset_dir is not None:
-            given["dataset_dir"] = str(dataset_dir.resolve())
+        given = _given(values, dataset_dir)
         planner = _planner(bundle, overlay, run_dir, given, refuse=no_expressions)
         jobs = pipeline_jobs(planner, stage or [])
         if check:
@@ -99,7 +100,7 @@ def run(
 
 @app.command()
 def demo(
-    values: Annotated[list[str] | None, typer.Argument(help="KEY=VALUE overrides, such as guidance_scale=8.")] = None,
+    values: ValuesArgument = None,
     run_dir: Annotated[
         Path | None, typer.Option(help="Folder for everything it leaves; runs/demo if not given.")
     ] = None,
@@ -114,11 +115,11 @@ def demo(
 
 @app.command()
 def plan(
-    values: Annotated[list[str] | None, typer.Argument(help="KEY=VALUE overrides, as for run.")] = None,
+    values: ValuesArgument = None,
     bundle: BundleOption = "brain_mri",
-    overlay: Annotated[list[str] | None, typer.Option(help="Overlay of the bundle, as for run.")] = None,
+    overlay: OverlayOption = None,
     run_dir: Annotated[Path | None, typer.Option(help="Folder of the run, which plan.yaml is written to.")] = None,
-    dataset_dir: Annotated[Path | None, typer.Option(help="Folder, CSV or MONAI data list of volumes.")] = None,
+    dataset_dir: DatasetOption = None,
     debug: DebugOption = False,
 ) -> None:
     """Prepare a cohort, say what it holds, and propose settings for it: an overlay to edit, and the time they take."""
@@ -127,9 +128,7 @@ def plan(
         from monai_minority.run.jobs import pipeline_jobs
         from monai_minority.run.proposal import propose
 
-        given = _given(values)
-        if dataset_dir is not None:
-            given["dataset_dir"] = str(dataset_dir.resolve())
+        given = _given(values, dataset_dir)
         planner = _planner(bundle, overlay, run_dir, given, "train")
         planner.run(pipeline_jobs(planner, planner.setting("cohort_stages")), say)
         proposal = propose(RunFolder(planner.setting("run_dir")), planner.network)
@@ -146,7 +145,7 @@ def plan(
 def study(
     names: Annotated[list[str], typer.Argument(help="Names of studies, or all; and KEY=VALUE overrides.")],
     bundle: BundleOption = "brain_mri",
-    overlay: Annotated[list[str] | None, typer.Option(help="Overlay of the bundle, as for run.")] = None,
+    overlay: OverlayOption = None,
     run_dir: Annotated[Path | None, typer.Option(help="Folder of a run with its scores and classifier.")] = None,
     plan: Annotated[bool, typer.Option(help="Only say which stages would run, and what they cost.")] = False,
     debug: DebugOption = False,
@@ -173,16 +172,12 @@ def study(
 
 @app.command()
 def compare(
-    values: Annotated[
-        list[str] | None, typer.Argument(help="KEY=VALUE overrides of any value, such as sampling_steps=50.")
-    ] = None,
+    values: ValuesArgument = None,
     method: Annotated[
         list[str] | None, typer.Option(help="Compare this method of configs/compare.yaml; can be given several times.")
     ] = None,
     bundle: BundleOption = "brain_mri",
-    overlay: Annotated[
-        list[str] | None, typer.Option(help="Overlay of the bundle (a name) or a YAML file, merged in this order.")
-    ] = None,
+    overlay: OverlayOption = None,
     run_dir: Annotated[Path | None, typer.Option(help="Run folder, after `run` up to the classifier.")] = None,
     debug: DebugOption = False,
 ) -> None:
@@ -307,10 +302,11 @@ def _say_all(lines: Iterable[str]) -> None:
         say(line)
 
 
-def _given(values: list[str] | None) -> dict[str, Any]:
+def _given(values: list[str] | None, dataset_dir: Path | None = None) -> dict[str, Any]:
     from monai_minority.run.overrides import parse
 
-    return dict(map(parse, values or []))
+    where = {} if dataset_dir is None else {"dataset_dir": str(dataset_dir.resolve())}
+    return dict(map(parse, values or [])) | where
 
 
 def _planner(

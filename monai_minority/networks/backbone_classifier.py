@@ -104,16 +104,7 @@ class BackboneClassifier(nn.Module):
         context: Tensor | None = None,
         class_labels: Tensor | None = None,
     ) -> Tensor:
-        """Logits of noisy images. The call is that of MONAI's ``DiffusionModelUNet``.
-
-        Args:
-            x: noisy images ``[B, C, H, W]``, as the backbone takes them.
-            timesteps: ``[B]`` or ``[1]``, training indices. Fractions are allowed.
-            context: must be ``None``. The network has no cross-attention.
-            class_labels: integers ``[B]``, if the backbone is class-conditional.
-
-        Returns:
-            ``[B, out_channels]`` in the type of ``x``, also under autocast.
+        """Logits ``[B, out_channels]`` of noisy images, in the type of ``x``. The call is :meth:`ADMUNet.forward`'s.
 
         Raises:
             ValueError: if ``context`` is given, or ``class_labels`` are missing.

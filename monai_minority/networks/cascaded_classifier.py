@@ -75,16 +75,9 @@ class CascadedClassifier(nn.Module):
         context: Tensor | None = None,
         class_labels: Tensor | None = None,
     ) -> Tensor:
-        """Logits of noisy images.
+        """Logits ``[B, out_channels]`` of noisy images, in the type of ``x``. The call is :meth:`ADMUNet.forward`'s.
 
-        Args:
-            x: noisy images ``[B, C, H, W]`` of the extractor's size.
-            timesteps: ``[B]`` or ``[1]``, training indices. Fractions are allowed.
-            context: must be ``None``. The network has no cross-attention.
-            class_labels: integers ``[B]``. Each class-conditional part receives them.
-
-        Returns:
-            ``[B, out_channels]`` in the type of ``x``.
+        Each class-conditional part receives the labels.
 
         Raises:
             ValueError: if ``class_labels`` are given and neither part is class-conditional.

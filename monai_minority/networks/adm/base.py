@@ -149,13 +149,9 @@ class ADMBase(nn.Module):
         class_labels: Tensor | None = None,
         keep: bool = True,
     ) -> tuple[Tensor, list[Tensor]]:
-        """Map noisy images to the middle of the network.
+        """Map noisy images to the middle of the network; the arguments are those of :meth:`ADMUNet.forward`.
 
         Args:
-            x: ``[B, in_channels, H, W]``.
-            timesteps: ``[B]`` or ``[1]``, training indices.
-            context: must be ``None``. The network has no cross-attention.
-            class_labels: integers ``[B]``, for a class-conditional network.
             keep: return the feature maps of all blocks instead of the last one only.
 
         Returns:

@@ -94,15 +94,8 @@ class ADMEncoder(ADMBase):
         raise ValueError(f"pool must be one of {', '.join(POOLS)}, got {self.pool!r}.")
 
     def features(self, x: Tensor, timesteps: Tensor, class_labels: Tensor | None = None) -> Tensor:
-        """The last feature map, before normalisation and pooling.
-
-        Args:
-            x: noisy images ``[B, in_channels, H, W]``.
-            timesteps: ``[B]`` or ``[1]``, training indices. Fractions are allowed.
-            class_labels: integers ``[B]``, for a class-conditional encoder.
-
-        Returns:
-            ``[B, feature_channels, H / downsampling, W / downsampling]`` in the type of ``x``, also under autocast.
+        """The last feature map ``[B, feature_channels, H / downsampling, W / downsampling]``, before normalisation and
+        pooling, in the type of ``x``. The arguments are those of :meth:`forward`.
         """
         return self.descend(x, timesteps, None, class_labels, keep=False)[1][-1].to(x.dtype)
 
@@ -113,16 +106,7 @@ class ADMEncoder(ADMBase):
         context: Tensor | None = None,
         class_labels: Tensor | None = None,
     ) -> Tensor:
-        """Logits of noisy images. The call is that of MONAI's ``DiffusionModelUNet``.
-
-        Args:
-            x: noisy images ``[B, in_channels, H, W]``.
-            timesteps: ``[B]`` or ``[1]``, training indices. Fractions are allowed.
-            context: must be ``None``. The network has no cross-attention.
-            class_labels: integers ``[B]``, for a class-conditional encoder.
-
-        Returns:
-            ``[B, out_channels]`` in the type of ``x``, also under autocast.
+        """Logits ``[B, out_channels]`` of noisy images, in the type of ``x``. The call is :meth:`ADMUNet.forward`'s.
 
         Raises:
             ValueError: if an input has another shape or must be ``None``.
