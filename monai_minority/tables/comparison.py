@@ -12,23 +12,21 @@ import torch
 from torch import nn
 
 from monai_minority.data.store.image_store import ImageStore, evenly
-from monai_minority.evaluation.features import describe_extractor, extract
+from monai_minority.evaluation.features import describe_extractor
 from monai_minority.evaluation.fidelity import distance_figures
 from monai_minority.evaluation.figure import library_versions
 from monai_minority.files import whole_file
 from monai_minority.keys import SYNTHETIC_NOTE, Column
 from monai_minority.samples.pictures import picture_rows
 from monai_minority.scoring import MinorityScore, QuantileClasses
-from monai_minority.tables.evaluate import check_shapes
+from monai_minority.tables.evaluate import measured
 from monai_minority.tables.fidelity import flattened_maps
-from monai_minority.tables.images import Pictures, generated_table, real_table
 from monai_minority.tables.judges import judges_of
 from monai_minority.tables.measures import MEASURES
 from monai_minority.tables.provenance import with_provenance
 from monai_minority.tables.rows import ALL
 from monai_minority.tables.settings import MeasureSettings
 from monai_minority.tables.severity import ABOVE, severity_table
-from monai_minority.tables.summary import summary_table
 
 COSTS = ("seconds_an_image", "backbone_evaluations", "classifier_evaluations")
 """What a sample store's provenance says of its cost, an image; sets made elsewhere say nothing."""
@@ -73,18 +71,11 @@ def compare_methods(
     copies the memorization stage says.
 
     Args:
-        store: real images with the columns ``split`` and ``minority_score``.
         samples: stores of generated images by method, in the order of the table.
-        extractor: feature space.
-        score: the score that gave the real images theirs.
-        output_dir: folder for the results.
-        feature_dir: cache of features; ``None`` keeps none.
         map_extractor: module from images to feature maps ``[B, C, h, w]``.
-        classes: classes of the run.
-        group_column: column within whose values they were fitted.
-        severity: measure of severity from images to ``[B]``.
         columns: images of each method in the picture, of the same seeds where the sets share enough of them.
-        measures: how the images are measured; ``None``: the defaults.
+
+    The other arguments are those of :func:`~monai_minority.tables.evaluate_run`.
 
     Returns:
         The table, as written.
@@ -92,25 +83,11 @@ def compare_methods(
     Raises:
         ValueError: there is no set, or see :func:`~monai_minority.tables.evaluate_run`.
     """
-    if not samples:
-        raise ValueError("samples must name at least one store of generated images, got none")
-    check_shapes(store, samples)
     settings = measures or MeasureSettings()
-    size = min(map(len, samples.values()))
+    size = min(map(len, samples.values()), default=0)
     sets = {name: _cut(made, size) for name, made in samples.items()}
-    if isinstance(score.network, nn.Module) and settings.device is not None:
-        score.network.to(settings.device)
-
-    def features_of(images: ImageStore, space: nn.Module) -> np.ndarray:
-        return extract(images, space, feature_dir, settings.batch_size, settings.device, settings.progress)
-
-    def measured(images: ImageStore) -> Pictures:
-        return Pictures(images, features_of(images, extractor), severity, settings.batch_size)
-
-    real = real_table(measured(store), settings)
-    pictures = {name: measured(made) for name, made in sets.items()}
-    generated = generated_table(real, pictures, score, settings, classes=classes, group_column=group_column)
-    summary, compared = summary_table(real, generated, settings)
+    images = measured(store, sets, extractor, score, settings, feature_dir, classes, group_column, severity)
+    real, generated, summary, compared, seen_by = images
     rows = summary[summary["target_class"] == ALL].rename(columns={"set": "method"})
     rows = rows.set_index("method").drop(columns=["target_class", Column.SCALE.value])
     judges, _ = judges_of(real, generated, [], settings, None if severity is None else "severity")
@@ -120,9 +97,9 @@ def compare_methods(
         rows[_with_interval(SEVERE)] = judged[_with_interval(ABOVE)].reindex(rows.index).to_numpy()
     if map_extractor is not None:
         chosen = np.isin(np.arange(len(store)), compared["reference_rows"])
-        maps = flattened_maps(features_of(store.subset(chosen), map_extractor))
+        maps = flattened_maps(seen_by(map_extractor, store.subset(chosen)))
         for name, made in sets.items():
-            own = flattened_maps(features_of(made, map_extractor))
+            own = flattened_maps(seen_by(map_extractor, made))
             found = distance_figures(
                 maps,
                 own,

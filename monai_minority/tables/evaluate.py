@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 import torch
 from torch import nn
 
@@ -19,7 +20,7 @@ from monai_minority.tables.dispersion import dispersion_table
 from monai_minority.tables.evaluation import RunEvaluation
 from monai_minority.tables.fidelity import SeenBy, fidelity_table
 from monai_minority.tables.groups import group_table
-from monai_minority.tables.images import Pictures, generated_table, real_table
+from monai_minority.tables.images import GeneratedImages, Pictures, RealImages, generated_table, real_table
 from monai_minority.tables.judges import Space, judges_of
 from monai_minority.tables.provenance import DENSITY, NO_EXTRACTOR, with_provenance
 from monai_minority.tables.settings import MeasureSettings
@@ -75,23 +76,11 @@ def evaluate_run(
         ValueError: a column is missing, the stores' images differ in shape, or there are too few training images
             for the neighbours asked for.
     """
-    if not samples:
-        raise ValueError("samples must name at least one store of generated images, got none; run the sample stage")
-    check_shapes(store, samples)
     settings = measures or MeasureSettings()
-    if isinstance(score.network, nn.Module) and settings.device is not None:
-        score.network.to(settings.device)
-
-    def seen_by(network: nn.Module, pictures: ImageStore) -> np.ndarray:
-        return extract(pictures, network, feature_dir, settings.batch_size, settings.device, settings.progress)
-
-    def measured(pictures: ImageStore) -> Pictures:
-        return Pictures(pictures, seen_by(extractor, pictures), severity, settings.batch_size, brightness=True)
-
-    real = real_table(measured(store), settings)
-    sets = {name: measured(pictures) for name, pictures in samples.items()}
-    generated = generated_table(real, sets, score, settings, classes=classes, group_column=group_column)
-    summary, compared = summary_table(real, generated, settings)
+    images = measured(
+        store, samples, extractor, score, settings, feature_dir, classes, group_column, severity, brightness=True
+    )
+    real, generated, summary, compared, seen_by = images
     seen = [
         SeenBy(
             describe_extractor(space),
@@ -153,11 +142,47 @@ def evaluate_run(
     return evaluation
 
 
-def check_shapes(store: ImageStore, samples: Mapping[str, ImageStore]) -> None:
-    """Refuse sets of generated images that cannot be compared with the real ones."""
-    for name, pictures in samples.items():
-        if pictures.image_shape != store.image_shape:
+class Measured(NamedTuple):
+    """Real and generated images measured, their summary, how fidelity was compared, and how a space sees a store."""
+
+    real: RealImages
+    generated: GeneratedImages
+    summary: pd.DataFrame
+    compared: dict[str, Any]
+    seen_by: Callable[[nn.Module, ImageStore], np.ndarray]
+
+
+def measured(
+    store: ImageStore,
+    samples: Mapping[str, ImageStore],
+    extractor: nn.Module,
+    score: MinorityScore,
+    settings: MeasureSettings,
+    feature_dir: str | Path | None,
+    classes: QuantileClasses | None,
+    group_column: str | None,
+    severity: Callable[[torch.Tensor], Any] | None,
+    brightness: bool = False,
+) -> Measured:
+    """What :func:`evaluate_run` and :func:`~monai_minority.tables.compare_methods` measure alike."""
+    if not samples:
+        raise ValueError("samples must name at least one store of generated images, got none; run the sample stage")
+    for name, made in samples.items():
+        if made.image_shape != store.image_shape:
             raise ValueError(
                 f"samples[{name!r}] must hold images of the real store's shape {store.image_shape}, got "
-                f"{pictures.image_shape}; sample or import them at that size"
+                f"{made.image_shape}; sample or import them at that size"
             )
+    if isinstance(score.network, nn.Module) and settings.device is not None:
+        score.network.to(settings.device)
+
+    def seen_by(network: nn.Module, images: ImageStore) -> np.ndarray:
+        return extract(images, network, feature_dir, settings.batch_size, settings.device, settings.progress)
+
+    def pictures(images: ImageStore) -> Pictures:
+        return Pictures(images, seen_by(extractor, images), severity, settings.batch_size, brightness=brightness)
+
+    real = real_table(pictures(store), settings)
+    sets = {name: pictures(made) for name, made in samples.items()}
+    generated = generated_table(real, sets, score, settings, classes=classes, group_column=group_column)
+    return Measured(real, generated, *summary_table(real, generated, settings), seen_by)
