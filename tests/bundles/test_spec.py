@@ -397,7 +397,8 @@ def test_overlays_put_the_pipeline_together():
     ):
         parser = ConfigParser()
         parser.read_config(_config(brain_mri, "common", *overlays))
-        rest = ["cut", "train_classifier", "inference", "memorization", "evaluate", "report"]
+        classifier = "train_classifier" + "+frozen_classifier" * ("phantom" in overlays)
+        rest = ["cut", classifier, "inference", "memorization", "evaluate", "report"]
         assert parser.get_parsed_content("pipeline") == [*start, *rest]
 
 
