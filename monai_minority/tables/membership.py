@@ -111,17 +111,6 @@ def membership(
         its 95 % bootstrap interval, the chance that a subject looks more like a member than a control of the same
         stratum does; ``beyond`` with its interval, the share of subjects beyond nine tenths of their control; and the
         mean of ``control_below``, without leakage 0.5, of the worst tenth 0.05.
-
-    Example:
-        >>> import numpy as np
-        >>> import pandas as pd
-        >>> from monai_minority.tables.membership import Evidence, membership
-        >>> table = pd.DataFrame({"subject": range(40), "split": ["train", "test"] * 20})
-        >>> distances = np.where(np.arange(40) % 4, 1 + np.arange(40) / 40, 0)  # half of the members were copied
-        >>> known = (table["split"] == "train").to_numpy()
-        >>> found = Evidence(np.where(known, distances, np.nan), np.where(known, np.nan, distances))
-        >>> membership(table, {"nearest of a": found})[1].set_index("subjects")["beyond"].tolist()
-        [0.55, 1.0]
     """
     settings = settings or MeasureSettings()
     strata, rare = _strata(table, settings)

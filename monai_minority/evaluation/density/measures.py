@@ -92,30 +92,7 @@ def local_outlier_factor(
     return factors
 
 
-class RarityScores(np.ndarray):
-    """Array of rarity scores, float64 ``[Q]``, NaN outside every real ball.
-
-    Example:
-        >>> import numpy as np
-        >>> from monai_minority.evaluation.density import RarityScores
-        >>> scores = np.array([1.0, 3.0, np.nan, np.nan]).view(RarityScores)
-        >>> scores.valid_mean, scores.valid_share
-        (2.0, 0.5)
-    """
-
-    @property
-    def valid_share(self) -> float:
-        """Share of images inside a real ball, which have a score. It equals improved precision at the same k."""
-        return float(np.isfinite(self).mean())
-
-    @property
-    def valid_mean(self) -> float:
-        """Mean of the valid scores; NaN if there are none. Report ``valid_share`` with it."""
-        valid = np.asarray(self)[np.isfinite(self)]
-        return float(valid.mean()) if valid.size else float("nan")
-
-
-def rarity(real: Features | NeighbourIndex, query: Features | NeighbourIndex | None = None, k: int = 5) -> RarityScores:
+def rarity(real: Features | NeighbourIndex, query: Features | NeighbourIndex | None = None, k: int = 5) -> np.ndarray:
     """Rarity Score (Han et al., 2023, Eq. 3): the radius of the smallest real ball that holds the query.
 
     The closed ball of a real vector extends to its ``k``-th nearest real neighbour, without counting itself. A query
@@ -129,7 +106,7 @@ def rarity(real: Features | NeighbourIndex, query: Features | NeighbourIndex | N
         k: neighbour that a ball extends to, below N.
 
     Returns:
-        :class:`RarityScores`, float64 ``[Q]``, in the unit of the features; higher is rarer.
+        float64 ``[Q]``, in the unit of the features; higher is rarer.
 
     Raises:
         ValueError: the shapes do not fit, values are not finite, or ``k`` is out of range.
@@ -141,7 +118,7 @@ def rarity(real: Features | NeighbourIndex, query: Features | NeighbourIndex | N
         >>> rarity(real, np.array([[0.5], [4.5], [9.0]]), k=1).tolist()
         [1.0, 2.0, nan]
     """
-    return as_index(real, ball=k).balls(query, k).smallest_radius.view(RarityScores)
+    return as_index(real, ball=k).balls(query, k).smallest_radius
 
 
 def _reachability_density(neighbours: Neighbours, own: Neighbours) -> np.ndarray:
