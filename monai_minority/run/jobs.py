@@ -179,7 +179,9 @@ def pipeline_jobs(planner: Planner, only: Sequence[str] = ()) -> list[Job]:
         raise ValueError(f"pipeline must be a list of stages, got {pipeline!r}; write pipeline=[prepare, score]")
     for name in pipeline:
         planner.bundle.files(name, planner.layers)
-    unknown = [name for name in only if name not in pipeline]
+    bare = {name: name.partition("+")[0] for name in pipeline}  # as messages call a stage, which know no overlay
+    chosen = [name for name in pipeline if name in only or (bare[name] in only and bare[name] not in pipeline)]
+    unknown = [name for name in only if name not in {*bare, *bare.values()}]
     if unknown:
         raise ValueError(f"--stage must be one of {', '.join(pipeline)}, got {', '.join(unknown)}")
     sets = planner.parser["sample_sets"] if any(name in OF_A_SET for name in pipeline) else {}
@@ -196,7 +198,7 @@ def pipeline_jobs(planner: Planner, only: Sequence[str] = ()) -> list[Job]:
     used = [*jobs, *(Job("inference", "", (), given, {"sample_set": title}) for title, given in sets.items())]
     planner.check(used, lambda job: f"sample_sets::{job.identity.get('sample_set')}::")
     _refuse_one_target_for_all(planner, "sample_sets", sets)
-    return [job for job in jobs if not only or job.stage in only]
+    return [job for job in jobs if not only or job.stage in chosen]
 
 
 def method_jobs(planner: Planner, chosen: Sequence[str] = ()) -> tuple[list[Job], dict[str, str]]:

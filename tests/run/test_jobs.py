@@ -84,6 +84,9 @@ def test_the_training_of_a_fold_runs_once_for_each(bundle):
     assert [job.title for job in folds] == [f"train+one_fold (fold {fold})" for fold in range(3)]
     assert [settings(plan, job)["fold"] for job in folds] == [0, 1, 2]
     assert settings(plan, folds[2])["value"] == 8
+    assert pipeline_jobs(plan, ["train"]) == folds, "as a message calls it that knows no overlay"
+    both = planner(bundle, pipeline=["train", "train+one_fold"], cross_fit=3)
+    assert [job.title for job in pipeline_jobs(both, ["train"])] == ["train"]
 
 
 def test_bundle_then_overlays_then_the_set_then_the_command_line(bundle, tmp_path):
