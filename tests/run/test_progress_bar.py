@@ -7,6 +7,11 @@ from ignite.engine import Engine, Events
 from monai_minority.run import ProgressBar
 
 
+@pytest.fixture(autouse=True)
+def lines_at_once(monkeypatch):
+    monkeypatch.setattr("monai_minority.progress.SECONDS_A_LINE", 0)  # what ends sooner leaves none
+
+
 def run(capsys, bar, batches=3, epochs=2, start=0, fail_at=None):
     def step(engine, batch):
         if engine.state.iteration == fail_at:
