@@ -3,7 +3,6 @@
 import base64
 import io
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,7 @@ from monai_minority.tables.comparison import COSTS
 from monai_minority.tables.measures import DENSITIES, LABELS
 from monai_minority.tables.provenance import PROVENANCE
 from monai_minority.tables.rows import REAL
+from monai_minority.version import __version__
 
 DPI = 110
 SIGNIFICANT = 4
@@ -63,7 +63,7 @@ def write_report(run_dir: str | Path, path: str | Path | None = None, *, title: 
     environment.filters["words"] = words
     html = environment.get_template("report.html.j2").render(
         title=title or "Rare images of this data set: scores, samples and figures",
-        version=version("monai-minority"),
+        version=__version__,
         written=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         answers=answers_of(run.evaluation, run.copies_summary, run.utility),
         warnings=list(filter(None, (broken_backbone(run.evaluation), too_few_rare(run.membership)))),
