@@ -103,6 +103,7 @@ class Training(Stage):
     def _attach(self) -> None:
         """Give trainer and evaluator their handlers. The checkpoint is first: what it loads, the others find."""
         steps = self.trainer.state.max_epochs * self.trainer.state.epoch_length
+        self.trainer.optim_set_to_none = True  # gradients are written, not cleared and added to
         objects = {"network": self.network, **self.kept(), "optimizer": self.optimizer}
         if self.lr_scheduler is not None:
             objects["lr_scheduler"] = self.lr_scheduler

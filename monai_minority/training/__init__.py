@@ -13,7 +13,13 @@ from monai_minority.training.noising import DenoisingTargets, NoisingPrepareBatc
 from monai_minority.training.reconstruction_grid import ReconstructionGrid
 from monai_minority.training.sample_grid import SampleGrid
 from monai_minority.training.self_distillation import CosineSchedule, DistillationSchedules, SelfDistillationLoss
-from monai_minority.training.step_handlers import AverageWarmUp, GradientClipping, GradientFreeze, StepSeed
+from monai_minority.training.step_handlers import (
+    AverageWarmUp,
+    GradientClipping,
+    GradientFreeze,
+    StepSeed,
+    WeightAverage,
+)
 from monai_minority.training.training_checkpoint import TrainingCheckpoint
 from monai_minority.training.validation_metrics import MaskDice, ReconstructionError, ValidationLoss
 
@@ -42,4 +48,5 @@ __all__ = [
     "StepSeed",
     "TrainingCheckpoint",
     "ValidationLoss",
+    "WeightAverage",
 ]

@@ -2,6 +2,7 @@
 
 import argparse
 import csv
+import re
 import tempfile
 import warnings
 from collections.abc import Iterator, Sequence
@@ -37,6 +38,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with tempfile.TemporaryDirectory() as folder:
         rows = []
         for comparison in tqdm(_comparisons(options, settings, device, Path(folder)), "benchmark", unit="row"):
+            if not re.search(options.rows, comparison.stage):
+                continue
             rows.append(measure(comparison, repeats, options.clock))
     print(
         f"images a second ({options.clock} clock, {torch.get_num_threads()} threads, {device}), "
@@ -110,6 +113,7 @@ def _parser() -> argparse.ArgumentParser:
         "--overlay", default="phantom", help="overlay of the bundle whose networks are measured; '': the bundle itself"
     )
     parser.add_argument("--quick", action="store_true", help="the smallest of everything, in about a minute")
+    parser.add_argument("--rows", default="", help="regular expression: measure the stages alone that it finds")
     parser.add_argument("--repeats", type=int, help="pairs a row (5; with --quick 3)")
     parser.add_argument("--clock", choices=CLOCKS, default="wall", help="processor: where other work shares the cores")
     parser.add_argument("--threads", type=int, help="threads of PyTorch")

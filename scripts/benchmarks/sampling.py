@@ -11,7 +11,7 @@ from benchmarks.workers import Workers
 from monai_minority.data import ImageStore
 from monai_minority.guidance import MinorityClassifierGuidance
 from monai_minority.inferers import GuidedDiffusionInferer
-from monai_minority.run import fast_dtype
+from monai_minority.run import fast_dtype, start
 
 SCALE = 2.0
 
@@ -76,6 +76,7 @@ def compare_cores(store: ImageStore, bundle: Networks, settings: Settings) -> It
 def prepared(path: Path, settings: Settings) -> Callable[[], None]:
     """What a worker process does: sample a batch with one thread."""
     torch.set_num_threads(1)
+    start(0)  # memory is kept, as in the process beside it
     store, device = ImageStore.open(path), torch.device("cpu")
     bundle = Networks(settings.overlay, store, device)
     return sampler(store, bundle, settings, device, bundle.network().eval(), bundle.classifier())

@@ -5,7 +5,6 @@ from copy import deepcopy
 import torch
 from benchmarks.comparison import Comparison
 from benchmarks.settings import Networks, Settings
-from ignite.handlers import EMAHandler
 from monai.engines import SupervisedTrainer
 from monai.inferers import DiffusionInferer
 from monai.networks.schedulers import DDPMScheduler
@@ -14,7 +13,7 @@ from torch.utils.data import DataLoader
 from monai_minority.data import ImageStore, ShuffledBatches, StoreBatches
 from monai_minority.inferers import AutocastInferer, DenoisingInferer
 from monai_minority.run import fast_dtype
-from monai_minority.training import DenoisingLoss, GradientClipping, NoisingPrepareBatch
+from monai_minority.training import DenoisingLoss, GradientClipping, NoisingPrepareBatch, WeightAverage
 
 RATE, DECAY, MAX_NORM = 2e-4, 0.999, 1.0
 
@@ -37,9 +36,10 @@ def compare_training(store: ImageStore, bundle: Networks, settings: Settings, de
         inferer=AutocastInferer(DenoisingInferer(bundle.scheduler), fast_dtype(device)),
         train_handlers=[
             GradientClipping(network.parameters(), MAX_NORM),
-            EMAHandler(network, momentum=1 - DECAY),
+            WeightAverage(network, momentum=1 - DECAY),
         ],
         decollate=False,
+        optim_set_to_none=True,
     )
     trainer.logger.disabled = True
 

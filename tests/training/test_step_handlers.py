@@ -6,7 +6,7 @@ from ignite.engine import Engine, Events
 from ignite.handlers import EMAHandler
 from monai.engines import SupervisedTrainer
 
-from monai_minority.training import AverageWarmUp, GradientClipping, GradientFreeze, StepSeed
+from monai_minority.training import AverageWarmUp, GradientClipping, GradientFreeze, StepSeed, WeightAverage
 
 
 def momenta(ignite_alone=False, start=0):
@@ -42,6 +42,28 @@ def test_is_that_of_ignite_where_nothing_is_interrupted():
 
 def test_a_resumed_run_does_not_warm_up_again():
     assert momenta(start=4)[0] == momenta()[0][4:]
+
+
+def test_the_average_is_that_of_ignite_to_the_bit():
+    """Over three steps of changing momentum, and with the buffers of the network."""
+    torch.manual_seed(0)
+    network = torch.nn.Sequential(torch.nn.Conv2d(3, 5, 3), torch.nn.BatchNorm2d(5))
+    averages = [handler(network, 0.1) for handler in (EMAHandler, WeightAverage)]
+
+    def step(engine, momentum):
+        network(torch.randn(2, 3, 8, 8))
+        for parameter in network.parameters():
+            parameter.data.add_(torch.randn_like(parameter))
+        engine.state.ema_momentum = momentum
+
+    engine = Engine(step)
+    for average in averages:
+        average.attach(engine, warn_if_exists=False)
+    engine.run([0.3, 0.001, 0.1])
+    ignites, ours = (average.ema_model.state_dict() for average in averages)
+    assert not torch.equal(ours["0.weight"], network[0].weight)
+    for name, value in ignites.items():
+        torch.testing.assert_close(ours[name], value, rtol=0, atol=0)
 
 
 @pytest.mark.parametrize("arguments", [(0.0,), (0.2, 1.1), (0.1, 0.5, 1)])
