@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from monai_minority.terminal import STOPPED, clear_errors, say
+from monai_minority.stopping import STOPPED, catch_sigterm, stop_status
+from monai_minority.terminal import clear_errors, say
 
 if TYPE_CHECKING:
     from monai_minority.run.jobs import Planner
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 EPILOG = (
     "Exit status: 0 all went well; 1 an error, told in one line; 2 a wrong option; 3 the run is complete, but files "
     "were rejected (cohort.csv in the run folder says which and why); 4 another process writes into the run folder; "
-    "130 stopped by Ctrl-C."
+    "130 stopped by Ctrl-C; 143 by SIGTERM."
 )
 
 app = typer.Typer(
@@ -331,11 +332,10 @@ def _planner(
 
 
 def _show_methods(folder: Path) -> None:
-    import pandas as pd
 
-    from monai_minority.files import read_checked
+    from monai_minority.files import read_csv
 
-    table = read_checked(pd.read_csv, folder / "comparison" / "methods.csv")
+    table = read_csv(folder / "comparison" / "methods.csv")
     shown = ["method", "n", "frechet_distance", "precision", "recall", "average_knn_mean", "minority_score_mean"]
     say("\n" + table[[*shown, "seconds_an_image"]].to_string(index=False, float_format="{:.4g}".format, na_rep="-"))
     say(f"\nMethods:     {folder / 'comparison' / 'methods.csv'}")
@@ -357,9 +357,9 @@ def _closing(folder: Path) -> int:
     if rejected.is_file():
         import pandas as pd
 
-        from monai_minority.files import read_checked
+        from monai_minority.files import read_csv
 
-        table = read_checked(pd.read_csv, rejected)
+        table = read_csv(rejected)
         by_rule = table["by_rule"].fillna(False).astype(bool) if "by_rule" in table else pd.Series(False, table.index)
         if by_rule.any():
             say(f"{by_rule.sum()} series were left out by the rules of dataset_options; {rejected} gives the reasons")
@@ -373,11 +373,12 @@ def _closing(folder: Path) -> int:
 
 def main() -> None:
     """Entry point."""
+    catch_sigterm()
     try:
         app()
-    except KeyboardInterrupt:  # while modules are imported
+    except KeyboardInterrupt as stop:  # while modules are imported
         say(STOPPED)
-        sys.exit(130)
+        sys.exit(stop_status(stop))
 
 
 if __name__ == "__main__":

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 
 import typer
 
+from monai_minority.stopping import STOPPED, stop_status
+
 IN_USE_STATUS = 4
 """Exit status where another process writes into the run folder."""
-
-STOPPED = "\nStopped. The same command goes on where it was."
 
 
 @contextlib.contextmanager
@@ -23,9 +23,9 @@ def clear_errors(debug: bool) -> Iterator[None]:
         yield
     except typer.Exit:
         raise
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
         say(STOPPED)
-        raise typer.Exit(130) from None
+        raise typer.Exit(stop_status(stop)) from None
     except Exception as error:
         if debug:
             raise

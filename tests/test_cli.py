@@ -1,8 +1,11 @@
 """The command: a mistake is told in a line, and the exit status says how it went."""
 
 import logging
+import os
+import signal
 import subprocess
 import sys
+import time
 
 import pytest
 import yaml
@@ -283,14 +286,41 @@ def test_an_error_in_a_stage_is_told_by_its_cause(bundle):
         )
 
 
-def test_a_keyboard_interrupt_says_how_to_go_on(bundle, monkeypatch):
-    def interrupt(*_):
-        raise KeyboardInterrupt
+@pytest.mark.parametrize("number, status", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_it_with_a_sentence_and_gives_the_folder_free(bundle, monkeypatch, tmp_path, number, status):
+    """In a process of its own, as the signal reaches it; one that the stage has forked ends too, and says nothing."""
+    read, write = os.pipe()
 
-    monkeypatch.setattr(jobs, "run_stage", interrupt)
-    result = run("--bundle", bundle)
-    assert result.exit_code == 130
-    assert "The same command goes on where it was." in result.output
+    def interrupted(*_):
+        ready, tell = os.pipe()
+        child = os.fork()
+        if child == 0:
+            os.write(tell, b"!")
+            time.sleep(60)
+        os.read(ready, 1)
+        os.kill(child, signal.SIGTERM)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGTERM
+        assert (tmp_path / "own" / "run.lock").exists()
+        signal.raise_signal(number)
+        time.sleep(60)
+
+    if (child := os.fork()) == 0:
+        sys.stdout = sys.stderr = os.fdopen(write, "w", encoding="utf-8")
+        for one in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(one, signal.default_int_handler if one == signal.SIGINT else signal.SIG_DFL)
+        monkeypatch.setattr(jobs, "run_stage", interrupted)
+        monkeypatch.setattr(sys, "argv", ["x", "run", "--bundle", str(bundle), "--run-dir", str(tmp_path / "own")])
+        try:
+            cli.main()
+        except SystemExit as end:
+            os._exit(int(end.code))
+        os._exit(99)
+    os.close(write)
+    with os.fdopen(read, encoding="utf-8") as opened:
+        output = opened.read()
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == status, output
+    assert output.endswith("\nStopped. The same command goes on where it was.\n") and output.count("Stopped") == 1
+    assert "Traceback" not in output and not (tmp_path / "own" / "run.lock").exists()
 
 
 @pytest.mark.parametrize(

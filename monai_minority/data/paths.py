@@ -231,25 +231,12 @@ def stem(name: str) -> str:
     return re.sub(_IMAGE_ENDING, "", Path(name).name, flags=re.IGNORECASE)
 
 
-def harmless(value: object) -> object:
-    """A text that neither a terminal nor a spreadsheet takes for a command; other values as they are.
+def printable(value: object) -> object:
+    """A text in which U+FFFD stands for characters that control a terminal; other values as they are.
 
-    Characters that control a terminal become U+FFFD, and an apostrophe stands before what a spreadsheet would evaluate.
-
-    >>> harmless("=HYPERLINK(1)"), harmless("red\\x1b[2J"), harmless("-3.5"), harmless("mild")
-    ("'=HYPERLINK(1)", 'red\ufffd[2J', '-3.5', 'mild')
+    >>> printable("red\\x1b[2J"), printable(-3.5)
+    ('red\ufffd[2J', -3.5)
     """
     if not isinstance(value, str):
         return value
-    shown = "".join(mark if mark.isprintable() or "\udc80" <= mark <= "\udcff" else "\ufffd" for mark in value)
-    if not value.startswith(("=", "+", "-", "@", "\t", "\r")) or _is_number(shown):
-        return shown
-    return f"'{shown}"
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
+    return "".join(mark if mark.isprintable() or "\udc80" <= mark <= "\udcff" else "\ufffd" for mark in value)

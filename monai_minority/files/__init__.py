@@ -11,11 +11,13 @@ from monai_minority.files.seals import (
     sealing,
     whole_run,
 )
+from monai_minority.files.tables import as_meant, read_csv, write_csv
 from monai_minority.files.whole import clear_leftovers, exclusive, free_bytes, move_whole, whole_file, whole_folder
 
 __all__ = [
     "DamagedFile",
     "accept_as_it_is",
+    "as_meant",
     "authored",
     "check_sealed",
     "clear_leftovers",
@@ -24,9 +26,11 @@ __all__ = [
     "is_asked",
     "move_whole",
     "read_checked",
+    "read_csv",
     "reading",
     "sealing",
     "whole_file",
     "whole_folder",
     "whole_run",
+    "write_csv",
 ]

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from monai_minority.data.store.image_store import ImageStore
-from monai_minority.files import read_checked
+from monai_minority.files import read_checked, read_csv
 from monai_minority.keys import Column
 from monai_minority.samples.write import open_samples
 from monai_minority.scoring import QuantileClasses
@@ -77,14 +77,14 @@ class RunContents:
         path = Path(path)
         parts = {
             "classes": ("classes.json", QuantileClasses.load, "the minority classes"),
-            "timesteps": ("timestep.csv", pd.read_csv, "the curve of the timestep choice"),
-            "classifier": ("classifier/validation.csv", pd.read_csv, "the classifier's accuracy by noise level"),
-            "rejected": ("rejected.csv", pd.read_csv, "the list of rejected files"),
-            "copies": ("evaluation/copies.csv", pd.read_csv, "the nearest training images (memorization stage)"),
-            "copies_summary": ("evaluation/copies_summary.csv", pd.read_csv, "suspected copies by set"),
-            "copies_planted": ("evaluation/copies_planted.csv", pd.read_csv, "the search for planted copies"),
-            "membership": ("evaluation/membership.csv", pd.read_csv, "what is given away of training subjects"),
-            "utility": ("evaluation/utility.csv", pd.read_csv, "the usefulness as training images (utility stage)"),
+            "timesteps": ("timestep.csv", read_csv, "the curve of the timestep choice"),
+            "classifier": ("classifier/validation.csv", read_csv, "the classifier's accuracy by noise level"),
+            "rejected": ("rejected.csv", read_csv, "the list of rejected files"),
+            "copies": ("evaluation/copies.csv", read_csv, "the nearest training images (memorization stage)"),
+            "copies_summary": ("evaluation/copies_summary.csv", read_csv, "suspected copies by set"),
+            "copies_planted": ("evaluation/copies_planted.csv", read_csv, "the search for planted copies"),
+            "membership": ("evaluation/membership.csv", read_csv, "what is given away of training subjects"),
+            "utility": ("evaluation/utility.csv", read_csv, "the usefulness as training images (utility stage)"),
             "record": ("run.json", _read_json, "the run record"),
         }
         found = {
@@ -96,7 +96,7 @@ class RunContents:
             missing.append("the usefulness of an earlier version (evaluation/utility.csv): run the stage utility again")
         compared = path / "comparison"
         if (compared / "context.json").is_file():  # optional, and written last
-            found["comparison"] = read_checked(pd.read_csv, compared / "methods.csv")
+            found["comparison"] = read_csv(compared / "methods.csv")
             found["comparison_context"] = read_checked(_read_json, compared / "context.json")
             found["comparison_picture"] = read_checked(Path.read_bytes, compared / "methods.png")
         samples = open_samples(path / "samples")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from monai_minority.evaluation.mover import difference_of
-from monai_minority.files import read_checked
+from monai_minority.files import read_csv
 from monai_minority.keys import Column
 from monai_minority.reports.answers import REAL_LOOKING, reference_named
 from monai_minority.reports.severity_findings import (
@@ -49,9 +49,7 @@ def findings(run_dir: str | Path) -> list[str]:
     """
     folder = Path(run_dir) / "evaluation"
     tables = (folder / "copies_summary.csv", folder / "membership.csv")
-    return findings_of(
-        RunEvaluation.load(folder), *(read_checked(pd.read_csv, path) if path.is_file() else None for path in tables)
-    )
+    return findings_of(RunEvaluation.load(folder), *(read_csv(path) if path.is_file() else None for path in tables))
 
 
 def findings_of(

@@ -3,6 +3,7 @@
 import errno
 import inspect
 import os
+import signal
 import sys
 from pathlib import Path
 from types import TracebackType
@@ -12,6 +13,7 @@ from monai.bundle import ConfigParser, ConfigWorkflow
 
 from monai_minority.run import overrides
 from monai_minority.run.bundle import Bundle, load, name_hint
+from monai_minority.stopping import STOPPED, Terminated, catch_sigterm
 
 DEBUG = "MONAI_MINORITY_DEBUG"
 """Environment variable that asks for tracebacks and MONAI's own log lines."""
@@ -96,10 +98,13 @@ def _tell_errors_in_a_line() -> None:
     main = getattr(sys.modules.get("__main__"), "__spec__", None)
     if main is not None and main.name == "monai.bundle.__main__" and not os.environ.get(DEBUG):
         sys.excepthook = _tell
+        catch_sigterm()
 
 
 def _tell(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     if issubclass(kind, KeyboardInterrupt):
-        print("\nStopped. The same command goes on where it was.", file=sys.stderr)
+        print(STOPPED, file=sys.stderr, flush=True)
+        if isinstance(error, Terminated):  # of Ctrl-C Python does the same
+            signal.raise_signal(signal.SIGTERM)
     else:
         print(f"\nError: {cause(error)}\n({DEBUG}=1 shows where)", file=sys.stderr)

@@ -14,6 +14,7 @@ from torch import nn
 
 from monai_minority.data.cohort.private_tables import REJECTED
 from monai_minority.data.store.image_store import ImageStore
+from monai_minority.files import read_csv
 from monai_minority.keys import Column, Key, Split
 from monai_minority.run.folder import RunFolder
 
@@ -86,7 +87,7 @@ def describe_cohort(folder: RunFolder) -> tuple[list[str], list[str], float]:
         FileNotFoundError: the stage has not run.
     """
     store = ImageStore.open(folder.store)
-    cohort = pd.read_csv(folder.cohort, dtype={REJECTED: str}, keep_default_na=True)
+    cohort = read_csv(folder.cohort, dtype={REJECTED: str}, keep_default_na=True)
     used = cohort[cohort[REJECTED].isna()] if REJECTED in cohort else cohort
     table = store.table
     found = [

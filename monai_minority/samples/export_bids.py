@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from monai_minority.data.store.image_store import ImageStore
-from monai_minority.files import whole_folder
+from monai_minority.files import whole_folder, write_csv
 from monai_minority.keys import Column
 from monai_minority.samples.export import is_synthetic, save_nifti
 from monai_minority.version import __version__
@@ -68,11 +68,11 @@ def export_bids(store: ImageStore, folder: str | os.PathLike[str], suffix: str =
                 save_nifti(store.subset(chosen), f"{stem}_{suffix}.nii.gz")
                 own = table[chosen].drop(columns=[str(Column.SUBJECT), str(Column.SOURCE)])
                 own.insert(0, "index", np.arange(len(own)))
-                own.to_csv(f"{stem}_scores.tsv", sep="\t", index=False, na_rep="n/a")
+                write_csv(own, f"{stem}_scores.tsv", sep="\t", na_rep="n/a")
         kept = [str(name) for name in _OF_A_SUBJECT if name in table]
         subjects = table.drop_duplicates(str(Column.SUBJECT)).set_index(str(Column.SUBJECT))[kept]
         participants = pd.DataFrame(subjects).rename_axis("participant_id").sort_index()
-        participants.to_csv(partial / "participants.tsv", sep="\t", na_rep="n/a")
+        write_csv(participants, partial / "participants.tsv", index=True, sep="\t", na_rep="n/a")
         (partial / DESCRIPTION).write_text(json.dumps(_description(), indent=2) + "\n", encoding="utf-8")
     return folder
 

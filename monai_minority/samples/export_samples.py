@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from monai_minority.data.store.image_store import ImageStore
-from monai_minority.files import whole_folder
+from monai_minority.files import whole_folder, write_csv
 from monai_minority.keys import SYNTHETIC_NOTE
 from monai_minority.samples.export import check_synthetic, save_nifti, save_png_grid
 from monai_minority.samples.export_dicom import save_dicom
@@ -75,7 +75,7 @@ def export_samples(store: ImageStore, folder: str | os.PathLike[str], formats: S
         if "dicom" in formats:
             save_dicom(store, partial / "dicom")
         index = pd.concat(tables)
-        index.to_csv(partial / INDEX, index=False)
+        write_csv(index, partial / INDEX)
         (partial / "datalist.json").write_text(json.dumps(_datalist(index), indent=1) + "\n", encoding="utf-8")
     return folder
 

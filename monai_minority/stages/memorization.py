@@ -8,7 +8,7 @@ from pathlib import Path
 from torch import nn
 
 from monai_minority.data import ImageStore
-from monai_minority.files import whole_file
+from monai_minority.files import write_csv
 from monai_minority.keys import Column
 from monai_minority.run import Stage
 from monai_minority.scoring import CrossFittedScore
@@ -71,8 +71,7 @@ class Memorization(Stage):
         subjects, summary = membership(self.store.table, evidence, self.measures)
         summary = summary.assign(rare_subjects=count, least_rare_subjects=self.least_rare_subjects)
         for table, path in zip((subjects, summary), self.leaves, strict=False):
-            with whole_file(path) as partial:
-                table.to_csv(partial, index=False)
+            write_csv(table, path)
         if warning := few_rare_subjects(count, self.least_rare_subjects):
             logger.warning(warning)
         measure_copies(

@@ -9,7 +9,7 @@ import pandas as pd
 from monai.engines import Evaluator
 
 from monai_minority.data import ImageStore
-from monai_minority.files import whole_file
+from monai_minority.files import write_csv
 from monai_minority.keys import Column, Split
 from monai_minority.run import ProgressBar, ResultParts, Stage, is_main
 from monai_minority.scoring import MinorityScore
@@ -90,5 +90,4 @@ def record_scores(results: np.ndarray, store: ImageStore, path: Path) -> None:
     columns = {str(Column.SCORE): results[:, 0], str(Column.SCORE_ERROR): results[:, 1]}
     store.add_columns(**columns)
     identity = store.table[[Column.SOURCE, Column.SLICE]]
-    with whole_file(path) as partial:
-        pd.concat([identity, pd.DataFrame(columns)], axis=1).to_csv(partial, index=False)
+    write_csv(pd.concat([identity, pd.DataFrame(columns)], axis=1), path)

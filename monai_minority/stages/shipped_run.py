@@ -5,11 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import pandas as pd
-
 from monai_minority.data import ImageStore
 from monai_minority.data.store.copy import append_store, copy_store
-from monai_minority.files import whole_file
+from monai_minority.files import read_csv, whole_file
 from monai_minority.keys import Column, Split
 from monai_minority.run import Stage
 from monai_minority.scoring import QuantileClasses, score_ranks
@@ -54,7 +52,7 @@ class ShippedRun(Stage):
 
     def _append(self, store: ImageStore) -> None:
         """Give all images their scores and classes."""
-        scored, train = pd.read_csv(self.folder.scores), (store.table[Column.SPLIT] == Split.TRAIN).to_numpy()
+        scored, train = read_csv(self.folder.scores), (store.table[Column.SPLIT] == Split.TRAIN).to_numpy()
         if scored[Column.SOURCE].tolist() != store.table[Column.SOURCE].tolist():
             raise ValueError(f"{self.source}/scores.csv must be of its images and of held_out_store; install them anew")
         scores = scored[Column.SCORE].to_numpy()

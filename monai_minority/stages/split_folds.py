@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from monai_minority.data import ImageStore, folds_by_subject
-from monai_minority.files import whole_file
+from monai_minority.files import write_csv
 from monai_minority.keys import Column
 from monai_minority.run import Stage
 
@@ -43,5 +43,4 @@ class SplitFolds(Stage):
         table = self.store.table
         people = table[Column.SUBJECT] if Column.SUBJECT in table else pd.Series(table.index)
         sizes = people.groupby([table[Column.FOLD], table[Column.SPLIT]]).agg(subjects="nunique", images="size")
-        with whole_file(self.folder.folds) as partial:
-            sizes.reset_index().to_csv(partial, index=False)
+        write_csv(sizes.reset_index(), self.folder.folds)

@@ -9,7 +9,7 @@ import torch
 
 from monai_minority.data import ImageStore
 from monai_minority.data.store.image_store import evenly
-from monai_minority.files import reading, whole_file
+from monai_minority.files import reading, whole_file, write_csv
 from monai_minority.run import by_first_process
 from monai_minority.scoring import MinorityScore
 
@@ -67,8 +67,7 @@ def _settle(
         )
         criterion = choice.criterion
         curve = choice.curve.assign(chosen=choice.curve["timestep"] == choice.timestep)
-        with whole_file(curve_path) as partial:
-            curve.to_csv(partial, index=False)
+        write_csv(curve, curve_path)
     else:
         curve_path.unlink(missing_ok=True)  # the curve of an earlier choice would explain this one falsely
     assert score.timestep is not None

@@ -14,7 +14,7 @@ from monai.handlers import MetricsSaver
 from PIL import Image
 
 from monai_minority.data import ImageStore
-from monai_minority.files import read_checked
+from monai_minority.files import read_csv
 from monai_minority.keys import Column, Key
 from monai_minority.networks import save_weights
 from monai_minority.run import ProgressBar, RunFolder, Stage
@@ -61,7 +61,7 @@ def masked_volumes(run_dir: str | os.PathLike[str], label_folder: str, split: st
         An entry a volume: ``image`` and ``label``, both paths.
     """
     folder = RunFolder(run_dir)
-    cohort = read_checked(pd.read_csv, folder.cohort)
+    cohort = read_csv(folder.cohort)
     stored = cohort[Column.SOURCE].isin(ImageStore.open(folder.store).table[Column.SOURCE])
     images = map(Path, cohort.loc[stored & (cohort[Column.SPLIT] == split), Key.IMAGE.value])
     return [{"image": str(image), "label": str(image.parent.parent / label_folder / image.name)} for image in images]

@@ -9,6 +9,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator
 
+from monai_minority.files import read_csv
 from monai_minority.run.jobs import Job
 from monai_minority.studies.charts import COLOURS, NAMES, panels, value
 from monai_minority.studies.plan import StudyPlan
@@ -43,7 +44,7 @@ class Baselines(Study):
 
     def measure(self, run: StudyRun) -> Tables:
         self.calls(run.plan)
-        return {"figures": pd.read_csv(run.plan.run_dir / TABLE)}
+        return {"figures": read_csv(run.plan.run_dir / TABLE)}
 
     def draw(self, tables: Tables, run: StudyRun) -> Figure:
         table = tables["figures"]

@@ -6,7 +6,7 @@ import numpy as np
 
 from monai_minority.data.store.copy import copy_store, link_store
 from monai_minority.data.store.image_store import ImageStore, evenly
-from monai_minority.files import whole_file
+from monai_minority.files import write_csv
 from monai_minority.keys import Column, Split
 
 ROW = "run_row"
@@ -61,8 +61,7 @@ def own_store(source: ImageStore, path: str | Path, images: int | None = None, s
     columns[Column.SPLIT.value] = split
     if images is None:
         scores = [Column.SOURCE.value, Column.SLICE.value, Column.SCORE.value, Column.SCORE_ERROR.value]
-        with whole_file(Path(path).with_name("scores.csv")) as partial:  # for the stage that cuts them
-            table.filter(scores).to_csv(partial, index=False)
+        write_csv(table.filter(scores), Path(path).with_name("scores.csv"))  # for the stage that cuts them
         return link_store(source, path, columns={**columns, **dict.fromkeys(_LATER)})
     rows = evenly(len(source), images)
     mask = np.zeros(len(source), bool)

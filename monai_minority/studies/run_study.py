@@ -4,7 +4,7 @@ import json
 
 import matplotlib
 
-from monai_minority.files import whole_file
+from monai_minority.files import whole_file, write_csv
 from monai_minority.studies.charts import STYLE
 from monai_minority.studies.study import Study
 from monai_minority.studies.study_run import StudyRun
@@ -28,9 +28,8 @@ def run_study(name: str, study: Study, run: StudyRun) -> None:
     folder = run.plan.folder
     tables, context = study.measure(run), study.context(run)
     for part, table in tables.items():
-        with whole_file(folder / (f"{name}.csv" if part == "figures" else f"{name}_{part}.csv")) as partial:
-            columns = DENSITY if part == "images" else PROVENANCE
-            with_provenance(table, context, columns).to_csv(partial, index=False)
+        shown = with_provenance(table, context, DENSITY if part == "images" else PROVENANCE)
+        write_csv(shown, folder / (f"{name}.csv" if part == "figures" else f"{name}_{part}.csv"))
     with matplotlib.rc_context(STYLE):
         figure = study.draw(tables, run)
         for ending in ("pdf", "png"):

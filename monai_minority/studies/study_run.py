@@ -15,7 +15,7 @@ from monai_minority.data.store.image_store import ImageStore
 from monai_minority.evaluation.features import describe_extractor, extract
 from monai_minority.evaluation.figure import library_versions
 from monai_minority.evaluation.groups import normal_groups
-from monai_minority.files import read_checked, whole_file
+from monai_minority.files import read_csv, write_csv
 from monai_minority.keys import Column, Split
 from monai_minority.run import content
 from monai_minority.scoring import MinorityScore
@@ -147,9 +147,8 @@ class StudyRun:
         if not path.is_file():
             pictures = {images.path.name: self._pictures(images)}
             table = generated_table(self.real, pictures, self.score, self.settings).table
-            with whole_file(path) as partial:
-                table.to_csv(partial, index=False)
-        return read_checked(pd.read_csv, path)
+            write_csv(table, path)
+        return read_csv(path)
 
     def pictures(self, images: ImageStore, count: int) -> torch.Tensor:
         """The first images of a set ``[B, C, H, W]``, without selection."""

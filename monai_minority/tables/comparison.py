@@ -15,7 +15,7 @@ from monai_minority.data.store.image_store import ImageStore, evenly
 from monai_minority.evaluation.features import describe_extractor
 from monai_minority.evaluation.fidelity import distance_figures
 from monai_minority.evaluation.figure import library_versions
-from monai_minority.files import whole_file
+from monai_minority.files import whole_file, write_csv
 from monai_minority.keys import SYNTHETIC_NOTE, Column
 from monai_minority.samples.pictures import picture_rows
 from monai_minority.scoring import MinorityScore, QuantileClasses
@@ -137,8 +137,7 @@ def compare_methods(
     table = with_provenance(table, context)
     output_dir = Path(output_dir)
     _picture(sets, columns, output_dir / "methods.png")
-    with whole_file(output_dir / "methods.csv") as partial:
-        table.to_csv(partial, index=False)
+    write_csv(table, output_dir / "methods.csv")
     with whole_file(output_dir / "context.json") as partial:
         partial.write_text(json.dumps(context, indent=2) + "\n", encoding="utf-8")
     return table

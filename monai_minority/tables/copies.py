@@ -14,7 +14,7 @@ from monai_minority.evaluation.copies import SPACES, CopyDetector
 from monai_minority.evaluation.features import describe_extractor
 from monai_minority.evaluation.figure import library_versions
 from monai_minority.evaluation.planted_copies import planted_copies
-from monai_minority.files import read_checked, whole_file
+from monai_minority.files import read_csv, write_csv
 from monai_minority.keys import Column
 from monai_minority.tables.provenance import DENSITY, with_provenance
 from monai_minority.tables.rows import UNSEEN, share
@@ -78,8 +78,7 @@ def measure_copies(
         ("copies_planted", with_provenance(planted_copies(detector, planted, seed=settings.seed), context)),
         ("copies_summary", summary),
     ):
-        with whole_file(Path(output_dir) / f"{name}.csv") as partial:
-            table.to_csv(partial, index=False)
+        write_csv(table, Path(output_dir) / f"{name}.csv")
     return summary
 
 
@@ -113,7 +112,7 @@ def drop_copies(samples: ImageStore, copies: str | Path, name: str, path: str | 
         ...     kept.table["seed"].tolist(), kept.meta["dropped_suspected_copies"]
         ([4, 6], 1)
     """
-    table = read_checked(pd.read_csv, copies)
+    table = read_csv(copies)
     part = table[table["set"] == name].set_index("row")["suspected_copy"]
     if not np.array_equal(part.index, np.arange(len(samples))):
         raise ValueError(

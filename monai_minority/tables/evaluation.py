@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from monai_minority.files import read_checked, reading, whole_file
+from monai_minority.files import read_csv, reading, whole_file, write_csv
 
 _TABLES = (
     "real",
@@ -72,8 +72,7 @@ class RunEvaluation:
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         for name in _TABLES:
-            with whole_file(folder / f"{name}.csv") as partial:
-                getattr(self, name).to_csv(partial, index=False)
+            write_csv(getattr(self, name), folder / f"{name}.csv")
         with whole_file(folder / "context.json") as partial:
             partial.write_text(json.dumps(self.context, indent=2) + "\n", encoding="utf-8")
 
@@ -90,7 +89,7 @@ class RunEvaluation:
         missing = [name for name in _TABLES if not (folder / f"{name}.csv").is_file()]
         if missing:
             raise FileNotFoundError(f"{folder} has no {missing[0]}.csv; run the evaluate stage again, which writes it")
-        tables = {name: read_checked(pd.read_csv, folder / f"{name}.csv", dtype=_TEXT.get(name)) for name in _TABLES}
+        tables = {name: read_csv(folder / f"{name}.csv", dtype=_TEXT.get(name)) for name in _TABLES}
         with reading(folder / "context.json") as path:
             context = json.loads(path.read_text(encoding="utf-8"))
         return cls(**tables, context=context)

@@ -11,7 +11,7 @@ from monai_minority.data import ImageStore
 from monai_minority.evaluation.features import describe_extractor, extract
 from monai_minority.evaluation.figure import library_versions
 from monai_minority.evaluation.groups import normal_groups, separation
-from monai_minority.files import whole_file
+from monai_minority.files import write_csv
 from monai_minority.keys import Column, Split
 from monai_minority.tables.settings import MeasureSettings
 
@@ -78,6 +78,5 @@ def judge_feature_spaces(
         labels = describe_extractor(extractor) | {"dimension": features.shape[1], "bank": "+".join(bank_splits)}
         rows += [figure.row() | labels | {"query": query_split} | library_versions() for figure in figures]
     result = pd.DataFrame(rows)
-    with whole_file(Path(path)) as partial:
-        result.to_csv(partial, index=False)
+    write_csv(result, path)
     return result

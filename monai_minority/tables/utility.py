@@ -13,7 +13,7 @@ from monai_minority.evaluation.figure import library_versions
 from monai_minority.evaluation.groups import normal_groups
 from monai_minority.evaluation.training_arms import LabelledImages
 from monai_minority.evaluation.utility import SEEDS, augmentation_gain
-from monai_minority.files import whole_file
+from monai_minority.files import write_csv
 from monai_minority.keys import Column, Split
 from monai_minority.tables.provenance import NO_EXTRACTOR, with_provenance
 from monai_minority.tables.settings import MeasureSettings
@@ -84,8 +84,7 @@ def measure_utility(
         "libraries": library_versions(),
     }
     result = with_provenance(result, context)
-    with whole_file(output_path) as partial:
-        result.to_csv(partial, index=False)
+    write_csv(result, output_path)
     return result
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 from ignite.engine import Engine, Events
 from monai.utils import CommonKeys
 
-from monai_minority.files import whole_file
+from monai_minority.files import write_csv
 
 
 class NoiseLevelErrors:
@@ -91,8 +91,7 @@ class NoiseLevelErrors:
             }
         )
         if self.write:
-            with whole_file(self.path) as partial:
-                table.to_csv(partial, index=False)
+            write_csv(table, self.path)
         step = engine.state.epoch * self.steps_an_epoch
         for timestep, row in zip(self.grid, table.to_dict("records"), strict=True):
             for name in ("accuracy", "mean_absolute_error"):

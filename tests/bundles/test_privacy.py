@@ -22,7 +22,7 @@ from pydicom.config import disable_value_validation
 from pydicom.datadict import DicomDictionary, tag_for_keyword
 from pydicom.dataset import Dataset
 from pydicom.tag import Tag
-from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage
+from pydicom.uid import ExplicitVRLittleEndian, MediaStorageDirectoryStorage, MRImageStorage
 
 from monai_minority.data import extract_images, find_cohort
 from monai_minority.transforms import LoadPictured, SliceIntensityd
@@ -153,8 +153,34 @@ def _dicom(folder: Path) -> None:
     _write_subject(folder, 22, few, new_series(MRAcquisitionType="QZPLANT"))
     cut = _write_subject(folder, 23, volume(rng), new_series())[4]
     cut.write_bytes(cut.read_bytes()[:-900])
+    with disable_value_validation():
+        _directory(folder)
+        first = pydicom.dcmread(next((folder / f"Qzplant_Jane0_{DATE}").rglob("qzplant000")))
+        first.file_meta.update(_of_group(0x0002, first.file_meta))
+        first.save_as(first.filename)
     (folder / "Qzplant_notes.txt").write_text("Qzplant Jane, born 1947-08-23")
     (folder / "Qzplant_empty.dcm").write_bytes(b"")
+
+
+def _of_group(group: int, known: Dataset) -> Dataset:
+    """An identity in each attribute of a group of files' heads or directories."""
+    found = Dataset()
+    for number, (vr, _, _, _, keyword) in DicomDictionary.items():
+        if number >> 16 == group and keyword and Tag(number) not in known and (vr in TEXTS or vr == "OB"):
+            found.add_new(Tag(number), vr, BYTES if vr == "OB" else TEXTS[vr].format(number % 10000))
+    return found
+
+
+def _directory(folder: Path) -> None:
+    """A DICOMDIR, which names patients and their files."""
+    record = _of_group(0x0004, Dataset())
+    assert len(record) > 8
+    record.update(_short_identity())
+    record.DirectoryRecordType, record.ReferencedFileID = "PATIENT", ["QZPLANT", "JANE"]
+    whole = _of_group(0x0004, Dataset())
+    whole.DirectoryRecordSequence, whole.FileSetID = [record], "QZPLANT"
+    whole.SOPClassUID = MediaStorageDirectoryStorage
+    write(whole, folder / "DICOMDIR", ExplicitVRLittleEndian)
 
 
 def _nifti(folder: Path) -> None:

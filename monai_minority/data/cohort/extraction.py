@@ -21,6 +21,7 @@ from monai_minority.data.cohort.group_names import public_groups
 from monai_minority.data.cohort.private_tables import write_private_tables
 from monai_minority.data.cohort.pseudonyms import Pseudonyms
 from monai_minority.data.cohort.slice_spool import SliceSpool
+from monai_minority.data.paths import printable
 from monai_minority.data.store.image_store import ImageStore
 from monai_minority.data.volumes.intensity_scale import IntensityScale
 from monai_minority.keys import Column, Key, Split
@@ -119,6 +120,8 @@ def extract_images(
     absent = [name for name in columns if name not in table]
     if absent:
         raise ValueError(f"columns must be in the cohort, but it lacks {', '.join(absent)}; it has {', '.join(table)}")
+    for name in carried:
+        table[name] = table[name].map(printable)
     if Column.GROUP in carried and not keep_groups:
         public = public_groups(table)
         if not public.equals(table[Column.GROUP]):

@@ -7,8 +7,8 @@ import pandas as pd
 
 from monai_minority.data.cohort.pseudonyms import Pseudonyms
 from monai_minority.data.cohort.reasons import reason_code
-from monai_minority.data.paths import Rejection, harmless
-from monai_minority.files import whole_file
+from monai_minority.data.paths import Rejection, printable
+from monai_minority.files import write_csv
 from monai_minority.keys import Column, Key
 
 REJECTED = "rejected"
@@ -71,9 +71,8 @@ def write_private_tables(
     )
     cohort = pd.concat([own, others.astype(object)], ignore_index=True) if entries else own
     # Paths stay as they are; a stage reads them.
-    shown = cohort.assign(**{name: cohort[name].map(harmless) for name in cohort.columns.drop(image)})
-    with whole_file(cohort_path, mode=0o600) as partial:
-        shown.to_csv(partial, index=False, errors="surrogateescape")  # names of files need not be UTF-8
+    shown = cohort.assign(**{name: cohort[name].map(printable) for name in cohort.columns.drop(image)})
+    write_csv(shown, cohort_path, mode=0o600)
     left_out = cohort[: len(own) + len(rejected)]
     left_out = left_out[left_out[REJECTED] != ""]
     public = pd.DataFrame(
@@ -84,5 +83,4 @@ def write_private_tables(
             BY_RULE: left_out[BY_RULE],
         }
     )
-    with whole_file(rejected_path) as partial:
-        public.to_csv(partial, index=False)
+    write_csv(public, rejected_path)

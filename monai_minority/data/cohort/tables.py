@@ -11,8 +11,8 @@ from pathlib import Path
 import pandas as pd
 
 from monai_minority.data.cohort.cohort import UnusableDataError
-from monai_minority.data.paths import Rejection, harmless
-from monai_minority.files import check_sealed
+from monai_minority.data.paths import Rejection, printable
+from monai_minority.files import as_meant, check_sealed
 from monai_minority.keys import Column, Key
 
 logger = logging.getLogger(__name__)
@@ -78,7 +78,7 @@ def read_table(path: Path, rejected: list[Rejection] | None = None) -> pd.DataFr
             logger.warning("row %d of a table has more values than the heading and is left out", number)
             continue
         values = [fields[n] if n < len(fields) else "" for n in known]
-        kept[number] = [None if value.lower() in _MISSING else value for value in values]
+        kept[number] = [None if value.lower() in _MISSING else as_meant(value) for value in values]
     table = pd.DataFrame.from_dict(kept, "index", columns=[heading[n] for n in known], dtype=object)
     table.index.name = ROW
     return table.where(table.notna(), float("nan"))
@@ -145,7 +145,7 @@ def named(table: pd.DataFrame, path: Path, columns: Mapping[str, str | None]) ->
             values = values.map(_negated, na_action="ignore") if falls else values
         elif ours in (Column.GROUP, Column.SPLIT):
             values = values.where(~values.map(lambda v: str(v).lower() in _NO_GROUP))
-            values = values.map(harmless)
+            values = values.map(printable)
         result[str(ours)] = values
     kept_as_text = {Key.IMAGE, Column.SUBJECT, Column.GROUP, Column.SPLIT, Column.SEVERITY, "participant_id"}
     for name in result.columns.difference(list(map(str, kept_as_text))):

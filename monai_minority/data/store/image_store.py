@@ -12,7 +12,7 @@ import pandas as pd
 import torch
 
 from monai_minority.data.store.writer import PixelWriter, blocks, check_pixels, pixels_are_known, write_table
-from monai_minority.files import exclusive, reading, whole_file, whole_folder
+from monai_minority.files import exclusive, read_csv, reading, whole_file, whole_folder
 from monai_minority.keys import Column, Key
 
 FORMAT_VERSION = 1
@@ -339,12 +339,8 @@ class ImageStore(torch.utils.data.Dataset):
 
     def _load_table(self) -> None:
         with reading(self._table_path) as path:
-            table = pd.read_csv(
-                path,
-                dtype=dict.fromkeys(map(str, _TEXT_COLUMNS), str),
-                keep_default_na=False,
-                na_values=[""],
-            )
+            texts = dict.fromkeys(map(str, _TEXT_COLUMNS), str)
+            table = read_csv(path, dtype=texts, keep_default_na=False, na_values=[""])
             if len(table) != len(self._images):
                 raise ValueError(f"table.csv has {len(table)} rows for {len(self._images)} images")
         self._table = table if self._rows is None else table.iloc[self._rows].reset_index(drop=True)

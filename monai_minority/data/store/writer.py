@@ -12,7 +12,7 @@ import pandas as pd
 import torch
 from numpy.lib import format as npy
 
-from monai_minority.files import DamagedFile, whole_file
+from monai_minority.files import DamagedFile, write_csv
 from monai_minority.files.seals import as_written, remedy, state_of
 
 DTYPES = ("uint8", "float16", "float32")
@@ -118,8 +118,7 @@ def write_table(table: pd.DataFrame, path: Path, keep: bool = False) -> None:
         path: the file.
         keep: it stays the result of the stage that made the store.
     """
-    with whole_file(path, keep=keep) as partial:
-        table.to_csv(partial, index=False)
+    write_csv(table, path, keep=keep)
 
 
 def check_pixels(folder: Path, images: np.ndarray, header: Mapping[str, Any]) -> None:

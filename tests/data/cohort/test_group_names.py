@@ -7,6 +7,7 @@ from PIL import Image
 
 from monai_minority.data import cohort_from_pictures, extract_images
 from monai_minority.data.cohort.group_names import public_groups
+from monai_minority.files import read_csv
 from monai_minority.transforms import LoadPictured, SliceIntensityd
 
 
@@ -102,3 +103,24 @@ def test_a_folder_for_each_patient_is_named_in_the_cohort_table_alone(tmp_path, 
     if not keep:
         assert named["group_label"].tolist() == found
         assert "Jane" not in (tmp_path / "run/store/table.csv").read_text()
+
+
+def test_folders_and_files_named_as_formulas_are_text_in_every_table_and_found_again(tmp_path):
+    groups = ["=HYPERLINK(1)", "+cmd|x", "@sum", "-2+3", "red\x1b[31m", "x;=1", "a\rb"]
+    for group in groups:
+        (tmp_path / "in" / group).mkdir(parents=True)
+        for name in ("=1.png", "\r\n;@x.png"):
+            Image.fromarray(np.arange(16, dtype=np.uint8).reshape(4, 4)).save(tmp_path / "in" / group / name)
+
+    def transform(record):
+        return SliceIntensityd("image")(LoadPictured()(record))
+
+    store = extract_images(
+        cohort_from_pictures(tmp_path / "in"), transform, tmp_path / "run/store", progress=False, keep_groups=True
+    )
+    assert set(store.table["group"]) == {group.translate({0x1B: 0xFFFD, 0x0D: 0xFFFD}) for group in groups}
+    for table in (tmp_path / "run/store/table.csv", tmp_path / "run/cohort.csv"):
+        cells = pd.read_csv(table, dtype=str).fillna("").to_numpy().ravel()
+        assert [cell for cell in cells if cell.startswith(("=", "+", "-", "@"))] == []
+    images = read_csv(tmp_path / "run/cohort.csv")["image"]
+    assert {str(path) for path in (tmp_path / "in").rglob("*.png")} == set(images)
