@@ -60,5 +60,6 @@ def test_a_table_holds_no_formula_and_is_read_as_it_was(tmp_path):
 
 def test_an_ordinary_table_is_written_as_pandas_writes_it(tmp_path):
     table = pd.DataFrame({"group": ["AD", None, "it's"], "score": [1e-9, -2.0, float("nan")], "seed": [1, 2, 3]})
+    table["meta"] = [{"by": ["a"]}, None, 7]  # as of a data list
     write_csv(table, tmp_path / "a.csv")
     assert (tmp_path / "a.csv").read_text() == table.to_csv(index=False)

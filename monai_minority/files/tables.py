@@ -77,14 +77,16 @@ def _with_texts(table: pd.DataFrame, change: Callable[[str], str]) -> pd.DataFra
     changed = {text: new for text in _texts(table) if (new := change(text)) != text}
     if not changed:
         return table
-    texts = table.select_dtypes(exclude="number")
-    return table.assign(
-        **{name: column.map(lambda text: changed.get(text, text)) for name, column in texts.items()}
-    ).rename(columns=changed)
+
+    def new_of(value: Any) -> Any:
+        return changed.get(value, value) if isinstance(value, str) else value
+
+    columns = table.select_dtypes(exclude="number").items()
+    return table.assign(**{name: column.map(new_of) for name, column in columns}).rename(columns=changed)
 
 
 def _texts(table: pd.DataFrame) -> set[str]:
-    values = itertools.chain(table, *(column.unique() for _, column in table.select_dtypes(exclude="number").items()))
+    values = itertools.chain(table, *(column for _, column in table.select_dtypes(exclude="number").items()))
     return {value for value in values if isinstance(value, str)}
 
 
