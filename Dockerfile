@@ -5,7 +5,8 @@ FROM ${BASE}
 # Index to take PyTorch from, such as the CPU index address of PyTorch's installation page; empty for the default index.
 ARG TORCH_INDEX_URL=
 ARG EXTRAS=all
-ENV PIP_NO_CACHE_DIR=1 OMP_WAIT_POLICY=passive
+# Images with Debian's own Python, such as PyTorch's, let pip install into it only if they are told so.
+ENV PIP_NO_CACHE_DIR=1 PIP_BREAK_SYSTEM_PACKAGES=1 OMP_WAIT_POLICY=passive
 COPY . /source
 RUN python -c "import torch, torchvision" 2>/dev/null \
     || pip install ${TORCH_INDEX_URL:+--index-url "$TORCH_INDEX_URL"} torch torchvision

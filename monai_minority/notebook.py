@@ -1,23 +1,21 @@
-"""A few lines for a notebook: score a folder, sample from what ships, and look at what came of it."""
+"""A few lines for a notebook: score a folder, sample from what ships, and look at what came of it.
+
+PyTorch and MONAI are imported when the first of them is called, not with their names.
+"""
 
 import io
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-from PIL import Image
-
-from monai_minority.data import ImageStore
 from monai_minority.keys import Column
-from monai_minority.reports.findings import findings
-from monai_minority.run import Bundle, RunFolder
-from monai_minority.run.jobs import Job, Planner, pipeline_jobs
-from monai_minority.run.stage import read_record
-from monai_minority.samples.pictures import picture_rows
-from monai_minority.samples.write import open_samples
-from monai_minority.terminal import quiet_monai
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from PIL import Image
+
+    from monai_minority.run.jobs import Job, Planner
 
 __all__ = ["Run", "sample", "score_folder"]
 
@@ -45,6 +43,10 @@ class Run:
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
+        from monai_minority.data import ImageStore
+        from monai_minority.run import RunFolder
+        from monai_minority.samples.write import open_samples
+
         self.folder = RunFolder(path)
         self.store = ImageStore.open(self.folder.store) if self.folder.store.is_dir() else None
         """The real images."""
@@ -54,7 +56,7 @@ class Run:
             raise FileNotFoundError(f"{path} must be a run folder, but it has no store/ and no samples/; run a stage")
 
     @property
-    def scores(self) -> pd.DataFrame:
+    def scores(self) -> "pd.DataFrame":
         """The table of the real images, the rarest first.
 
         Raises:
@@ -67,15 +69,22 @@ class Run:
     @property
     def settings(self) -> dict[str, Any]:
         """The settings that each stage depended on."""
+        from monai_minority.run.stage import read_record
+
         stages = read_record(self.folder).get("stages", {})
         return {name: entry.get("settings", {}) for name, entry in stages.items()}
 
-    def show(self, columns: int = 8) -> Image.Image:
+    def show(self, columns: int = 8) -> "Image.Image":
         """One picture: the most common and the rarest real images, and the first of each class of each sample set.
 
         Args:
             columns: images in a row.
         """
+        from PIL import Image
+
+        from monai_minority.keys import Column
+        from monai_minority.samples.pictures import picture_rows
+
         rows, labels = [], []
         if self.store is not None and Column.SCORE in self.store.table:
             order = self.scores.index.to_numpy()
@@ -96,6 +105,8 @@ class Run:
         return Image.open(drawn)
 
     def __repr__(self) -> str:
+        from monai_minority.reports.findings import findings
+
         real = [] if self.store is None else [f"real: {self.store}"]
         made = [f"samples/{name}: {images}" for name, images in self.samples.items()]
         told = findings(self.folder.path) if (self.folder.evaluation / "summary.csv").is_file() else []
@@ -105,7 +116,7 @@ class Run:
 def score_folder(
     path: str | os.PathLike[str],
     bundle: str | os.PathLike[str] = "brain_mri",
-    run_dir: str | os.PathLike[str] = "runs/scored",
+    run_dir: str | os.PathLike[str] | None = None,
     overlays: Sequence[str] = (),
     **settings: Any,
 ) -> Run:
@@ -114,7 +125,8 @@ def score_folder(
     Args:
         path: folder of volumes or pictures, table or data list, as for ``--dataset-dir``.
         bundle: name or folder of the bundle.
-        run_dir: folder for everything it leaves.
+        run_dir: folder for everything it leaves; ``None`` for the bundle's own, ``runs/brain_mri`` below the current
+            folder, where that is within no clone.
         overlays: of the bundle. Without one that brings a backbone, one is trained first, which takes hours; with
             ``["phantom"]`` that of the embedded cohort scores, which knows T1-weighted heads in MNI space alone.
         settings: overrides of any setting.
@@ -124,18 +136,17 @@ def score_folder(
 
     Raises:
         FileNotFoundError: there is no such folder, bundle or overlay.
-        ValueError: a setting has no place.
+        ValueError: a setting has no place, or ``run_dir`` has to be given.
 
     Example:
         >>> from monai_minority import score_folder
         >>> run = score_folder("/data/t1", overlays=["phantom"], run_dir="runs/mine")  # doctest: +SKIP
         >>> run.scores.head()  # doctest: +SKIP
     """
-    planner = _planner(bundle, run_dir, overlays, {**settings, "dataset_dir": str(Path(path).absolute())})
-    jobs = pipeline_jobs(planner)
+    planner, jobs = _planned(bundle, run_dir, overlays, {**settings, "dataset_dir": str(Path(path).absolute())})
     names = [job.stage for job in jobs]
     planner.run(jobs[names.index("prepare") : names.index("score") + 1], _say_nothing)
-    return Run(run_dir)
+    return Run(planner.setting("run_dir"))
 
 
 def sample(
@@ -172,8 +183,9 @@ def sample(
     if isinstance(target, str) and target not in words:
         raise ValueError(f"target must be a class, None, rarest or commonest, got {target!r}")
     targets = [] if target is None else [words.get(target, target)]
-    planner = _planner(bundle, run_dir, overlays, settings)
-    jobs = pipeline_jobs(planner)
+    from monai_minority.run.jobs import Job
+
+    planner, jobs = _planned(bundle, run_dir, overlays, settings)
     names = [job.stage for job in jobs]
     name = "unguided" if target is None else str(target) if isinstance(target, str) else f"class_{target}"
     drawn = Job("inference", name, (), {"target_classes": targets, "images_per_class": n}, {"sample_set": name})
@@ -181,14 +193,20 @@ def sample(
     return Run(run_dir)
 
 
-def _planner(
+def _planned(
     bundle: str | os.PathLike[str],
-    run_dir: str | os.PathLike[str],
+    run_dir: str | os.PathLike[str] | None,
     overlays: Sequence[str],
     given: dict[str, Any],
-) -> Planner:
+) -> tuple["Planner", list["Job"]]:
+    from monai_minority.run.bundle import Bundle
+    from monai_minority.run.jobs import Planner, pipeline_jobs
+    from monai_minority.terminal import quiet_monai
+
     quiet_monai()
-    return Planner(Bundle(os.fspath(bundle)), overlays, {**given, "run_dir": str(Path(run_dir).absolute())})
+    where = {} if run_dir is None else {"run_dir": str(Path(run_dir).absolute())}
+    planner = Planner(Bundle(os.fspath(bundle)), overlays, {**given, **where})
+    return planner, pipeline_jobs(planner)
 
 
 def _say_nothing(line: str) -> None:

@@ -19,6 +19,8 @@ def clear_errors(debug: bool) -> Iterator[None]:
     """A user's mistake is one line, not a traceback."""
     if not debug:
         quiet_monai()
+    if sys.stderr.isatty():
+        say("Loading PyTorch and MONAI …", error=True)
     try:
         yield
     except typer.Exit:

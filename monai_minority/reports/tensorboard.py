@@ -28,6 +28,14 @@ _FIGURES = {
 }
 """Tags and the columns of the summary that they show. TensorBoard sorts tags by name, and severity comes first."""
 
+_PICTURES = "common_above_rare_nearest_real_in_blue"
+_READING = """A step is a target class: 0 is the most common, the last the rarest.
+
+A set without classes is a level line.
+
+Set *Smoothing* to 0: at TensorBoard's 0.6 a curve of a few classes lags behind its values, which are drawn in pale.
+
+In pictures of synthetic images, the row below each class, in blue frames, has the nearest real training images."""
 _FRAME = 2
 _BLUE = (0.0, 0.447, 0.698)
 
@@ -39,7 +47,7 @@ def write_tensorboard(run_dir: str | Path, log_dir: str | Path | None = None, *,
     training images their minority class, so that an axis goes from common to rare. A set without classes is a level
     line. Severity is ``1_severity/…`` by each judge; then come fidelity and rarity. Histograms of each class show
     severity, score and densities. The grid of a set has two rows for each class: its first images, and below them the
-    nearest real training images in blue frames. The settings of a set are text.
+    nearest real training images in blue frames. The settings of a set, and how to read all this, are text.
 
     Args:
         run_dir: run folder with ``store/`` and ``evaluation/``.
@@ -63,8 +71,8 @@ def write_tensorboard(run_dir: str | Path, log_dir: str | Path | None = None, *,
 
     severity = run.evaluation.severity
     for tag, value, table in (
-        *((f"1_severity/share_above_99/{judge}", ABOVE, part) for judge, part in severity.groupby("judge")),
-        *((f"1_severity/mean/{judge}", "mean", part) for judge, part in severity.groupby("judge")),
+        *((f"1_severity/share_above_99_{judge}", ABOVE, part) for judge, part in severity.groupby("judge")),
+        *((f"1_severity/mean_{judge}", "mean", part) for judge, part in severity.groupby("judge")),
         *((tag, column, run.evaluation.summary) for tag, column in _FIGURES.items()),
     ):
         for name, points in _curves(table, value, last):
@@ -74,6 +82,7 @@ def write_tensorboard(run_dir: str | Path, log_dir: str | Path | None = None, *,
     for name, settings in run.sample_settings().items():
         for run_name in [one for one in writers if one == name or one.startswith(f"{name}_scale_")]:
             writer(run_name).add_text("settings", _as_markdown(settings))
+    writer(next(iter(writers))).add_text("how_to_read", _READING)
     for one in writers.values():
         one.close()
     return folder
@@ -119,7 +128,7 @@ def _add_images(run: RunContents, writer: Any, columns: int) -> None:
         nearest = run.store.batch(shown["nearest_real"].to_numpy())
         grids[made] = [*grids.get(made, []), _row(images, columns), _row(nearest, columns, _BLUE)]
     for name, rows in grids.items():
-        writer(name).add_image("synthetic/common_above_rare", make_grid(torch.cat(rows), nrow=columns), 0)
+        writer(name).add_image(f"synthetic/{_PICTURES}", make_grid(torch.cat(rows), nrow=columns), 0)
     scores = run.evaluation.real[Column.SCORE].dropna().sort_values(kind="stable").index.to_numpy()
     if len(scores) >= columns:
         ends = [_row(run.store.batch(rows), columns, _BLUE) for rows in (scores[:columns], scores[::-1][:columns])]

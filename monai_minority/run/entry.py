@@ -13,6 +13,7 @@ from monai.bundle import ConfigParser, ConfigWorkflow
 
 from monai_minority.run import overrides
 from monai_minority.run.bundle import Bundle, load, name_hint
+from monai_minority.run.folder import check_default_place
 from monai_minority.stopping import STOPPED, Terminated, catch_sigterm
 
 DEBUG = "MONAI_MINORITY_DEBUG"
@@ -36,7 +37,8 @@ def check_settings() -> None:
     ``python -m monai.bundle`` is the program, an error of this or of a later step is then told in one line.
 
     Raises:
-        ValueError: a setting has no place; the nearest name is given.
+        ValueError: a setting has no place; the nearest name is given. Or the run folder has none
+            (:func:`~monai_minority.run.folder.check_default_place`).
 
     Example:
         >>> from monai_minority.run import check_settings
@@ -51,6 +53,7 @@ def check_settings() -> None:
     bundles = [Bundle(root) for root in sorted(roots) if (root / "configs" / "common.yaml").is_file()]
     if not bundles:
         return
+    check_default_place(config)
     files = [file for one in bundles for file in (*one.common(), *one.layers([]), *one.stages.values())]
     files += [file for one in bundles for file in one.overlays.values()]
     known = {key.lstrip("+").split("::")[0] for file in files for key in load(file)}

@@ -1,7 +1,9 @@
 """The folder that a run leaves everything in."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 
 class RunFolder:
@@ -76,3 +78,29 @@ def _one_part(name: str) -> str:
             f"{name!r}; choose another"
         )
     return name
+
+
+def check_default_place(config: Mapping[str, Any]) -> None:
+    """Refuse to put images of people where nobody chose to: below the current folder, within a clone or a bundle.
+
+    Args:
+        config: settings as they are written. A relative ``run_dir`` is a default, or was given without its place; a
+            ``dataset_dir`` in the run folder is made by a stage, and holds nobody's images.
+
+    Raises:
+        ValueError: the images are someone's, and the run folder would lie within a clone, the package or a bundle.
+
+    Example:
+        >>> from monai_minority.run.folder import check_default_place
+        >>> check_default_place({"run_dir": "/runs/first", "dataset_dir": "/data/t1"})
+    """
+    run_dir, dataset_dir = str(config.get("run_dir")), str(config.get("dataset_dir", "$@run_dir"))
+    if run_dir.startswith(("/", "$")) or "@run_dir" in dataset_dir:
+        return
+    place = Path(run_dir).absolute()
+    for parent in place.parents:
+        if (parent / "monai_minority" / "__init__.py").is_file() or (parent / "configs" / "common.yaml").is_file():
+            raise ValueError(
+                f"run_dir must be given with its whole path here: {place} lies within {parent}, which is no place for "
+                "the images of a cohort; write --run-dir /runs/first, or --run_dir for MONAI's command"
+            )

@@ -18,6 +18,7 @@ from typing import Any
 from monai_minority.files import whole_run
 from monai_minority.run import overrides as over
 from monai_minority.run.bundle import Bundle, load, merged, name_hint
+from monai_minority.run.folder import check_default_place
 
 COMPARED = "comparison/samples"
 """Where the methods' sample sets lie in the run folder."""
@@ -153,9 +154,11 @@ class Planner:
 
         Raises:
             RunInUse: another process writes into the run folder.
+            ValueError: the run folder was not given, and the current folder is no place for it.
         """
         from monai_minority.run.lock import owned
 
+        check_default_place(self.parser.config)
         with owned(self.setting("run_dir")), whole_run(every_stage):
             for number, job in enumerate(jobs, start=1):
                 settings = {**job.settings, **self.command_line, **job.identity}

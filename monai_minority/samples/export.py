@@ -1,11 +1,13 @@
 """Export images as a PNG grid or as a NIfTI series of slices."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 import torch
+from PIL import Image, ImageDraw, ImageFont
 from PIL.PngImagePlugin import PngInfo
 from torchvision.transforms.functional import to_pil_image
 from torchvision.utils import make_grid
@@ -55,6 +57,8 @@ def save_png_grid(
     rows: int | None = None,
     padding: int = 2,
     synthetic: bool | None = None,
+    heading: str | None = None,
+    labels: Sequence[str] = (),
 ) -> Path:
     """Write images as a grid in one 8-bit PNG, row by row in their order.
 
@@ -67,6 +71,8 @@ def save_png_grid(
         padding: white pixels around each image.
         synthetic: whether the images are generated. If so, the ``Description`` of the file says it. ``None``: use the
             mark of the store. It is required for a tensor, and it cannot remove the mark of a synthetic store.
+        heading: a line above the images. ``None``: images alone, without labels.
+        labels: what to write beside each row.
 
     Returns:
         ``path``.
@@ -101,6 +107,8 @@ def save_png_grid(
     grid = make_grid(unit, nrow=-(-len(unit) // rows), padding=padding, pad_value=1.0)
     grid = grid[: images.shape[1]]  # make_grid repeats grey to three channels
     picture = to_pil_image(grid.mul(255).round().to(torch.uint8))
+    if heading is not None:
+        picture = _with_labels(picture, heading, labels, unit.shape[2] + padding)
     text = PngInfo()
     text.add_text("Software", f"monai_minority {__version__}")
     if synthetic:
@@ -108,6 +116,22 @@ def save_png_grid(
     with whole_file(path) as partial:
         picture.save(partial, format="PNG", pnginfo=text)
     return Path(path)
+
+
+def _with_labels(grid: Image.Image, heading: str, labels: Sequence[str], row: int) -> Image.Image:
+    """A grid with a heading above it and labels beside its rows, which are ``row`` pixels apart."""
+    size = max(10, row // 8)
+    font = ImageFont.load_default(size)
+    left = int(max(map(font.getlength, labels), default=0)) + row // 8
+    top = int(1.6 * size)
+    width = left + max(grid.width, int(font.getlength(heading)))
+    picture = Image.new(grid.mode, (width, top + grid.height), "white")
+    picture.paste(grid, (left, top))
+    draw = ImageDraw.Draw(picture)
+    draw.text((left, top / 2), heading, "black", font, "lm")
+    for number, label in enumerate(labels):
+        draw.text((row // 16, top + (number + 0.5) * row), label, "black", font, "lm")
+    return picture
 
 
 def save_nifti(store: ImageStore, path: str | os.PathLike[str]) -> Path:

@@ -29,8 +29,8 @@ def write_samples(
     Args:
         images: batches ``[B, C, H, W]`` in [-1, 1], in the order of the plan. Values outside the range are clamped.
         plan: seeds and target classes.
-        path: folder of the store. An existing store is replaced. The grid ``<path>.png`` has a row with the first
-            images of each class. ``<path>.nii.gz`` has all images, a slice each, if they have one channel.
+        path: folder of the store. An existing store is replaced. The grid ``<path>.png`` has a labelled row with the
+            first images of each class. ``<path>.nii.gz`` has all images, a slice each, if they have one channel.
         scale: guidance scale, 0 for none.
         settings: settings of the generation, kept in the store.
         geometry: what the pixels measure.
@@ -65,10 +65,13 @@ def write_samples(
         **settings,
     )
     targets = plan.targets.numpy()
-    classes = len(np.unique(targets))
+    classes = [f"class {target}" if target >= 0 else "unguided" for target in np.unique(targets)]
+    several = len(classes) > 1
     place = pd.Series(targets).groupby(targets).cumcount().to_numpy()  # of each image in its class
-    shown = store.subset(place < GRID_COLUMNS * (1 if classes > 1 else GRID_COLUMNS))
-    save_png_grid(shown, f"{path}.png", rows=classes if classes > 1 else None)
+    shown = store.subset(place < GRID_COLUMNS * (1 if several else GRID_COLUMNS))
+    heading = "synthetic, " + ("from common to rare" if several else classes[0])
+    grid: dict[str, Any] = {"rows": len(classes), "labels": classes} if several else {}
+    save_png_grid(shown, f"{path}.png", heading=heading, **grid)
     if store.image_shape[0] == 1:
         save_nifti(store, f"{path}.nii.gz")
     return store

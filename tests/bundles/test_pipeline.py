@@ -177,7 +177,9 @@ class TestFirstRun:
     def test_tensorboard_shows_every_class_above_its_look_alikes(self, first_run):
         folder = first_run[0] / "tensorboard" / "evaluation"
         for name, rows in (("guided_scale_2", 3), ("unguided", 1)):
-            (image,) = EventAccumulator(str(folder / name)).Reload().Images("synthetic/common_above_rare")
+            (image,) = (
+                EventAccumulator(str(folder / name)).Reload().Images("synthetic/common_above_rare_nearest_real_in_blue")
+            )
             assert image.height == 2 * rows * (16 + 4 + 2) + 2
 
     def test_nothing_that_identifies_leaves_the_cohort_tables(self, first_run, cohort):

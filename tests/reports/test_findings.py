@@ -252,7 +252,7 @@ def test_the_chart_has_the_numbers_of_the_table(evaluation):
 
 def test_tensorboard_has_the_shares_by_class(run, evaluation):
     events = EventAccumulator(str(write_tensorboard(run) / "guided_scale_4"), size_guidance={"histograms": 0}).Reload()
-    scalars = events.Scalars("1_severity/share_above_99/corner")
+    scalars = events.Scalars("1_severity/share_above_99_corner")
     table = evaluation.severity
     guided = table[(table["set"] == "guided") & (table["target_class"] != "all")]
     assert [event.step for event in scalars] == [0, 1, 2]

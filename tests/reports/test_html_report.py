@@ -294,9 +294,11 @@ def test_tensorboard_has_a_run_for_each_set_with_the_same_tags(run):
     for events in runs.values():
         assert len(events.Tags()["scalars"]) <= 12
         assert set(events.Tags()["histograms"]) == {"minority_score", "average_knn", "local_outlier_factor"}
-    assert runs["guided_scale_4"].Tags()["images"] == ["synthetic/common_above_rare"]
+    assert runs["guided_scale_4"].Tags()["images"] == ["synthetic/common_above_rare_nearest_real_in_blue"]
     assert runs["real_training"].Tags()["images"] == ["real/common_above_rare"]
     assert "settings/text_summary" in runs["plain"].Tags()["tensors"]
+    texts = [events for events in runs.values() if "how_to_read/text_summary" in events.Tags()["tensors"]]
+    assert len(texts) == 1, "what a step is, is said once"
     steps = [event.step for event in runs["real_training"].Histograms("minority_score")]
     assert steps == [0, 1, 2], "of each minority class"
 
@@ -306,7 +308,7 @@ def test_tensorboard_shows_synthetic_images_above_the_nearest_real_ones(run):
     events = EventAccumulator(
         str(write_tensorboard(run) / "guided_scale_4"), size_guidance={"images": 0, "histograms": 0}
     ).Reload()
-    (picture,) = events.Images("synthetic/common_above_rare")
+    (picture,) = events.Images("synthetic/common_above_rare_nearest_real_in_blue")
     pixels = np.asarray(PIL.Image.open(io.BytesIO(picture.encoded_image_string)))
     step = 16 + 2 * 2 + 2  # a tile with its frame and the gap
     assert pixels.shape == (6 * step + 2, 8 * step + 2, 3)

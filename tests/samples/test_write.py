@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageFont
 
 from monai_minority.data import ImageStore
 from monai_minority.samples import SamplePlan, read_samples, write_samples
@@ -29,19 +29,21 @@ def test_pixels_are_rounded_to_bytes_and_clamped(tmp_path):
 
 
 def test_the_grid_has_a_row_of_the_first_images_of_each_class(tmp_path):
-    """Two pixels of white lie between images and around them."""
+    """Two pixels of white lie between images and around them; a heading lies above, and a label left of each row."""
     levels = np.linspace(-1, 1, 40, dtype=np.float32)
-    for name, plan, size in (
-        ("guided", SamplePlan(20, [0, 5]), (16 * 4 + 2, 2 * 4 + 2)),
-        ("all", SamplePlan(40), None),
+    label = int(ImageFont.load_default(10).getlength("class 0"))
+    for name, plan, rows, columns, left in (
+        ("guided", SamplePlan(20, [0, 5]), 2, 16, label),
+        ("all", SamplePlan(40), 6, 7, 0),
     ):
         write(tmp_path, name, plan, [np.broadcast_to(levels[:, None, None, None], (40, 1, 2, 2))])
-        picture = Image.open(tmp_path / "samples" / f"{name}.png")
-        assert size is None or picture.size == size
-        first = np.asarray(picture)[2, 2::4]
-        np.testing.assert_allclose(first, (levels[: len(first)] + 1) * 127.5, atol=1)
-    second = np.asarray(Image.open(tmp_path / "samples" / "guided.png"))[6, 2]
-    assert abs(second - (levels[20] + 1) * 127.5) <= 1
+        picture = np.asarray(Image.open(tmp_path / "samples" / f"{name}.png"))
+        grid = picture[-(4 * rows + 2) :, left : left + 4 * columns + 2]
+        assert (picture[: -len(grid)] < 128).any(), "a heading"
+        assert (picture[-len(grid) :, :left] < 128).any() == (name == "guided"), "labels"
+        np.testing.assert_allclose(grid[2, 2::4], (levels[:columns] + 1) * 127.5, atol=1)
+        second = levels[20] if name == "guided" else levels[columns]
+        assert abs(grid[6, 2] - (second + 1) * 127.5) <= 1
 
 
 def test_a_set_is_replaced(tmp_path):
