@@ -152,3 +152,20 @@ def test_a_full_disk_is_told_whatever_the_library_says(tmp_path, monkeypatch):
     with full, whole_file(tmp_path / "model.pt"):
         raise RuntimeError("unexpected pos 1579200 vs 1579092")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
+def test_what_is_no_file_is_told_and_does_not_hang(table, make):
+    table.unlink()
+    make(table)
+    with pytest.raises(DamagedFile, match=r"table.csv is no file; move it away, and --stage cut makes it anew$"):
+        reading(table).__enter__()
+
+
+def test_a_log_of_nonsense_is_read_as_far_as_it_goes(table, tmp_path):
+    with (tmp_path / LOG).open("ab") as opened:
+        opened.write(b"[" * 100_000 + b"\n\xff\0\nnull\n[]\n" + b'{"path": 1}\n{"path": "a", "sha256": 7}\n{"pa')
+    check_sealed(table)
+    table.write_text("")
+    with pytest.raises(DamagedFile):
+        check_sealed(table)

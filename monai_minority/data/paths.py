@@ -232,11 +232,11 @@ def stem(name: str) -> str:
 
 
 def printable(value: object) -> object:
-    """A text in which U+FFFD stands for characters that control a terminal; other values as they are.
+    """A text in which U+FFFD stands for what controls a terminal or is not UTF-8; other values as they are.
 
     >>> printable("red\\x1b[2J"), printable(-3.5)
     ('red\ufffd[2J', -3.5)
     """
     if not isinstance(value, str):
         return value
-    return "".join(mark if mark.isprintable() or "\udc80" <= mark <= "\udcff" else "\ufffd" for mark in value)
+    return "".join(mark if mark.isprintable() else "\ufffd" for mark in value)

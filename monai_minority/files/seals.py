@@ -162,6 +162,8 @@ def reading(path: str | os.PathLike[str]) -> Iterator[Path]:
         {'num_classes': 3}
     """
     path = Path(path)
+    if path.exists() and not path.is_file():
+        raise DamagedFile(f"{path} is no file; move it away, and {remedy(path, editable=False)}")
     check_sealed(path)
     try:
         yield path
@@ -315,7 +317,7 @@ def _entries(log: Path) -> dict[str, Entry]:
                 entries[name] = Entry(accepted, said["stage"], said["config"], said["written"], said["columns"])
             elif before:
                 entries[name] = before._replace(accepted=before.accepted[:1])
-        except (ValueError, TypeError, LookupError):
+        except (ValueError, TypeError, LookupError, RecursionError):
             continue  # half a line, of a process that was killed
     _logs[log] = found, entries
     return entries

@@ -26,6 +26,7 @@ _REMEDIES = {
     errno.EROFS: _NO_RIGHT,
     errno.EEXIST: _NO_FOLDER,
     errno.ENOTDIR: _NO_FOLDER,
+    errno.EISDIR: "must be a file; move away what is there",
 }
 """What is wrong with a path, by the number of the system's error."""
 

@@ -69,6 +69,9 @@ def owned(run_dir: str | os.PathLike[str]) -> Iterator[None]:
         return
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        for path in (folder / LOCK, folder / LOG):
+            if os.path.lexists(path) and not path.is_file():  # a pipe would never answer
+                raise ValueError(f"{path} must be a file; move away what is there")
         lock = _Lock(folder / LOCK)
         lock.take()
     except OSError as error:
@@ -182,7 +185,7 @@ def _owner(path: Path) -> dict[str, Any]:
     """What the lock says; nothing where it is being made."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
 

@@ -18,6 +18,7 @@ import torch
 
 from monai_minority.data.store.image_store import ImageStore
 from monai_minority.files import DamagedFile, authored, check_sealed, free_bytes, is_asked, reading, whole_file
+from monai_minority.files.seals import LOG, entry_of
 from monai_minority.keys import Column
 from monai_minority.run import content
 from monai_minority.run.bundle import NUMBER
@@ -197,6 +198,9 @@ class Stage(ABC):
         try:
             for path in self.leaves:
                 check_sealed(path)
+                known = path / "store.json" if path.is_dir() else path
+                if known.is_file() and entry_of(known) is None and is_main():
+                    print(f"{self.name}: {known} is not in {LOG}, so nothing tells whether it was changed")
                 if (path / "store.json").is_file():
                     ImageStore.open(path).check_pixels()
         except (DamagedFile, FileNotFoundError) as error:

@@ -83,6 +83,15 @@ def test_a_folder_that_cannot_be_one(tmp_path):
         owned(tmp_path / "file").__enter__()
 
 
+@pytest.mark.parametrize("name", [lock.LOCK, "written.jsonl"])
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, lambda path: path.symlink_to("absent")])
+def test_its_own_files_are_files(tmp_path, name, make):
+    """A pipe would never answer, and a link could lead out of the folder."""
+    make(tmp_path / name)
+    with pytest.raises(ValueError, match=rf"{name} must be a file; move away what is there"):
+        owned(tmp_path).__enter__()
+
+
 def test_leftovers_are_cleared_when_it_is_taken(tmp_path):
     (tmp_path / "samples" / ".partial-elsewhere-1-00000000-guided").mkdir(parents=True)
     (tmp_path / ".4711-cohort.csv").write_text("names")

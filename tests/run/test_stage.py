@@ -271,6 +271,9 @@ def test_a_result_that_is_not_what_was_written_stops_a_whole_run_and_is_made_ane
         assert run(what=1)
         assert "writing: made anew, since" in capsys.readouterr().out
         assert (tmp_path / "run" / "out").read_text() == "result"
+        (tmp_path / "run" / "written.jsonl").write_bytes(b"torn")
+        assert not run(what=1)
+        assert "out is not in written.jsonl, so nothing tells whether it was changed" in capsys.readouterr().out
 
 
 def test_nothing_reads_what_a_killed_stage_had_begun_to_write(run, tmp_path):
