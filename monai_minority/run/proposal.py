@@ -154,11 +154,11 @@ def propose(folder: RunFolder, make_network: Any, accelerator: bool | None = Non
     }
     volumes = train.groupby(Column.SOURCE).size()
     if len(volumes) and volumes.max() > 1:
-        slices = int(np.clip(-(-WANTED_IMAGES // len(volumes)), 5, _MOST_SLICES))
+        slices = min(int(np.clip(-(-WANTED_IMAGES // len(volumes)), 5, _MOST_SLICES)), _room(store))
         positions = [round(float(place), 3) for place in np.linspace(0.4, 0.6, slices)]
         settings["slice_positions"] = (
             positions,
-            f"{slices} a volume, for about {WANTED_IMAGES:,} training images",
+            f"{slices} a volume, for {slices * len(volumes):,} training images",
         )
         settings["slice_unit"] = ("fraction", "of the head")
         images = slices * len(volumes)
@@ -238,6 +238,16 @@ def _seconds(work: Any, times: int) -> float:
     if torch.cuda.is_available():
         torch.cuda.synchronize()
     return (time.perf_counter() - started) / times
+
+
+def _room(store: ImageStore) -> int:
+    """How many positions of the middle fifth fall on slices of their own in every volume, as far as slices tell."""
+    if store.meta.get("position_unit") != "fraction":
+        return _MOST_SLICES
+    volumes = store.table.groupby(Column.SOURCE)[[str(Column.SLICE), str(Column.POSITION)]]
+    span = (volumes.max() - volumes.min()).query(f"{Column.POSITION} > 0")
+    slices = 0.2 * (span[Column.SLICE] - 1) / span[Column.POSITION]  # one less, since both ends were rounded
+    return max(1, 1 + int(slices.min() + 1e-6)) if len(slices) else _MOST_SLICES
 
 
 def _sizes(cohort: pd.DataFrame) -> tuple[float, list[str]]:

@@ -14,6 +14,7 @@ from PIL import Image
 
 from monai_minority.data import ImageStore
 from monai_minority.run.bundle import Bundle
+from monai_minority.run.jobs import Planner, pipeline_jobs
 from tests.data.sources.test_fashion_mnist import write_set
 from tests.small_cohort import run_pipeline
 
@@ -49,6 +50,16 @@ def test_references_of_every_stage_resolve(overlay):
             if reference not in items
         }
         assert missing == set(), stage
+
+
+def test_the_documented_overlay_for_a_checkpoint_of_ones_own_fits(tmp_path):
+    """The network is that of guided-diffusion's defaults, and every setting has a place."""
+    path = tmp_path / "mine.yaml"
+    path.write_text((BUNDLE / "docs" / "README.md").read_text().split("```yaml\n")[1].split("```")[0])
+    planner = Planner(Bundle(BUNDLE), [str(path)], {"dataset_dir": str(tmp_path), "run_dir": str(tmp_path / "run")})
+    config = planner.setting("network_def").config
+    assert (config.channel_mult, config.attention_resolutions, config.out_channels) == ((1, 2, 3, 4), (4, 8), 6)
+    assert "train" not in [job.stage for job in pipeline_jobs(planner)]
 
 
 @pytest.mark.parametrize("overlay", DATA_SETS)

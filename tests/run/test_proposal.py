@@ -68,6 +68,21 @@ def test_the_proposal_fits_the_cohort(folder, accelerator, size):
     assert proposal.told()[-1].startswith("Time on this machine as it is now: about ")
 
 
+def test_no_more_slices_are_proposed_than_the_smallest_volume_has(folder):
+    """Between 0.4 and 0.6 of a head of 26 to 36 slices lie as many as between the slices 14 and 20."""
+    store = ImageStore.open(folder.store)
+    table = store.table.assign(position=np.tile(np.linspace(0.4, 0.6, 5), 40), slice=np.tile([15, 17, 18, 20, 22], 40))
+    table.loc[:4, "slice"] = [14, 15, 17, 18, 20]
+    ImageStore.create(
+        folder.store, store.batch(slice(None)).numpy(), table, (-1, 1), overwrite=True, position_unit="fraction"
+    )
+    proposal = propose(folder, lambda size: Network(1, 1, 3, padding=1), accelerator=False)
+    places = np.array(proposal.settings["slice_positions"][0])
+    assert len(places) == 6
+    for count in (26, 31, 36):
+        assert len(set(np.floor(places * (count - 1) + 0.5))) == 6
+
+
 def test_the_overlay_is_one_of_the_bundle(folder, tmp_path):
     proposal = propose(folder, lambda size: Network(1, 1, 3, padding=1), accelerator=False)
     path = tmp_path / "plan.yaml"
