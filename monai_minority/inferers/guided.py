@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
+from copy import copy, deepcopy
 from typing import Any, TypeAlias
 
 import torch
@@ -15,10 +16,12 @@ from monai_minority.guidance.term import plain
 from monai_minority.networks.wrappers import takes_class_labels
 from monai_minority.progress import progress_bar
 from monai_minority.shown import Shown
+from monai_minority.side_by_side import places, side_by_side
 
 Labels: TypeAlias = Tensor | Sequence[int] | int | None
 
 MODES = ("mean", "score", "fixed")
+_PIECE = 16  # images: fewer in a thread cost more, and float32 then rounds otherwise
 
 
 class GuidedDiffusionInferer(Shown, Inferer):
@@ -135,17 +138,20 @@ class GuidedDiffusionInferer(Shown, Inferer):
         """
         if self.shape is None:
             raise ValueError("shape must be given to GuidedDiffusionInferer, as (C, H, W), when an engine calls it.")
-        return self.sample(
-            network,
-            inputs,
-            self.shape,
-            class_labels,
-            target_class,
-            batch_size=len(inputs),
-            progress=False,
-            device=inputs.device,
-            minority_classes=minority_classes,
-        ).to(inputs.device)
+        shape, device = self.shape, inputs.device
+        labels = {"class_labels": class_labels, "target_class": target_class, "minority_classes": minority_classes}
+        told = {name: _per_image(values, len(inputs), name) for name, values in labels.items() if values is not None}
+
+        def sampled(rows: Tensor) -> Tensor:
+            sampler = copy(self)
+            sampler.scheduler = deepcopy(self.scheduler)  # which may remember its last step
+            given: dict[str, Any] = {name: values[rows] for name, values in told.items() if values is not None}
+            seeds = inputs[rows.to(device)]
+            return sampler.sample(network, seeds, shape, **given, batch_size=len(rows), progress=False, device=device)
+
+        with eval_mode(*[network] if isinstance(network, nn.Module) else []):
+            parts = torch.arange(len(inputs)).chunk(max(1, min(places(device), len(inputs) // _PIECE)))
+            return torch.cat([*side_by_side(sampled, parts, device)]).to(device)
 
     def sample(
         self,

@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from monai_minority.networks.adm.blocks import without_autocast
 from monai_minority.networks.adm.unet import ADMUNet
 from monai_minority.networks.wrappers import SpaceToDepth
+from monai_minority.side_by_side import hook_here
 
 _GRID = 3
 """Cells a side that the last feature map is averaged to, so that the head knows left from right and front from back."""
@@ -150,7 +151,7 @@ class BackboneClassifier(nn.Module):
                 torch.set_grad_enabled(False)
 
         first = inner.input_blocks if isinstance(inner, ADMUNet) else [inner.conv_in, *inner.down_blocks]
-        hooks = [module.register_forward_hook(keep) for module in (*first, inner.middle_block)]
+        hooks = [hook_here(module, keep) for module in (*first, inner.middle_block)]
         enabled = torch.is_grad_enabled()
         try:
             yield maps

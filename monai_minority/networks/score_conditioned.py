@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from monai_minority.networks.adm.blocks import timestep_embedding, zeroed
 from monai_minority.networks.wrappers import SpaceToDepth
+from monai_minority.side_by_side import hook_here
 
 NO_RANK = -1.0
 """In place of a rank: the null condition."""
@@ -115,7 +116,7 @@ class ScoreConditioned(nn.Module):
             return self.network(x, timesteps, **call)
         shift = self.rank_embed(timestep_embedding(_PLACES * ranks, self._sinusoids))
         shift = torch.where(ranks[:, None] >= 0, shift, torch.zeros_like(shift))
-        added = self._inner.time_embed.register_forward_hook(lambda module, inputs, output: output + shift.to(output))
+        added = hook_here(self._inner.time_embed, lambda module, inputs, output: output + shift.to(output))
         try:
             return self.network(x, timesteps, **call)
         finally:

@@ -34,7 +34,7 @@ class SamplingCost:
     def __init__(self, folder: str | os.PathLike[str], networks: Mapping[str, Sequence[nn.Module | None]]) -> None:
         self.folder = Path(folder)
         self.networks = {name: [n for n in group if n is not None] for name, group in networks.items()}
-        self._counts: dict[str, int] = {}
+        self._counts: dict[str, list[int]] = {}
         self._started = 0.0
         self._hooks: list[Any] = []
 
@@ -50,17 +50,18 @@ class SamplingCost:
             for network in group:
 
                 def count(module: nn.Module, inputs: tuple[Any, ...], output: Any, name: str = name) -> None:
-                    self._counts[name] += len(output)
+                    self._counts[name].append(len(output))  # in several threads at once
 
                 self._hooks.append(network.register_forward_hook(count))
 
     def _begin(self, engine: Engine) -> None:
-        self._counts = dict.fromkeys(self.networks, 0)
+        self._counts = {name: [] for name in self.networks}
         self._started = time.perf_counter()
 
     def __call__(self, engine: Engine) -> None:
         batch: Any = engine.state.batch
-        cost = {"seconds": time.perf_counter() - self._started, "images": len(batch["image"]), **self._counts}
+        counts = {name: sum(found) for name, found in self._counts.items()}
+        cost = {"seconds": time.perf_counter() - self._started, "images": len(batch["image"]), **counts}
         with whole_file(self.folder / f"{int(batch['step']):08d}.json", synced=False) as partial:
             partial.write_text(json.dumps(cost))
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from copy import copy
+from itertools import product
 from typing import Any, NamedTuple
 
 import torch
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 
 from monai_minority.diffusion import SeededNoise, predict_x0
 from monai_minority.shown import Shown
+from monai_minority.side_by_side import side_by_side
 
 from .distances import Distance
 from .distances.distance import Embedding
@@ -185,18 +187,17 @@ class MinorityScore(Shown):
 
     def _distances(self, x0: Tensor, timesteps: list[int], labels: Tensor | None, noise: Tensor) -> Tensor:
         clean = self._embedded(x0)
-        at_once = max(1, self.max_batch // len(x0))
-        rows = []
-        for timestep in timesteps:
-            for drawn in noise.split(at_once):
-                repeats = len(drawn)
-                repeated_labels = None if labels is None else labels.repeat(repeats)
-                x0_hat = self._denoised(_repeat(x0, repeats), timestep, repeated_labels, drawn.flatten(0, 1))
-                against = (
-                    [_repeat(part, repeats) for part in clean] if isinstance(clean, list) else _repeat(clean, repeats)
-                )
-                compared = self.distance.compare(against, self._embedded(x0_hat))
-                rows.append(compared.view(repeats, len(x0)))
+
+        def compared(part: tuple[int, Tensor]) -> Tensor:
+            timestep, drawn = part
+            repeats = len(drawn)
+            repeated_labels = None if labels is None else labels.repeat(repeats)
+            x0_hat = self._denoised(_repeat(x0, repeats), timestep, repeated_labels, drawn.flatten(0, 1))
+            against = [_repeat(part, repeats) for part in clean] if isinstance(clean, list) else _repeat(clean, repeats)
+            return self.distance.compare(against, self._embedded(x0_hat)).view(repeats, len(x0))
+
+        drawn = noise.split(max(1, self.max_batch // len(x0)))
+        rows = [*side_by_side(compared, [*product(timesteps, drawn)], x0.device)]
         return torch.cat(rows).view(len(timesteps), len(noise), len(x0))
 
     def _precision(self, images: Tensor) -> AbstractContextManager:

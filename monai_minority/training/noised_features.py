@@ -17,6 +17,7 @@ from monai_minority.data.store.real_or_generated import RealOrGenerated
 from monai_minority.keys import Column
 from monai_minority.networks import BackboneClassifier
 from monai_minority.progress import progress_bar
+from monai_minority.side_by_side import side_by_side
 from monai_minority.training.noising import step_seed
 
 _CHUNK = 64
@@ -108,6 +109,23 @@ class NoisedFeatures:
         labels = None
         if self.network.num_classes is not None:
             labels = torch.tensor(self.store.table[Column.CLASS_LABEL].tolist())
+
+        def features(draw: int) -> list[Tensor]:
+            generator, parts = torch.Generator().manual_seed(step_seed(self.seed, draw)), []
+            for rows in torch.arange(size).split(_CHUNK):
+                images = self.store.batch(rows.numpy())
+                timesteps = ((draw + torch.rand(len(rows), generator=generator)) * span).long()
+                timesteps = timesteps.clamp_max(self.scheduler.num_train_timesteps - 1).to(device)
+                noise = torch.randn(images.shape, generator=generator)
+                flipped = torch.rand(len(rows), generator=generator) < (0.5 if self.flip else 0.0)
+                images = torch.where(flipped[:, None, None, None], images.flip(-1), images)
+                x_t = self.scheduler.add_noise(images.to(device), noise.to(device), timesteps)
+                told = None if labels is None else labels[rows].to(device)
+                pooled = self.network.pooled(x_t, self.scheduler.network_timesteps(timesteps), told).float()
+                # As the head does, whose own scales may have been learned already; so it fits float16 too.
+                parts.append(F.layer_norm(pooled, pooled.shape[1:]).half().cpu())
+            return parts
+
         found = []
         with (
             progress_bar(None, "features of noised images", len(self), unit="image", enabled=self.progress) as bar,
@@ -115,19 +133,7 @@ class NoisedFeatures:
             eval_mode(self.network),
             torch.autocast(device.type, dtype=self.autocast, enabled=self.autocast is not None),
         ):
-            for draw in range(self.draws):
-                generator = torch.Generator().manual_seed(step_seed(self.seed, draw))
-                for rows in torch.arange(size).split(_CHUNK):
-                    images = self.store.batch(rows.numpy())
-                    timesteps = ((draw + torch.rand(len(rows), generator=generator)) * span).long()
-                    timesteps = timesteps.clamp_max(self.scheduler.num_train_timesteps - 1).to(device)
-                    noise = torch.randn(images.shape, generator=generator)
-                    flipped = torch.rand(len(rows), generator=generator) < (0.5 if self.flip else 0.0)
-                    images = torch.where(flipped[:, None, None, None], images.flip(-1), images)
-                    x_t = self.scheduler.add_noise(images.to(device), noise.to(device), timesteps)
-                    told = None if labels is None else labels[rows].to(device)
-                    pooled = self.network.pooled(x_t, self.scheduler.network_timesteps(timesteps), told).float()
-                    # As the head does, whose own scales may have been learned already; so it fits float16 too.
-                    found.append(F.layer_norm(pooled, pooled.shape[1:]).half().cpu())
-                    bar.update(len(rows))
+            for parts in side_by_side(features, range(self.draws), device):
+                found.extend(parts)
+                bar.update(size)
         return torch.cat(found)

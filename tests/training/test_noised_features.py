@@ -11,6 +11,15 @@ from monai_minority.training import NoisedFeatures
 from tests.networks.test_backbone_classifier import monai_unet, scrambled
 
 
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Several are in test_side_by_side.py; what is kept here is in the order of the calls."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 class Clean:
     """A scheduler that adds no noise, and keeps what it was given."""
 
