@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 
 import pytest
 
@@ -169,3 +170,13 @@ def test_a_log_of_nonsense_is_read_as_far_as_it_goes(table, tmp_path):
     table.write_text("")
     with pytest.raises(DamagedFile):
         check_sealed(table)
+
+
+def test_a_copy_by_hard_links_has_a_log_of_its_own(table, tmp_path):
+    copy = tmp_path.with_name(f"{tmp_path.name}-copy")
+    shutil.copytree(tmp_path, copy, copy_function=os.link)
+    begin_log(copy)
+    with whole_file(copy / "store" / "table.csv") as partial:
+        partial.write_text("another")
+    check_sealed(copy / "store" / "table.csv")
+    check_sealed(table)

@@ -52,6 +52,7 @@ def owned(run_dir: str | os.PathLike[str]) -> Iterator[None]:
     Raises:
         RunInUse: another process owns it.
         OSError: the folder cannot be written.
+        ValueError: what lies in it is no file of a run, and a run would replace it.
 
     Example:
         >>> import tempfile
@@ -72,6 +73,11 @@ def owned(run_dir: str | os.PathLike[str]) -> Iterator[None]:
         for path in (folder / LOCK, folder / LOG):
             if os.path.lexists(path) and not path.is_file():  # a pipe would never answer
                 raise ValueError(f"{path} must be a file; move away what is there")
+        if (folder / "cohort.csv").exists() and not any((folder / name).exists() for name in (LOG, "cohort.key")):
+            raise ValueError(
+                f"{folder / 'cohort.csv'} is no table of a run, and would be replaced by one; give a run a folder of its "
+                "own, such as --run-dir runs/mine"
+            )
         lock = _Lock(folder / LOCK)
         lock.take()
     except OSError as error:

@@ -92,6 +92,17 @@ def test_its_own_files_are_files(tmp_path, name, make):
         owned(tmp_path).__enter__()
 
 
+def test_a_table_that_a_person_wrote_is_not_replaced(tmp_path):
+    (tmp_path / "cohort.csv").write_text("image,subject\na.nii,Jane\n")
+    with pytest.raises(
+        ValueError, match=r"cohort.csv is no table of a run, and would be replaced.*--run-dir runs/mine"
+    ):
+        owned(tmp_path).__enter__()
+    (tmp_path / "cohort.key").touch()
+    with owned(tmp_path):
+        pass
+
+
 def test_leftovers_are_cleared_when_it_is_taken(tmp_path):
     (tmp_path / "samples" / ".partial-elsewhere-1-00000000-guided").mkdir(parents=True)
     (tmp_path / ".4711-cohort.csv").write_text("names")
