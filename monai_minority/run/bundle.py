@@ -2,16 +2,19 @@
 
 import difflib
 import functools
+import os
 import re
 import sysconfig
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from monai_minority.data.paths import regular_file
 from monai_minority.shown import Shown
 
 NUMBER = re.compile(r"[-+]?(\d+(\.\d*)?|\.\d+)[eE][-+]?\d+$")
 """Numbers that YAML's default takes for text."""
+_LARGEST, _MOST = 1_000_000, 100_000
 
 
 class Bundle(Shown):
@@ -136,8 +139,19 @@ def merged(files: Iterable[Path]) -> Any:
 
 
 def load(path: Path) -> dict[str, Any]:
-    """One configuration as it is written; not to be changed."""
-    return _load(path, path.stat().st_mtime_ns)
+    """One configuration as it is written; not to be changed.
+
+    Raises:
+        ValueError: it is no file, holds no settings by name, or has more than 1 MB or 100,000 values, each counted as
+            often as an alias of YAML repeats it.
+    """
+    try:
+        found = regular_file(path)
+    except ValueError as error:
+        raise ValueError(f"{path} must be a file of settings: {error}") from None
+    if found.st_size > _LARGEST:
+        raise ValueError(f"{path} must be a file of settings, of at most {_LARGEST:,} bytes, got {found.st_size:,}")
+    return _load(path, found.st_mtime_ns)
 
 
 def name_hint(name: str, known: Iterable[str], otherwise: str) -> str:
@@ -148,9 +162,11 @@ def name_hint(name: str, known: Iterable[str], otherwise: str) -> str:
 
 @functools.cache
 def read_numbers() -> None:
-    """Have YAML read ``1e-4`` as a number, as JSON and YAML 1.2 do; its default wants a point and a sign."""
+    """Have YAML read ``1e-4`` as a number, as JSON and YAML 1.2 do; its default wants a point and a sign. A name that
+    stands twice is an error, where MONAI warns and takes the last."""
     import yaml
 
+    os.environ.setdefault("MONAI_FAIL_ON_DUPLICATE_CONFIG", "1")
     yaml.SafeLoader.add_implicit_resolver("tag:yaml.org,2002:float", NUMBER, list("-+.0123456789"))
 
 
@@ -159,7 +175,17 @@ def _load(path: Path, changed: int) -> dict[str, Any]:
     from monai.bundle import ConfigParser
 
     read_numbers()
-    content = ConfigParser.load_config_file(path)
+    try:
+        content = ConfigParser.load_config_file(path)
+    except Exception as error:  # of YAML, of JSON, of the encoding
+        reason = " ".join(str(error).split())
+        raise ValueError(f"{path} cannot be read as settings in YAML or JSON, in UTF-8: {reason}") from error
     if not isinstance(content, dict):
         raise ValueError(f"{path} must hold settings by name, got {type(content).__name__}")
-    return content
+    left: list[Any] = [content]
+    for _ in range(_MOST):
+        if not left:
+            return content
+        value = left.pop()
+        left += value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    raise ValueError(f"{path} must hold at most {_MOST:,} values, each counted as often as an alias repeats it")

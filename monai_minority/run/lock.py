@@ -75,8 +75,8 @@ def owned(run_dir: str | os.PathLike[str]) -> Iterator[None]:
                 raise ValueError(f"{path} must be a file; move away what is there")
         if (folder / "cohort.csv").exists() and not any((folder / name).exists() for name in (LOG, "cohort.key")):
             raise ValueError(
-                f"{folder / 'cohort.csv'} is no table of a run, and would be replaced by one; give a run a folder of its "
-                "own, such as --run-dir runs/mine"
+                f"{folder / 'cohort.csv'} is no table of a run, and would be replaced by one; give a run a folder of "
+                "its own, such as --run-dir runs/mine"
             )
         lock = _Lock(folder / LOCK)
         lock.take()

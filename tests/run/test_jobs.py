@@ -1,8 +1,11 @@
 """From a command to jobs: each stage once, one order of precedence, and nothing that would be silent."""
 
+import os
+from itertools import pairwise
+
 import pytest
 
-from monai_minority.run.bundle import Bundle, merged
+from monai_minority.run.bundle import Bundle, load, merged
 from monai_minority.run.jobs import COMPARED, Planner, check_samples, method_jobs, pipeline_jobs
 
 COMMON = """
@@ -197,3 +200,35 @@ def test_sets_made_elsewhere_must_be_there_unless_a_stage_of_the_method_may_make
     (tmp_path / "set").mkdir()
     (tmp_path / "set" / "store.json").touch()
     check_samples({"made": {"samples": "set"}}, ["made"], tmp_path)
+
+
+LAUGHS = "a: &a [x, x]\n" + "".join(f"{b}: &{b} [*{a}, *{a}]\n" for a, b in pairwise("abcdefghijklmnopqrstuvw"))
+
+
+@pytest.mark.parametrize(
+    "content, told",
+    [
+        ("a: 1\n" * 2, "cannot be read as settings in YAML or JSON, in UTF-8: Duplicate key: `a`"),
+        ("a: " + "[" * 5000, "cannot be read as settings"),
+        ("a:\n\tb: 1\n", "cannot be read as settings .* found character .* that cannot start any token .* line 2"),
+        ("a: 1\0", "cannot be read as settings"),
+        ("a: 1\n".encode("utf-16"), "cannot be read as settings .* in UTF-8"),
+        ("a: !!python/object/apply:os.getcwd []\n", "cannot be read as settings .* could not determine a constructor"),
+        ("- 1\n", "must hold settings by name, got list"),
+        ("", "must hold settings by name, got NoneType"),
+        ("a: &a [*a]\n", "must hold at most 100,000 values, each counted as often as an alias repeats it"),
+        (LAUGHS, "must hold at most 100,000 values"),
+        ("a: 1\n" + "#" * 1_000_000, "must be a file of settings, of at most 1,000,000 bytes, got 1,000,005"),
+    ],
+)
+def test_a_file_that_holds_no_settings_is_named(tmp_path, content, told):
+    path = tmp_path / "mine.yaml"
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    with pytest.raises(ValueError, match=rf"mine.yaml {told}"):
+        load(path)
+
+
+def test_a_pipe_is_no_file_of_settings(tmp_path):
+    os.mkfifo(tmp_path / "mine.yaml")
+    with pytest.raises(ValueError, match=r"mine.yaml must be a file of settings: not a regular file but a named pipe"):
+        load(tmp_path / "mine.yaml")
