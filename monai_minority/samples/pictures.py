@@ -8,8 +8,9 @@ import torch
 from matplotlib.figure import Figure
 
 GAP = 4
+SIDE = 1.05
 CAPTION = 0.22
-"""Room for a line of text under an image, as a share of its height."""
+"""Room for a line of text under an image of the usual side in inches, as a share of its height."""
 
 
 def picture_rows(
@@ -18,7 +19,7 @@ def picture_rows(
     title: str,
     captions: Sequence[Sequence[str]] | None = None,
     synthetic: Sequence[Sequence[bool]] | None = None,
-    side: float = 1.05,
+    side: float = SIDE,
 ) -> Figure:
     """Draw labelled rows of images, with captions below them and the word "synthetic" on generated images.
 
@@ -33,7 +34,7 @@ def picture_rows(
     channels, height, width = rows[0].shape[1:]
     columns = max(len(row) for row in rows)
     lines = max((text.count("\n") + 1 for texts in captions for text in texts), default=1) if captions else 0
-    below = round(height * CAPTION * lines)
+    below = round(height * CAPTION * lines * SIDE / side)
     canvas = np.ones((len(rows) * (height + below + GAP), columns * (width + GAP), 3), np.float32)
     figure = Figure(figsize=(columns * side + 1.2, canvas.shape[0] / width * side + 0.5))
     axes = figure.add_subplot()

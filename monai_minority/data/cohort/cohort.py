@@ -158,6 +158,12 @@ class Cohort:
         lines = [f"found: {found}"] if found else []
         subjects = self.table[Column.SUBJECT].nunique()
         lines.append(f"used: {plural(len(self), 'image')} of {plural(subjects, 'subject')}")
+        kinds = self.table.get("description", pd.Series(dtype=str)).fillna("").str.lower().str.strip().nunique()
+        if kinds > 1:
+            lines.append(
+                f"caution: the series have {kinds} descriptions, which inspect lists; where they are contrasts or body "
+                "parts, choose by dataset_options, such as {description: t1}: a mixture makes those the rarest thing"
+            )
         by_rule = [entry for entry in self.rejected if entry.by_rule]
         rejected = [entry for entry in self.rejected if not entry.by_rule]
         for what, entries in (("rejected", rejected), ("left out", by_rule), ("passed over", self.passed_over)):

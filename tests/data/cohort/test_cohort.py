@@ -104,3 +104,10 @@ def test_pseudonyms_are_longer_where_short_ones_agree(files):
 
     table = Cohort.from_records(records).pseudonymized(ends_differently)
     assert table["pseudonym"].tolist() == ["sub-000000000000000p1", "sub-000000000000000p2"]
+
+
+@pytest.mark.parametrize("descriptions, told", [(["T1", "t1 "], False), (["T1", "FLAIR"], True), (["T1", ""], True)])
+def test_series_of_several_descriptions_are_a_choice_to_make(files, descriptions, told):
+    records = [{"image": files[i], "subject": f"p{i}", "description": one} for i, one in enumerate(descriptions)]
+    text = "\n".join(Cohort.from_records(records).account())
+    assert ("caution: the series have 2 descriptions" in text) == told and "FLAIR" not in text
