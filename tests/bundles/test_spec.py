@@ -402,6 +402,19 @@ def test_overlays_put_the_pipeline_together():
         assert parser.get_parsed_content("pipeline") == [*start, *rest]
 
 
+def test_pixels_takes_the_blocks_away():
+    brain_mri = next(bundle for bundle in BUNDLES if bundle.name == "brain_mri")
+    parser = ConfigParser()
+    parser.read_config(_config(brain_mri, "common", "train", "lgg_flair", "pixels"))
+    network = parser.get_parsed_content("network_def").eval()
+    assert sum(weights.numel() for weights in network.parameters()) == 8_382_145
+    images, timesteps = torch.randn(2, 1, 64, 64), torch.tensor([0, 999])
+    with torch.no_grad():
+        network.network.out[2].conv.weight.normal_()  # it starts at 0
+        assert network(images, timesteps).std() > 0.1
+        torch.testing.assert_close(network(images, timesteps), network.network(images, timesteps), rtol=0, atol=0)
+
+
 @pytest.mark.parametrize("config", OVERLAYS, ids=_name)
 def test_overlay_can_lie_over_every_stage(config):
     files = [*_config(_bundle_of(config), "common"), config]
