@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from monai_minority.stopping import STOPPED, catch_sigterm, stop_status
+from monai_minority.process import STOPPED, catch_sigterm, stop_status
 from monai_minority.terminal import clear_errors, say
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import typer
 
-from monai_minority.stopping import STOPPED, stop_status
+from monai_minority.process import STOPPED, number_and_count, stop_status
 
 IN_USE_STATUS = 4
 """Exit status where another process writes into the run folder."""
@@ -50,7 +50,7 @@ def _is_warning(record: logging.LogRecord) -> bool:
 
 def say(text: str, error: bool = False) -> None:
     """Print lines, in the first process alone, without what controls a terminal."""
-    if int(os.environ.get("RANK", 0)) == 0:
+    if number_and_count()[0] == 0:
         shown = "".join(mark if mark in "\n\t" or mark.isprintable() else "\N{REPLACEMENT CHARACTER}" for mark in text)
         try:
             print(shown, file=sys.stderr if error else sys.stdout, flush=True)

@@ -9,7 +9,7 @@ import monai_minority
 
 PACKAGE = Path(monai_minority.__file__).parent
 FLOORS = [
-    ["keys", "progress", "extras", "shown", "side_by_side", "stopping", "version"],
+    ["keys", "process", "progress", "extras", "shown", "side_by_side", "version"],
     ["files"],
     ["data.paths", "data.persons", "data.store", "diffusion"],
     ["networks", "data.volumes"],

@@ -6,6 +6,7 @@ import os
 import re
 import sysconfig
 from collections.abc import Iterable, Sequence
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -180,12 +181,15 @@ def _load(path: Path, changed: int) -> dict[str, Any]:
     except Exception as error:  # of YAML, of JSON, of the encoding
         reason = " ".join(str(error).split())
         raise ValueError(f"{path} cannot be read as settings in YAML or JSON, in UTF-8: {reason}") from error
-    if not isinstance(content, dict):
-        raise ValueError(f"{path} must hold settings by name, got {type(content).__name__}")
+    if not isinstance(content, dict) or not all(isinstance(name, str) for name in content):
+        got = f"the names {', '.join(map(repr, content))}" if isinstance(content, dict) else type(content).__name__
+        raise ValueError(f"{path} must hold settings by name, got {got}")
     left: list[Any] = [content]
     for _ in range(_MOST):
         if not left:
             return content
         value = left.pop()
+        if isinstance(value, date):
+            raise ValueError(f"{path} must have quotation marks around the date {value}")
         left += value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     raise ValueError(f"{path} must hold at most {_MOST:,} values, each counted as often as an alias repeats it")

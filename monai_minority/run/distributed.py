@@ -10,6 +10,8 @@ from typing import Any, TypeVar
 import torch
 from monai.utils import set_determinism
 
+from monai_minority.process import number_and_count
+
 Result = TypeVar("Result")
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # of malloc.h
@@ -40,7 +42,7 @@ def start(seed: int) -> None:
     set_determinism(seed)
     _keep_memory()
     # MONAI's determinism forbids cuDNN's autotuner; that is kept, exact repetition is promised.
-    processes = int(os.environ.get("WORLD_SIZE", 1))
+    _, processes = number_and_count()
     tasks = int(os.environ.get("SLURM_STEP_NUM_TASKS", 1))
     if tasks > 1 and "WORLD_SIZE" not in os.environ:
         raise ValueError(
@@ -74,7 +76,7 @@ def is_main() -> bool:
         >>> is_main()
         True
     """
-    return int(os.environ.get("RANK", 0)) == 0
+    return number_and_count()[0] == 0
 
 
 def rank_and_size() -> tuple[int, int]:

@@ -11,10 +11,10 @@ from typing import Any
 
 from monai.bundle import ConfigParser, ConfigWorkflow
 
+from monai_minority.process import STOPPED, Terminated, catch_sigterm
 from monai_minority.run import overrides
 from monai_minority.run.bundle import Bundle, load, name_hint
 from monai_minority.run.folder import check_default_place
-from monai_minority.stopping import STOPPED, Terminated, catch_sigterm
 
 DEBUG = "MONAI_MINORITY_DEBUG"
 """Environment variable that asks for tracebacks and MONAI's own log lines."""

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from monai_minority.run import barrier, parallel, start
+from monai_minority.run import barrier, is_main, parallel, start
 
 
 def test_seeds_every_generator():
@@ -26,6 +26,15 @@ def test_srun_without_torchrun_is_refused(monkeypatch):
         start(0)
     monkeypatch.setenv("SLURM_STEP_NUM_TASKS", "1")
     start(0)
+
+
+def test_a_rank_without_others_is_the_only_process(monkeypatch):
+    """It said nothing, owned nothing and ended with status 0."""
+    monkeypatch.delenv("WORLD_SIZE", raising=False)
+    monkeypatch.setenv("RANK", "1")
+    assert is_main()
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    assert not is_main()
 
 
 def test_one_process_is_not_wrapped_and_does_not_wait():

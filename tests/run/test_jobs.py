@@ -216,6 +216,8 @@ LAUGHS = "a: &a [x, x]\n" + "".join(f"{b}: &{b} [*{a}, *{a}]\n" for a, b in pair
         ("a: !!python/object/apply:os.getcwd []\n", "cannot be read as settings .* could not determine a constructor"),
         ("- 1\n", "must hold settings by name, got list"),
         ("", "must hold settings by name, got NoneType"),
+        ("1: 2\n", "must hold settings by name, got the names 1"),
+        ("a: [2001-02-03]\n", "must have quotation marks around the date 2001-02-03"),
         ("a: &a [*a]\n", "must hold at most 100,000 values, each counted as often as an alias repeats it"),
         (LAUGHS, "must hold at most 100,000 values"),
         ("a: 1\n" + "#" * 1_000_000, "must be a file of settings, of at most 1,000,000 bytes, got 1,000,005"),

@@ -241,6 +241,7 @@ def test_the_record(run, tmp_path):
 
 def test_the_first_process_alone_does_what_is_not_shared(tmp_path, monkeypatch):
     monkeypatch.setenv("RANK", "1")
+    monkeypatch.setenv("WORLD_SIZE", "2")
     done = []
     Writing(run_dir=tmp_path, done=lambda: done.append("alone"))()
     monkeypatch.setattr(Writing, "shared", True)

@@ -1,6 +1,5 @@
 """Batches of a store, in an order that depends only on the seed and the step."""
 
-import os
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -11,6 +10,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from monai_minority.data.store.image_store import ImageStore
 from monai_minority.data.store.real_or_generated import RealOrGenerated
 from monai_minority.keys import Key
+from monai_minority.process import number_and_count
 
 
 class BatchPlan(NamedTuple):
@@ -221,7 +221,7 @@ def shuffled_loader(dataset: Dataset, batch_size: int, seed: int = 0) -> DataLoa
         >>> batch["image"].shape
         torch.Size([4, 1, 2, 2])
     """
-    sampler = ShuffledBatches(len(dataset), batch_size, seed, *_process())  # type: ignore[arg-type]
+    sampler = ShuffledBatches(len(dataset), batch_size, seed, *number_and_count())  # type: ignore[arg-type]
     return DataLoader(dataset, sampler=sampler, batch_size=None)  # type: ignore[arg-type]
 
 
@@ -243,11 +243,6 @@ def ordered_loader(dataset: Dataset, batch_size: int, shared: bool = False) -> D
         ...     [batch["index"].tolist() for batch in ordered_loader(StoreBatches(store), batch_size=2)]
         [[0, 1], [2, 3], [4]]
     """
-    rank, world_size = _process() if shared else (0, 1)
+    rank, world_size = number_and_count() if shared else (0, 1)
     sampler = OrderedBatches(len(dataset), batch_size, rank, world_size)  # type: ignore[arg-type]
     return DataLoader(dataset, sampler=sampler, batch_size=None)  # type: ignore[arg-type]
-
-
-def _process() -> tuple[int, int]:
-    """Number of this process and number of all processes that ``torchrun`` started."""
-    return int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))

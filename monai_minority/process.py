@@ -1,10 +1,23 @@
-"""How a run is stopped from outside: by Ctrl-C, or by SIGTERM, as schedulers and ``docker stop`` send it."""
+"""This process: its number among several, and how it is stopped, by Ctrl-C or by a scheduler's SIGTERM."""
 
 import os
 import signal
 from types import FrameType
 
 STOPPED = "\nStopped. The same command goes on where it was."
+
+
+def number_and_count() -> tuple[int, int]:
+    """Number of this process, and of all that ``torchrun`` started. Where nothing says how many, it is the only one,
+    although a variable ``RANK`` may be left of something else.
+
+    Example:
+        >>> from monai_minority.process import number_and_count
+        >>> number_and_count()
+        (0, 1)
+    """
+    count = int(os.environ.get("WORLD_SIZE", 1))
+    return (int(os.environ.get("RANK", 0)), count) if count > 1 else (0, 1)
 
 
 class Terminated(KeyboardInterrupt):
