@@ -95,7 +95,8 @@ def run(
             _say_all(lines)
         else:
             planner.run(jobs, say, not stage, lambda job: _say_all(after_prepare(planner, job, jobs)))
-            status = _closing(Path(planner.setting("run_dir")).absolute())
+            measured = any(job.stage in ("evaluate", "report") for job in jobs)
+            status = _closing(Path(planner.setting("run_dir")).absolute(), measured)
     raise typer.Exit(status)
 
 
@@ -341,15 +342,15 @@ def _show_methods(folder: Path) -> None:
     say(f"\nMethods:     {folder / 'comparison' / 'methods.csv'}")
 
 
-def _closing(folder: Path) -> int:
-    """Say where things are and what was found; the exit status says whether files were rejected."""
-    if (folder / "evaluation" / "summary.csv").is_file():
+def _closing(folder: Path, measured: bool) -> int:
+    """Say where things are and what was found, if that is of now; the exit status says whether files were rejected."""
+    if measured and (folder / "evaluation" / "summary.csv").is_file():
         from monai_minority.reports import findings
 
         say("")
         for line in findings(folder):
             say(line)
-    if (folder / "report.html").is_file():
+    if measured and (folder / "report.html").is_file():
         say(f"\nReport:      {folder / 'report.html'}")
     if (folder / "tensorboard").is_dir():
         say(f"TensorBoard: tensorboard --logdir {shlex.quote(str(folder / 'tensorboard'))}")

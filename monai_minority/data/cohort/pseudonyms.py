@@ -7,7 +7,7 @@ import re
 import secrets
 from pathlib import Path
 
-from monai_minority.files import reading, whole_file
+from monai_minority.files import DamagedFile, reading, whole_file
 
 
 class Pseudonyms:
@@ -40,8 +40,14 @@ class Pseudonyms:
         if not path.exists() or not path.stat().st_size:  # an empty one is of a full disk, and names nobody
             with whole_file(path, mode=0o600) as partial:
                 partial.write_text(secrets.token_hex(32) + "\n")
-        with reading(path):
-            text = path.read_text(encoding="ascii", errors="replace").strip()
+        try:
+            with reading(path):
+                text = path.read_text(encoding="ascii", errors="replace").strip()
+        except DamagedFile as error:
+            raise DamagedFile(
+                f"{path} is not the key of this cohort's pseudonyms; put it back from a copy, or delete it, and "
+                "the stage prepare gives all subjects other pseudonyms"
+            ) from error
         try:
             self._key = bytes.fromhex(text)
         except ValueError:

@@ -8,6 +8,8 @@ import stat
 import pytest
 
 from monai_minority.data import Pseudonyms
+from monai_minority.files import DamagedFile
+from monai_minority.files.seals import begin_log
 
 
 def test_pseudonym_is_keyed_hmac(tmp_path):
@@ -24,6 +26,19 @@ def test_a_drawn_key_is_private_and_stays(tmp_path):
     assert re.fullmatch("sub-[0-9a-f]{10}", first)
     assert Pseudonyms(path)("a") == first != Pseudonyms(path)("b")
     assert Pseudonyms(tmp_path / "other")("a") != first
+
+
+def test_a_key_that_was_changed_is_told_with_what_mends_it(tmp_path):
+    begin_log(tmp_path)
+    path = tmp_path / "cohort.key"
+    first = Pseudonyms(path)("a")
+    path.write_text("00112233445566778899aabbccddeeff\n")
+    with pytest.raises(
+        DamagedFile, match=r"cohort.key is not the key of this cohort's pseudonyms; put it back .* or delete"
+    ):
+        Pseudonyms(path)
+    path.unlink()
+    assert Pseudonyms(path)("a") != first
 
 
 @pytest.mark.parametrize("text", ["abcd", "not hexadecimal at all, but long enough"])
