@@ -93,10 +93,12 @@ def sampler(
     """Samples a batch of the rarest class."""
     guidance = MinorityClassifierGuidance(classifier, SCALE)
     steps, dtype = settings.sampling_steps, fast_dtype(device)
-    inferer = GuidedDiffusionInferer(bundle.get("scheduler"), guidance, steps=steps, autocast=dtype)
-    rarest, batch = bundle.num_classes - 1, settings.batch
+    inferer = GuidedDiffusionInferer(
+        bundle.get("scheduler"), guidance, steps=steps, autocast=dtype, shape=store.image_shape
+    )
+    seeds, rarest = torch.arange(settings.batch, device=device), bundle.num_classes - 1
 
     def run() -> None:
-        inferer.sample(network, range(batch), store.image_shape, target_class=rarest, batch_size=batch, progress=False)
+        inferer(seeds, network, target_class=rarest)
 
     return run

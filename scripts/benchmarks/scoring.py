@@ -21,7 +21,8 @@ def compare_scoring(
     """A row for the bundle's score, or for another distance."""
     network, scheduler = bundle.network().eval(), bundle.scheduler
     distance = (distance or L2()).to(device)
-    score = MinorityScore(network, scheduler, distance, timestep=400, draws=settings.draws, autocast=fast_dtype(device))
+    at_once, dtype = bundle.get("score_batch_size"), fast_dtype(device)
+    score = MinorityScore(network, scheduler, distance, 400, settings.draws, max_batch=at_once, autocast=dtype)
     inferer = ScoringInferer(score)
     images = store.batch(range(min(settings.batch, len(store)))).to(device)
     seeds = torch.arange(len(images))

@@ -11,6 +11,7 @@ from monai_minority.evaluation.density.neighbours import Features
 from monai_minority.evaluation.fidelity.frechet import frechet_distance
 from monai_minority.evaluation.fidelity.kernel_distance import kernel_distance, resampled_kernel_distances
 from monai_minority.evaluation.intervals import UNKNOWN_INTERVAL, Interval, percentile_interval, resample_counts
+from monai_minority.side_by_side import side_by_side
 
 FEW = 1024
 """Largest smaller set whose products with the other set are kept; they take 8 * 1024 bytes for each other image."""
@@ -84,7 +85,7 @@ def distance_figures(
         clusters = [np.arange(len(x)) if labels is None else labels for x, labels in ((a, a_clusters), (b, b_clusters))]
         counts = resample_counts(clusters, resamples, seed)
         measure = _Products(a, b) if min(len(a), len(b)) <= FEW else _chosen(a, b)
-        frechets = np.array([measure(*drawn) for drawn in zip(*counts, strict=True)])
+        frechets = np.array([*side_by_side(lambda drawn: measure(*drawn), [*zip(*counts, strict=True)])])
         kernels = resampled_kernel_distances(a, b, *counts)
     return DistanceFigures(
         frechet,
