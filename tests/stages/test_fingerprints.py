@@ -107,7 +107,8 @@ def test_the_list_of_what_does_not_count_is_short_and_used(stage, run_dir):
     config = merged(stage)
     before = fingerprint(config, run_dir)
     for name in UNINFLUENTIAL & set(config) - {"run_dir", "bundle_root", "device", "grid_inferer"}:
-        assert fingerprint({**config, name: changed(config[name])}, run_dir) == before, name
+        value = 7 if name.endswith("batch_size") else changed(config[name])  # which an expression may give too
+        assert fingerprint({**config, name: value}, run_dir) == before, name
 
 
 @pytest.mark.parametrize(
