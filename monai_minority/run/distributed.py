@@ -14,7 +14,7 @@ from monai_minority.process import number_and_count
 
 Result = TypeVar("Result")
 
-_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # of malloc.h
+_TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8  # of malloc.h
 
 
 def start(seed: int) -> None:
@@ -66,6 +66,7 @@ def _keep_memory() -> None:
         if mallopt is not None:
             mallopt(_MMAP_THRESHOLD, 2**30)
             mallopt(_TRIM_THRESHOLD, 2**31 - 1)
+            mallopt(_ARENA_MAX, 1)  # the arenas of other threads keep no large pieces
 
 
 def is_main() -> bool:

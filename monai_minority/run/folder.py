@@ -85,7 +85,8 @@ def check_default_place(config: Mapping[str, Any]) -> None:
 
     Args:
         config: settings as they are written. A relative ``run_dir`` is a default, or was given without its place; a
-            ``dataset_dir`` in the run folder is made by a stage, and holds nobody's images.
+            ``dataset_dir`` that refers to another setting is made by a stage or ships with the bundle, and holds
+            nobody's images.
 
     Raises:
         ValueError: the images are someone's, and the run folder would lie within a clone, the package or a bundle.
@@ -95,7 +96,7 @@ def check_default_place(config: Mapping[str, Any]) -> None:
         >>> check_default_place({"run_dir": "/runs/first", "dataset_dir": "/data/t1"})
     """
     run_dir, dataset_dir = str(config.get("run_dir")), str(config.get("dataset_dir", "$@run_dir"))
-    if run_dir.startswith(("/", "$")) or "@run_dir" in dataset_dir:
+    if run_dir.startswith(("/", "$")) or dataset_dir.startswith(("@", "$")):
         return
     place = Path(run_dir).absolute()
     for parent in place.parents:

@@ -42,7 +42,8 @@ def test_a_cohort_goes_to_no_default_within_a_clone_or_a_bundle(tmp_path, monkey
         with pytest.raises(ValueError, match=f"{folder}/runs/brain_mri lies within {file.parents[1]}, .* --run-dir"):
             check_default_place(volumes)
         check_default_place(volumes | {"run_dir": str(folder / "runs")})
-        check_default_place(volumes | {"dataset_dir": "$@run_dir + '/cohort'"})
+        for made in ("$@run_dir + '/cohort'", "@store_path"):
+            check_default_place(volumes | {"dataset_dir": made})
     monkeypatch.chdir(Path("/"))  # the tests' own folder may lie within a clone
     check_default_place(volumes)
 

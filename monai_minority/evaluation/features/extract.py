@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from monai_minority.evaluation.features.extractor import describe_extractor, fingerprint
 from monai_minority.files import DamagedFile, reading, whole_file
 from monai_minority.progress import progress_bar
-from monai_minority.side_by_side import side_by_side
 
 
 class Images(Protocol):
@@ -138,13 +137,10 @@ def _compute(
     features: np.ndarray | None = None
     name = getattr(extractor, "name", type(extractor).__name__)
     parts = np.split(np.arange(len(store)), range(batch_size, len(store), batch_size))
-
-    def compute(rows: np.ndarray) -> np.ndarray:
-        images = store.batch(rows).to(device).contiguous(memory_format=torch.channels_last)
-        return extractor(images).float().cpu().numpy()
-
     with progress_bar(None, f"features: {name}", len(store), unit="image", enabled=progress) as bar:
-        for rows, batch in zip(parts, side_by_side(compute, parts, device), strict=True):
+        for rows in parts:  # one after the other: two threads share its large layers as well
+            images = store.batch(rows).to(device).contiguous(memory_format=torch.channels_last)
+            batch = extractor(images).float().cpu().numpy()
             finite = np.isfinite(batch).reshape(len(batch), -1).all(axis=1)
             if not finite.all():
                 raise ValueError(
