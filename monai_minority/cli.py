@@ -333,7 +333,6 @@ def _planner(
 
 
 def _show_methods(folder: Path) -> None:
-
     from monai_minority.files import read_csv
 
     table = read_csv(folder / "comparison" / "methods.csv")

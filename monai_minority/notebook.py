@@ -82,7 +82,6 @@ class Run:
         """
         from PIL import Image
 
-        from monai_minority.keys import Column
         from monai_minority.samples.pictures import picture_rows
 
         rows, labels = [], []

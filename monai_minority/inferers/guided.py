@@ -140,7 +140,7 @@ class GuidedDiffusionInferer(Shown, Inferer):
             raise ValueError("shape must be given to GuidedDiffusionInferer, as (C, H, W), when an engine calls it.")
         shape, device = self.shape, inputs.device
         labels = {"class_labels": class_labels, "target_class": target_class, "minority_classes": minority_classes}
-        told = {name: _per_image(values, len(inputs), name) for name, values in labels.items() if values is not None}
+        told = {name: _per_image(values, len(inputs), name) for name, values in labels.items()}
 
         def sampled(rows: Tensor) -> Tensor:
             sampler = copy(self)

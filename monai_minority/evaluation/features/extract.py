@@ -136,9 +136,9 @@ def _compute(
     extractor = extractor.to(device).eval()
     features: np.ndarray | None = None
     name = getattr(extractor, "name", type(extractor).__name__)
-    parts = np.split(np.arange(len(store)), range(batch_size, len(store), batch_size))
     with progress_bar(None, f"features: {name}", len(store), unit="image", enabled=progress) as bar:
-        for rows in parts:  # one after the other: two threads share its large layers as well
+        for start in range(0, len(store), batch_size):  # two threads share its large layers as well as two batches
+            rows = np.arange(start, min(start + batch_size, len(store)))
             images = store.batch(rows).to(device).contiguous(memory_format=torch.channels_last)
             batch = extractor(images).float().cpu().numpy()
             finite = np.isfinite(batch).reshape(len(batch), -1).all(axis=1)
