@@ -2,8 +2,6 @@
 
 import torch
 
-__all__ = ["DiffusionChain", "at_timesteps"]
-
 
 def at_timesteps(table: torch.Tensor, index: int | torch.Tensor, like: torch.Tensor) -> torch.Tensor:
     """Read a table of coefficients at one index, or at one index per image.

@@ -9,8 +9,6 @@ from monai_minority.diffusion.chain import DiffusionChain, at_timesteps
 from monai_minority.diffusion.schedules import REFERENCE_STEPS
 from monai_minority.diffusion.tweedie import predict_x0, split_variance
 
-__all__ = ["HybridLoss", "LossTerms"]
-
 Objective = Literal["hybrid", "mse", "kl"]
 
 

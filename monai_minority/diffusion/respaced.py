@@ -13,8 +13,6 @@ from monai_minority.diffusion.schedules import REFERENCE_STEPS, space_timesteps
 from monai_minority.diffusion.tweedie import epsilon_from_x0, predict_x0, split_variance
 from monai_minority.shown import Shown
 
-__all__ = ["GuidanceMode", "RespacedScheduler"]
-
 GuidanceMode = Literal["mean", "score"]
 
 

@@ -5,8 +5,6 @@ import torch
 from monai_minority.diffusion.respaced import RespacedScheduler, Step
 from monai_minority.diffusion.tweedie import epsilon_from_x0
 
-__all__ = ["RespacedDDIMScheduler"]
-
 
 class RespacedDDIMScheduler(RespacedScheduler):
     """DDIM sampler (Song et al., 2021) on any subset of the training timesteps.

@@ -8,8 +8,6 @@ from monai.networks.schedulers.ddpm import DDPMVarianceType
 from monai_minority.diffusion.chain import at_timesteps
 from monai_minority.diffusion.respaced import RespacedScheduler, Step
 
-__all__ = ["RespacedDDPMScheduler"]
-
 
 class RespacedDDPMScheduler(RespacedScheduler):
     """Ancestral sampler of DDPM (Um et al., 2024, Eq. 3) on any subset of the training timesteps.

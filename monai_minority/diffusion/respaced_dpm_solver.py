@@ -7,8 +7,6 @@ import torch
 
 from monai_minority.diffusion.respaced import RespacedScheduler, Step
 
-__all__ = ["RespacedDPMSolverScheduler"]
-
 
 class _Last(NamedTuple):
     """What is remembered of a step: its place in the chain, and the estimates of ``x_0`` of the network and guided."""

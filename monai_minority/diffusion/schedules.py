@@ -17,8 +17,6 @@ import numpy as np
 import torch
 from monai.networks.schedulers.scheduler import NoiseSchedules
 
-__all__ = ["improved_cosine", "improved_linear", "improved_scaled_linear", "space_timesteps"]
-
 REFERENCE_STEPS = 1000
 """Length of the chain for which the published ends of the linear schedules were chosen."""
 

@@ -40,9 +40,7 @@ class SeededNoise:
     def __call__(self) -> Tensor:
         """Draw the next standard normal noise of every stream, float32 ``[B, C, H, W]``."""
         noise = torch.empty(
-            len(self._streams),
-            *self._shape,
-            pin_memory=self._device.type == "cuda" and torch.cuda.is_available(),
+            len(self._streams), *self._shape, pin_memory=self._device.type == "cuda" and torch.cuda.is_available()
         )
         for image, stream in zip(noise, self._streams, strict=True):
             image.normal_(generator=stream)

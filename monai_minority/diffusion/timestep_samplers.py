@@ -5,8 +5,6 @@ from typing import Any
 
 import torch
 
-__all__ = ["LossSecondMomentTimestepSampler", "TimestepSampler", "UniformTimestepSampler"]
-
 
 class TimestepSampler(ABC):
     """Base of samplers that draw timesteps with given probabilities, and weights that keep the mean loss unbiased.
@@ -47,10 +45,7 @@ class TimestepSampler(ABC):
         """Probability of each timestep ``[T]``, float64, with sum 1."""
 
     def sample(
-        self,
-        batch_size: int,
-        device: str | torch.device | None = None,
-        generator: torch.Generator | None = None,
+        self, batch_size: int, device: str | torch.device | None = None, generator: torch.Generator | None = None
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Draw the timesteps of a batch.
 
@@ -97,10 +92,7 @@ class UniformTimestepSampler(TimestepSampler):
         return torch.full((self.num_train_timesteps,), 1 / self.num_train_timesteps, dtype=torch.float64)
 
     def sample(
-        self,
-        batch_size: int,
-        device: str | torch.device | None = None,
-        generator: torch.Generator | None = None,
+        self, batch_size: int, device: str | torch.device | None = None, generator: torch.Generator | None = None
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """See :meth:`TimestepSampler.sample`. Integers are drawn directly, without a table of probabilities."""
         drawn = torch.randint(self.num_train_timesteps, (batch_size,), generator=generator or self.generator)

@@ -6,8 +6,6 @@ import torch
 
 from monai_minority.diffusion.chain import at_timesteps
 
-__all__ = ["epsilon_from_x0", "predict_epsilon", "predict_x0", "split_variance"]
-
 
 def split_variance(model_output: torch.Tensor, x_t: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
     """Split the output of a network into its prediction and its learned variance.

@@ -180,15 +180,7 @@ class MixedDensityGuidance(ClassifierTerm):
 
 
 def log_probability(logits: Tensor, classes: Tensor | None, name: str) -> Tensor:
-    """``log p(class | x)`` of one class an image.
-
-    Args:
-        logits: ``[B, L]``.
-        classes: integer ``[B]`` in ``0 … L-1``.
-        name: the argument's name, for the messages.
-
-    Returns:
-        ``[B]``.
+    """``log p(class | x)`` ``[B]`` of one class an image, from logits ``[B, L]``.
 
     Raises:
         ValueError: if ``classes`` is missing, or out of range on the CPU. On an accelerator that check would wait for

@@ -14,7 +14,6 @@ class DenoisingLoss(nn.Module):
 
     Args:
         scheduler: noise schedule and prediction type.
-        rescale: see :class:`~monai_minority.diffusion.HybridLoss`.
         timestep_sampler: sampler that receives the losses of every training batch, such as
             :class:`~monai_minority.diffusion.LossSecondMomentTimestepSampler`.
 
@@ -28,12 +27,12 @@ class DenoisingLoss(nn.Module):
         tensor([0.2500, 0.2500])
     """
 
-    def __init__(self, scheduler: Any, rescale: bool = True, timestep_sampler: TimestepSampler | None = None) -> None:
+    def __init__(self, scheduler: Any, timestep_sampler: TimestepSampler | None = None) -> None:
         super().__init__()
         self.scheduler = scheduler
         self.timestep_sampler = timestep_sampler
         self.simple = HybridLoss(scheduler, "mse")
-        self.hybrid = HybridLoss(scheduler, "hybrid", rescale)
+        self.hybrid = HybridLoss(scheduler, "hybrid")
 
     def forward(self, prediction: Tensor, targets: DenoisingTargets) -> Tensor:
         """Weighted loss ``[B]`` of network outputs ``[B, C, H, W]`` or ``[B, 2 C, H, W]``."""

@@ -37,11 +37,7 @@ class DiscriminatorStep:
     """
 
     def __init__(
-        self,
-        discriminator: torch.nn.Module,
-        optimizer: torch.optim.Optimizer,
-        loss: AutoencoderLoss,
-        start: int = 0,
+        self, discriminator: torch.nn.Module, optimizer: torch.optim.Optimizer, loss: AutoencoderLoss, start: int = 0
     ) -> None:
         self.discriminator = discriminator
         self.optimizer = optimizer

@@ -4,6 +4,7 @@ from typing import Any
 
 import torch
 from ignite.engine import Engine, Events
+from monai.networks.utils import eval_mode
 from torchvision.utils import make_grid
 
 from monai_minority.data.store.image_store import ImageStore, evenly
@@ -58,10 +59,7 @@ class ReconstructionGrid:
 
     def __call__(self, engine: Engine) -> None:
         images = self.images.batch(evenly(len(self.images), self.count))
-        training = self.network.training
-        self.network.eval()
-        with torch.no_grad():
+        with eval_mode(self.network):
             made = self.network(images.to(engine.state.device)).images.float().cpu()  # type: ignore[attr-defined]
-        self.network.train(training)
         grid = make_grid(torch.cat([images, made]).clamp(-1, 1).add(1).div(2), nrow=len(images))
         self.writer.add_image("real_above_reconstructed", grid, engine.state.iteration)

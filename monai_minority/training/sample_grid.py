@@ -19,7 +19,6 @@ class SampleGrid:
         count: number of images.
         every: epochs between two grids; the last epoch always has one.
         class_labels: integers ``[count]`` for a network that is conditional on them.
-        tag: name of the grid. It should say that the images are synthetic.
         enabled: whether to write; set it in one process only.
 
     Example:
@@ -51,7 +50,6 @@ class SampleGrid:
         count: int = 16,
         every: int = 1,
         class_labels: torch.Tensor | None = None,
-        tag: str = "synthetic/samples",
         enabled: bool = True,
     ) -> None:
         self.inferer = inferer
@@ -61,7 +59,6 @@ class SampleGrid:
         self.count = count
         self.every = every
         self.class_labels = class_labels
-        self.tag = tag
         self.enabled = enabled
 
     def attach(self, engine: Engine) -> None:
@@ -82,4 +79,4 @@ class SampleGrid:
             device=getattr(engine.state, "device", None),
         )
         grid = make_grid(images.clamp(-1, 1).add(1).div(2).cpu(), nrow=max(1, round(self.count**0.5)))
-        self.writer.add_image(self.tag, grid, engine.state.iteration)
+        self.writer.add_image("synthetic/samples", grid, engine.state.iteration)

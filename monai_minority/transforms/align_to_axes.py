@@ -1,20 +1,17 @@
 """Rotate an oblique volume to the axes of the patient."""
 
-from collections.abc import Hashable, Mapping
-from typing import Any
-
 import nibabel as nib
 import numpy as np
 import torch
 from monai.config import KeysCollection
 from monai.data import MetaTensor
-from monai.transforms import MapTransform
 from torch.nn.functional import grid_sample
 
+from monai_minority.transforms.each_key import EachKey
 from monai_minority.transforms.memory_order import in_memory_order, memory_order
 
 
-class AlignToAxesd(MapTransform):
+class AlignToAxesd(EachKey):
     """Align volumes with the patient's axes, in RAS orientation, so that an axial slice is axial.
 
     If the tilt displaces every voxel by less than half a voxel, the axes are only flipped and permuted. Other volumes
@@ -46,13 +43,7 @@ class AlignToAxesd(MapTransform):
             raise ValueError(f"spacing must be positive, got {spacing}")
         self.spacing = spacing
 
-    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
-        result = dict(data)
-        for key in self.key_iterator(result):
-            result[key] = self._aligned(result[key])
-        return result
-
-    def _aligned(self, volume: MetaTensor) -> MetaTensor:
+    def changed(self, volume: MetaTensor) -> MetaTensor:
         voxels, affine = reorient(volume.as_tensor(), volume.affine.cpu().double().numpy())
         matrix, shape = affine[:3, :3], np.array(voxels.shape[1:])
         own = np.linalg.norm(matrix, axis=0)

@@ -1,16 +1,16 @@
 """Crop a picture to its central square at a given size, like the training images of guided-diffusion."""
 
-from collections.abc import Hashable, Mapping
 from typing import Any
 
 import numpy as np
 import torch
 from monai.config import KeysCollection
-from monai.transforms import MapTransform
 from PIL import Image
 
+from monai_minority.transforms.each_key import EachKey
 
-class CenterCropToSquared(MapTransform):
+
+class CenterCropToSquared(EachKey):
     """Resize the shorter side to ``size`` and crop the longer side at both ends.
 
     A picture is halved (box filter) while its shorter side is at least twice ``size``, then resampled (bicubic) and
@@ -39,13 +39,8 @@ class CenterCropToSquared(MapTransform):
             raise ValueError(f"size must be at least 1 pixel, got {size}")
         self.size = size
 
-    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
-        result = dict(data)
-        for key in self.key_iterator(result):
-            result[key] = self._square(torch.as_tensor(result[key]))
-        return result
-
-    def _square(self, image: torch.Tensor) -> torch.Tensor:
+    def changed(self, image: Any) -> torch.Tensor:
+        image = torch.as_tensor(image)
         if image.ndim != 3 or image.shape[0] not in (1, 3) or not image.numel():
             raise ValueError(f"an image must be [C, H, W] with 1 or 3 channels, got shape {list(image.shape)}")
         if image.shape[1:] == (self.size, self.size):

@@ -1,24 +1,22 @@
 """Reject an invalid volume with a clear reason."""
 
-from collections.abc import Hashable, Mapping
-from typing import Any
-
 import numpy as np
 import torch
-from monai.config import KeysCollection
 from monai.data import MetaTensor
-from monai.transforms import MapTransform
 
+from monai_minority.transforms.each_key import EachKey
 from monai_minority.transforms.memory_order import in_memory_order
 
+_SPACINGS = (0.05, 20.0)
+"""The smallest and the largest plausible voxel spacing in mm."""
 
-class CheckVolumed(MapTransform):
+
+class CheckVolumed(EachKey):
     """Pass a valid 3-D volume unchanged and raise for any other. Use it after
     :class:`~monai_minority.transforms.LoadVolumed`.
 
     Args:
         keys: keys of volumes, ``MetaTensor`` ``[C, X, Y, Z]``.
-        spacing_range: smallest and largest plausible voxel spacing in mm.
 
     Raises:
         ValueError: the volume has several channels or another number of dimensions; the affine is not finite, is
@@ -33,21 +31,7 @@ class CheckVolumed(MapTransform):
         ValueError: all voxels have the same value (0)
     """
 
-    def __init__(
-        self,
-        keys: KeysCollection = "image",
-        spacing_range: tuple[float, float] = (0.05, 20.0),
-    ) -> None:
-        super().__init__(keys)
-        self.spacing_range = spacing_range
-
-    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
-        result = dict(data)
-        for key in self.key_iterator(result):
-            result[key] = self._checked(result[key])
-        return result
-
-    def _checked(self, volume: MetaTensor) -> MetaTensor:
+    def changed(self, volume: MetaTensor) -> MetaTensor:
         if not isinstance(volume, MetaTensor):
             raise ValueError("a volume must have an affine; load it with LoadVolumed")
         if volume.ndim != 4:
@@ -68,7 +52,7 @@ class CheckVolumed(MapTransform):
         if not np.isfinite(affine).all():
             raise ValueError("the affine has NaN or infinite entries")
         spacing = np.linalg.norm(affine[:3, :3], axis=0)
-        smallest, largest = self.spacing_range
+        smallest, largest = _SPACINGS
         if not ((spacing >= smallest) & (spacing <= largest)).all():
             named = " x ".join(f"{s:g}" for s in spacing)
             raise ValueError(f"the voxel spacing {named} mm is outside {smallest:g} to {largest:g} mm")

@@ -1,19 +1,16 @@
 """Correct the bias field of a volume by N4."""
 
-from collections.abc import Hashable, Mapping
-from typing import Any
-
 import numpy as np
 import torch
 from monai.config import KeysCollection
 from monai.data import MetaTensor
-from monai.transforms import MapTransform
 from skimage.filters import threshold_otsu
 
 from monai_minority.extras import from_extra
+from monai_minority.transforms.each_key import EachKey
 
 
-class CorrectBiasd(MapTransform):
+class CorrectBiasd(EachKey):
     """N4 bias field correction (Tustison et al., IEEE Trans. Med. Imaging 29, 2010) by SimpleITK.
 
     The smooth field is estimated on a coarser grid, from the voxels above Otsu's threshold. The volume is divided by
@@ -49,15 +46,11 @@ class CorrectBiasd(MapTransform):
         self.shrink = shrink
         self.iterations = list(iterations)
 
-    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
-        result = dict(data)
-        for key in self.key_iterator(result):
-            volume = result[key]
-            values = volume.as_tensor()[0].numpy()
-            spacing = np.linalg.norm(volume.affine.cpu().double().numpy()[:3, :3], axis=0)
-            field = torch.from_numpy(self._log_field(values, spacing)).exp_()
-            result[key] = MetaTensor((volume.as_tensor() / field).contiguous(), affine=volume.affine)
-        return result
+    def changed(self, volume: MetaTensor) -> MetaTensor:
+        values = volume.as_tensor()[0].numpy()
+        spacing = np.linalg.norm(volume.affine.cpu().double().numpy()[:3, :3], axis=0)
+        field = torch.from_numpy(self._log_field(values, spacing)).exp_()
+        return MetaTensor((volume.as_tensor() / field).contiguous(), affine=volume.affine)
 
     def _log_field(self, values: np.ndarray, spacing: np.ndarray) -> np.ndarray:
         """Logarithm of the bias field, float32 ``[X, Y, Z]``."""

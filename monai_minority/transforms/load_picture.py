@@ -2,24 +2,23 @@
 
 import os
 import warnings
-from collections.abc import Hashable, Mapping
-from typing import IO, Any
+from typing import IO
 
 import numpy as np
 import torch
 from monai.config import KeysCollection
-from monai.transforms import MapTransform
 from PIL import Image, ImageOps
 
 from monai_minority.data.paths import checked_size
 from monai_minority.keys import SYNTHETIC_NOTE, SYNTHETIC_REFUSAL
+from monai_minority.transforms.each_key import EachKey
 
 # Formats that are decoded, so that no file can choose a reader that runs another program.
 _FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 _SIXTEEN_BITS = ("I;16", "I;16B", "I;16L")
 
 
-class LoadPictured(MapTransform):
+class LoadPictured(EachKey):
     """Load a picture as a float32 tensor ``[C, H, W]`` of its stored values, with row 0 at the top.
 
     A picture that its EXIF tag says to turn is turned, as viewers show it.
@@ -58,13 +57,7 @@ class LoadPictured(MapTransform):
         self.convert = convert
         self.max_bytes = max_bytes
 
-    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
-        result = dict(data)
-        for key in self.key_iterator(result):
-            result[key] = self._load(result[key])
-        return result
-
-    def _load(self, source: str | os.PathLike[str] | IO[bytes] | np.ndarray) -> torch.Tensor:
+    def changed(self, source: str | os.PathLike[str] | IO[bytes] | np.ndarray) -> torch.Tensor:
         picture = Image.fromarray(source) if isinstance(source, np.ndarray) else self._decoded(source)
         deep = picture.mode in _SIXTEEN_BITS
         if picture.mode not in self._accepted[self.mode] and not self.convert:

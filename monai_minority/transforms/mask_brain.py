@@ -27,12 +27,11 @@ class MaskBraind(MapTransform):
     tool.
 
     Args:
-        keys: keys of volumes, ``MetaTensor`` ``[1, X, Y, Z]``, as loaded.
+        keys: keys of volumes, ``MetaTensor`` ``[1, X, Y, Z]``, as loaded, with the path of the image under ``path``.
         mask: ``"template"``: the MNI152 brain mask of nilearn, for volumes registered to that space. Otherwise the
             mask file, relative to the folder of the image, with ``{name}`` for the image name without its ending:
             ``"{name}_mask.nii.gz"`` or ``"../masks/{name}.nii.gz"``. The mask has the grid of the image; values above
             0 are brain.
-        source: key that holds the path of the image.
 
     Raises:
         ValueError: the pattern has no ``{name}``, the mask has another grid, or it has no voxel in the image.
@@ -53,12 +52,11 @@ class MaskBraind(MapTransform):
         True
     """
 
-    def __init__(self, keys: KeysCollection = "image", mask: str = TEMPLATE, source: str = Key.PATH) -> None:
+    def __init__(self, keys: KeysCollection = "image", mask: str = TEMPLATE) -> None:
         super().__init__(keys)
         if mask != TEMPLATE and "{name}" not in mask:
             raise ValueError(f"mask must be {TEMPLATE!r} or a file with {{name}} in its name, got {mask!r}")
         self.mask = mask
-        self.source = source
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         result = dict(data)
@@ -71,7 +69,7 @@ class MaskBraind(MapTransform):
                 resampled = resample_to_img(mask, grid, interpolation="nearest", force_resample=True, copy_header=True)
                 inside = np.asarray(resampled.dataobj) > 0
             else:
-                inside = self._own(Path(str(result[self.source])), volume.shape[1:], affine)
+                inside = self._own(Path(str(result[Key.PATH])), volume.shape[1:], affine)
             if not inside.any():
                 raise ValueError("the brain mask has no voxel in the volume")
             values = volume.as_tensor()

@@ -1,15 +1,15 @@
 """Resize an image of any shape to a square without distortion."""
 
-from collections.abc import Hashable, Mapping
 from typing import Any
 
 import torch
 from monai.config import KeysCollection
-from monai.transforms import MapTransform
 from torch.nn.functional import interpolate, pad
 
+from monai_minority.transforms.each_key import EachKey
 
-class ResizeToSquared(MapTransform):
+
+class ResizeToSquared(EachKey):
     """Pad the shorter side to a square, then resample to ``size`` (bilinear, anti-aliased).
 
     MONAI's ``Resized(anti_aliasing=True)`` assumes zeros beyond the border, which gives a grey frame in images in
@@ -40,13 +40,8 @@ class ResizeToSquared(MapTransform):
         self.size = size
         self.background = background
 
-    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
-        result = dict(data)
-        for key in self.key_iterator(result):
-            result[key] = self._resize(torch.as_tensor(result[key]).as_subclass(torch.Tensor))
-        return result
-
-    def _resize(self, image: torch.Tensor) -> torch.Tensor:
+    def changed(self, image: Any) -> torch.Tensor:
+        image = torch.as_tensor(image).as_subclass(torch.Tensor)
         if image.ndim != 3 or not image.numel():
             raise ValueError(f"an image must be [C, H, W] with pixels, got shape {list(image.shape)}")
         height, width = image.shape[1:]
