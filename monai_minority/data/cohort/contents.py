@@ -26,39 +26,10 @@ _FOREIGN = (
 )
 _ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".7z", ".rar", ".gz", ".bz2", ".xz", ".zst")
 _TEXTS = (
-    *(
-        ".json",
-        ".tsv",
-        ".csv",
-        ".xlsx",
-        ".xls",
-        ".ods",
-        ".md",
-        ".rst",
-        ".pdf",
-        ".html",
-        ".htm",
-        ".xml",
-        ".yaml",
-        ".yml",
-    ),
-    *(
-        ".bval",
-        ".bvec",
-        ".bvals",
-        ".bvecs",
-        ".py",
-        ".m",
-        ".sh",
-        ".log",
-        ".toml",
-        ".doc",
-        ".docx",
-        ".db",
-        ".ini",
-        ".lnk",
-    ),
-    *(".txt.gz", ".tsv.gz", ".csv.gz", ".mp4", ".avi", ".gii", ".stl", ".annot", ".mgz.lta", ".lta", ".xfm", ".key"),
+    *(".json", ".tsv", ".csv", ".xlsx", ".xls", ".ods", ".md", ".rst", ".pdf", ".html", ".htm", ".xml", ".yaml"),
+    *(".yml", ".bval", ".bvec", ".bvals", ".bvecs", ".py", ".m", ".sh", ".log", ".toml", ".doc", ".docx", ".db"),
+    *(".ini", ".lnk", ".txt.gz", ".tsv.gz", ".csv.gz", ".mp4", ".avi", ".gii", ".stl", ".annot", ".mgz.lta"),
+    *(".lta", ".xfm", ".key"),
 )
 # The voxels of a header file beside them, and the header files that they belong to.
 _VOXELS = {".img": (".hdr",), ".img.gz": (".hdr", ".hdr.gz"), ".raw": (".mhd", ".nhdr"), ".zraw": (".mhd",)}

@@ -3,13 +3,14 @@
 import logging
 import os
 import signal
+import tempfile
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
@@ -20,7 +21,6 @@ from monai_minority.data.cohort.cohort import Cohort
 from monai_minority.data.cohort.group_names import public_groups
 from monai_minority.data.cohort.private_tables import write_private_tables
 from monai_minority.data.cohort.pseudonyms import Pseudonyms
-from monai_minority.data.cohort.slice_spool import SliceSpool
 from monai_minority.data.paths import printable
 from monai_minority.data.store.image_store import ImageStore
 from monai_minority.data.volumes.intensity_scale import IntensityScale
@@ -130,7 +130,7 @@ def extract_images(
     rows: dict[str, Any] = {}
     counts = {"read": 0, "rejected": 0}
     files = _Files(table, cohort.images, transform, None if intensity_scale else dtype, time_limit)
-    loader = DataLoader(files, batch_size=None, num_workers=num_workers, collate_fn=_as_is)
+    loader = DataLoader(files, batch_size=None, num_workers=num_workers)
 
     fitted: dict[str, Any] = {}
     if intensity_scale:
@@ -143,7 +143,7 @@ def extract_images(
 
     def scaled() -> Iterator[np.ndarray]:
         assert intensity_scale is not None
-        with SliceSpool(path.parent) as spool:
+        with _SliceSpool(path.parent) as spool:
             for file, result in results():
                 spool.append(file, result.pixels, result.measure)
             if not intensity_scale.is_fitted:
@@ -183,7 +183,9 @@ def extract_images(
             )
         counts["rejected"] = len(unread) + len(cohort.rejected)
         if not origin:
-            raise ValueError(_nothing_usable([*unread.values(), *(entry.reason for entry in cohort.rejected)]))
+            reasons = Counter([*unread.values(), *(entry.reason for entry in cohort.rejected)]).most_common(3)
+            most = "; ".join(f"{reason} ({count})" for reason, count in reasons)
+            raise ValueError(f"no file of the cohort is usable: {most}")
         kept = table.iloc[origin]
         rows.update({str(Column.SOURCE): kept[Column.SOURCE], str(Column.SUBJECT): kept["pseudonym"]})
         rows[str(Column.SLICE)] = slices
@@ -282,6 +284,41 @@ class _Files(Dataset):
         return _Result(quantised(images.clamp_(-1, 1), self._dtype), slices, positions, assumed=assumed)
 
 
+class _SliceSpool:
+    """Slices in an unnamed file of a folder, which the end of the process removes, and the measure of each volume."""
+
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
+        self._folder = folder
+        self._shapes: list[tuple[int, ...]] = []
+        self._measures: list[np.ndarray] = []
+        self.files: list[int] = []
+
+    def __enter__(self) -> Self:
+        self._file: Any = tempfile.TemporaryFile(dir=self._folder)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def append(self, file: int, slices: np.ndarray, measure: np.ndarray) -> None:
+        """Add the slices ``[S, C, H, W]`` of a file and the measure of its volume."""
+        self._file.write(np.ascontiguousarray(slices, dtype=np.float32).data)
+        self._shapes.append(slices.shape)
+        self._measures.append(measure)
+        self.files.append(file)
+
+    @property
+    def measures(self) -> np.ndarray:
+        """All measures ``[N, 13]``."""
+        return np.stack(self._measures) if self._measures else np.empty((0, 13))
+
+    def __iter__(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        self._file.seek(0)
+        for shape, measure in zip(self._shapes, self._measures, strict=True):
+            content = self._file.read(4 * int(np.prod(shape)))
+            yield np.frombuffer(content, dtype=np.float32).reshape(shape), measure
+
+
 @contextmanager
 def _seconds(limit: float | None) -> Iterator[None]:
     """Interrupt what takes longer."""
@@ -315,12 +352,3 @@ def _reason(error: BaseException) -> str:
     if "cannot find a suitable reader" in text:  # MONAI lists every reader's traceback
         return "no reader recognises the file: it is damaged, or its ending is wrong"
     return text if isinstance(error, ValueError) else f"{type(error).__name__}: {text}"
-
-
-def _nothing_usable(reasons: list[str]) -> str:
-    most = Counter(reasons).most_common(3)
-    return "no file of the cohort is usable: " + "; ".join(f"{reason} ({count})" for reason, count in most)
-
-
-def _as_is(result: Any) -> Any:
-    return result

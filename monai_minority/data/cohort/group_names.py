@@ -25,9 +25,6 @@ def public_groups(table: pd.DataFrame) -> pd.Series:
     or is of one subject alone and has a word with a capital or many words; or all are words with capitals that no other
     group shares, have one subject each, or are many and small. Then all get ``group-1``, ``group-2``, … in alphabetical
     order, and this is logged. ``cohort.csv`` has the names.
-
-    Args:
-        table: the table of a cohort, with ``group`` and ``subject``.
     """
     groups = table[Column.GROUP]
     why = _identifying(table[groups.notna()])

@@ -11,6 +11,7 @@ from monai_minority.data.volumes.dicom.rules import SeriesRules
 from monai_minority.data.volumes.dicom.series import DicomSeries, group_series
 
 USED = "used"
+# Words that hold a long number, a date or a year: accession numbers and birth dates.
 _IDENTIFIER = re.compile(r"[^\s,;]*(\d{5}|(?<!\d)(19|20)\d\d(?!\d)|\d{1,4}[-./_]\d{1,2}[-./_]\d{1,4}|[\^@])[^\s,;]*")
 
 
@@ -70,7 +71,7 @@ def _described(series: DicomSeries, names: bool) -> dict[str, Any]:
     gaps = "" if not np.isfinite(low) else f"{low:.4g}" if high - low < 0.005 * high else f"{low:.4g} to {high:.4g}"
     return {
         "modality": series.modality,
-        "description": series.description if names else _masked(series.description),
+        "description": series.description if names else _IDENTIFIER.sub("***", series.description),
         "matrix": f"{columns} x {rows}",
         "spacing": " x ".join(f"{size:.3g}" for size in series.spacing) if known else "",
         "orientation": f"{series.plane} {series.tilt:.0f}" if known else "",
@@ -78,8 +79,3 @@ def _described(series: DicomSeries, names: bool) -> dict[str, Any]:
         "gaps": gaps,
         "files": len(series.files) + len(series.left_out),
     }
-
-
-def _masked(description: str) -> str:
-    """A description without words that hold a long number, a date or a year: accession numbers and birth dates."""
-    return _IDENTIFIER.sub("***", description)

@@ -67,11 +67,7 @@ def cohort_from_csv(
     path = existing(path)
     rejected: list[Rejection] = []
     table = without_rows(read_table(path, rejected), path, leave_out or {})
-    own = named(
-        table,
-        path,
-        {"image": image, "subject": subject, "group": group, "severity": severity, "split": split},
-    )
+    own = named(table, path, {"image": image, "subject": subject, "group": group, "severity": severity, "split": split})
     own[Key.IMAGE] = own[Key.IMAGE].map(lambda p: file_named(p, path.parent), na_action="ignore")
     own[Column.SPLIT] = own[Column.SPLIT].map(split_named, na_action="ignore") if Column.SPLIT in own else None
     own[ORIGIN] = [f"{path.name}, row {number}" for number in own.index]

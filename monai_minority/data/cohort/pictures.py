@@ -61,12 +61,7 @@ def cohort_from_pictures(folder: PathLike | FolderContents, subject_pattern: str
             continue
         name = found[1] if found else below
         records.append(
-            {
-                Key.IMAGE: file,
-                Column.SUBJECT: name,
-                Column.GROUP: group,
-                str(Column.CLASS_LABEL): labels[group],
-            }
+            {Key.IMAGE: file, Column.SUBJECT: name, Column.GROUP: group, str(Column.CLASS_LABEL): labels[group]}
         )
     passed_over = [Rejection(str(file), "", LABEL_MAP) for file in masks]
     passed_over += contents.rest({str(file) for file in (*files, *masks)})

@@ -58,9 +58,6 @@ CODES = (*(code for code, _ in _PATTERNS), OTHER)
 def reason_code(reason: str) -> str:
     """The code of a reason; ``"other"`` for one that is not known.
 
-    Args:
-        reason: the reason as ``cohort.csv`` has it.
-
     Example:
         >>> from monai_minority.data.cohort.reasons import reason_code
         >>> [reason_code(text) for text in ("the file is empty (0 bytes)", "[Errno 5] /data/Jo Li: broken pipe")]

@@ -12,6 +12,7 @@ import pandas as pd
 
 from monai_minority.data.cohort.cohort import UnusableDataError
 from monai_minority.data.paths import Rejection, printable
+from monai_minority.data.persons import without_zeros
 from monai_minority.files import as_meant, check_sealed
 from monai_minority.keys import Column, Key
 
@@ -22,19 +23,8 @@ ROW = "row"
 
 _SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 _MISSING = {
-    "",
-    "n/a",
-    "#n/a",
-    "#value!",
-    "#ref!",
-    "#name?",
-    "#div/0!",
-    "#null!",
-    "#num!",
-    "-",
-    "--",
-    "\u2013",
-    "\u2014",
+    *("", "n/a", "#n/a", "#value!", "#ref!", "#name?", "#div/0!", "#null!", "#num!"),
+    *("-", "--", "\u2013", "\u2014"),
 }
 _NO_NUMBER = {"na", "nan", "none", "null", "nil", ".", "?", "unknown", "missing", "not available", "<na>"}
 _NO_GROUP = {"na", "nan", "null", "<na>"}
@@ -347,9 +337,7 @@ def _joined(theirs: list[str], ours: list[str]) -> list[str]:
 
 def _unpadded(name: str) -> str:
     """An id without ``sub-``, case, blanks and the zeros in front of its numbers; ``7.0`` of a spreadsheet is ``7``."""
-    text = _SUB.sub("", name.strip()).lower()
-    text = re.sub(r"^(\d+)\.0+$", r"\1", text)
-    return re.sub(r"(?<!\d)0+(?=\d)", "", text)
+    return without_zeros(_SUB.sub("", name.strip()))
 
 
 def _negated(value: object) -> object:

@@ -26,9 +26,7 @@ _CHANNEL = re.compile(r"(.+)_(\d{4})$")
 
 
 def cohort_from_folder(
-    folder: PathLike | FolderContents,
-    subject_pattern: str | None = None,
-    modality: str | Sequence[str] | None = None,
+    folder: PathLike | FolderContents, subject_pattern: str | None = None, modality: str | Sequence[str] | None = None
 ) -> Cohort:
     """The volumes under ``folder``, at any depth: NIfTI, MGH (``.mgz``), NRRD and MetaImage (``.mha``).
 
@@ -311,11 +309,7 @@ def _one_of(wanted: set[str], before: str = "") -> str:
 
 
 def _cohort(
-    records: Any,
-    contents: FolderContents,
-    rejected: list[Rejection],
-    passed_over: list[Rejection],
-    layout: str,
+    records: Any, contents: FolderContents, rejected: list[Rejection], passed_over: list[Rejection], layout: str
 ) -> Cohort:
     if not len(records):
         hint = "".join(f"; {line}" for line in counted(rejected, 3))

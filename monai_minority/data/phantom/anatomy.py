@@ -93,11 +93,7 @@ def load_anatomy(resolution: int = 1) -> PhantomAnatomy:
 
     template, grey, white = (
         _crop(load(resolution=resolution))
-        for load in (
-            datasets.load_mni152_template,
-            datasets.load_mni152_gm_template,
-            datasets.load_mni152_wm_template,
-        )
+        for load in (datasets.load_mni152_template, datasets.load_mni152_gm_template, datasets.load_mni152_wm_template)
     )
     brain = ndimage.binary_fill_holes(template > 0.05)
     grey, white = grey.clip(0, 1) * brain, white.clip(0, 1) * brain

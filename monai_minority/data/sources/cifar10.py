@@ -8,7 +8,7 @@ import numpy as np
 
 from monai_minority.data.cohort.cohort import Cohort
 from monai_minority.data.sources.image_folder import image_folder, with_class_labels
-from monai_minority.data.sources.layout import PathLike, array_cohort, existing_set, finished, not_there, read_parts
+from monai_minority.data.sources.layout import PathLike, array_cohort, existing_set, not_there, read_parts
 from monai_minority.keys import Split
 
 CLASSES = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
@@ -53,20 +53,14 @@ def cifar10(path: PathLike, max_images: int | None = None) -> Cohort:
         (['the file is missing from CIFAR-10'], (32, 32, 3))
     """
     path = existing_set(path, "CIFAR-10", LAYOUT)
-    for folder, suffix in ((path / "cifar-10-batches-py", ""), (path / "cifar-10-batches-bin", ".bin"), (path, "")):
-        kinds = (suffix, ".bin") if folder == path else (suffix,)
-        for kind in kinds:
-            if any((folder / f"{name}{kind}").is_file() for name in _BATCHES):
-                return finished(_from_batches(folder, kind), max_images)
+    for place, suffix in (("cifar-10-batches-py", ""), ("cifar-10-batches-bin", ".bin"), ("", ""), ("", ".bin")):
+        files = {path / place / f"{name}{suffix}": split for name, split in _BATCHES.items()}
+        if any(map(Path.is_file, files)):
+            parts = read_parts(path / place, "CIFAR-10", LAYOUT, files, lambda file: _batch(file)[1], _images)
+            return array_cohort(*parts, CLASSES, max_images)
     if not path.is_dir() or not any((path / part).is_dir() for part in ("train", "test", *CLASSES)):
         raise not_there(path, "CIFAR-10", LAYOUT)
     return with_class_labels(image_folder(path, max_images), CLASSES, "CIFAR-10")
-
-
-def _from_batches(folder: Path, suffix: str) -> Cohort:
-    files = {folder / f"{name}{suffix}": split for name, split in _BATCHES.items()}
-    parts = read_parts(folder, "CIFAR-10", LAYOUT, files, lambda file: _batch(file)[1], _images)
-    return array_cohort(parts.images, parts.splits, parts.labels, CLASSES, parts.rejected)
 
 
 def _images(file: Path) -> np.ndarray:

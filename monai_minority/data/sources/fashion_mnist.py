@@ -9,21 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from monai_minority.data.cohort.cohort import Cohort
-from monai_minority.data.sources.layout import PathLike, array_cohort, existing_set, finished, read_parts
+from monai_minority.data.sources.layout import PathLike, array_cohort, existing_set, read_parts
 from monai_minority.keys import Split
 
-CLASSES = [
-    "T-shirt/top",
-    "Trouser",
-    "Pullover",
-    "Dress",
-    "Coat",
-    "Sandal",
-    "Shirt",
-    "Sneaker",
-    "Bag",
-    "Ankle boot",
-]
+CLASSES = ["T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"]
 LAYOUT = (
     "train-images-idx3-ubyte, train-labels-idx1-ubyte and their t10k twins, with or without .gz (Debian's package "
     "dataset-fashion-mnist has them in /usr/share/datasets/fashion-mnist)"
@@ -62,7 +51,7 @@ def fashion_mnist(path: PathLike, max_images: int | None = None) -> Cohort:
     path = existing_set(path, "Fashion-MNIST", LAYOUT)
     files = {_find(path, f"{name}-images-idx3-ubyte"): split for name, split in _PARTS.items()}
     parts = read_parts(path, "Fashion-MNIST", LAYOUT, files, partial(_labels, path), read_idx)
-    return finished(array_cohort(parts.images, parts.splits, parts.labels, CLASSES, parts.rejected), max_images)
+    return array_cohort(*parts, CLASSES, max_images)
 
 
 def _labels(path: Path, images: Path) -> np.ndarray:

@@ -61,12 +61,7 @@ def image_folder(path: PathLike, max_images: int | None = None) -> Cohort:
         **{str(Column.SPLIT): split.map(str, na_action="ignore").astype(object).where(split.notna(), None)}
     )
     bad = reasons != ""
-    rejected = [
-        Rejection(file, subject, reason)
-        for file, subject, reason in zip(
-            table.loc[bad, Key.IMAGE], table.loc[bad, Column.SUBJECT], reasons[bad], strict=True
-        )
-    ]
+    rejected = map(Rejection, table.loc[bad, Key.IMAGE], table.loc[bad, Column.SUBJECT], reasons[bad])
     table = table[~bad].reset_index(drop=True)
     if not classed.any():
         table = table.drop(columns=str(Column.CLASS_LABEL)).assign(**{str(Column.GROUP): None})
@@ -92,11 +87,7 @@ def with_class_labels(cohort: Cohort, names: list[str], name: str) -> Cohort:
             + ", ".join(map(str, cohort.table[Column.GROUP].unique()[:5]))
         )
     strangers = cohort.table[~known]
-    rejected = [
-        Rejection(file, subject, f"its folder {group} is not a class of {name}")
-        for file, subject, group in zip(
-            strangers[Key.IMAGE], strangers[Column.SUBJECT], strangers[Column.GROUP], strict=True
-        )
-    ]
+    reasons = "its folder " + strangers[Column.GROUP] + f" is not a class of {name}"
+    rejected = map(Rejection, strangers[Key.IMAGE], strangers[Column.SUBJECT], reasons)
     table = cohort.table[known].assign(**{str(Column.CLASS_LABEL): labels[known].astype(int)}).reset_index(drop=True)
     return replace(cohort, table=table, rejected=[*cohort.rejected, *rejected])

@@ -8,7 +8,7 @@ from timm.data import ImageNetInfo
 from monai_minority.data.cohort.cohort import Cohort
 from monai_minority.data.paths import Rejection
 from monai_minority.data.sources.image_folder import image_folder, with_class_labels
-from monai_minority.data.sources.layout import PathLike, array_cohort, existing_set, finished, not_there, read_parts
+from monai_minority.data.sources.layout import PathLike, array_cohort, existing_set, not_there, read_parts
 from monai_minority.data.sources.npz import map_member, read_labels
 from monai_minority.keys import Split
 
@@ -51,13 +51,13 @@ def imagenet(path: PathLike, max_images: int | None = None) -> Cohort:
     path = existing_set(path, "ImageNet", LAYOUT)
     synsets = list(ImageNetInfo().label_names())
     if any((path / name).is_file() for name in _BATCHES):
-        return finished(_from_batches(path, synsets), max_images)
+        return _from_batches(path, synsets, max_images)
     if not path.is_dir() or not any(entry.is_dir() for entry in path.iterdir()):
         raise not_there(path, "ImageNet", LAYOUT)
     return with_class_labels(image_folder(path, max_images), synsets, "ImageNet")
 
 
-def _from_batches(folder: Path, synsets: list[str]) -> Cohort:
+def _from_batches(folder: Path, synsets: list[str], max_images: int | None) -> Cohort:
     files = {folder / name: split for name, split in _BATCHES.items()}
     images, splits, numbers, rejected = read_parts(folder, "ImageNet", LAYOUT, files, _labels, _images)
     order = folder / "map_clsloc.txt"
@@ -72,7 +72,7 @@ def _from_batches(folder: Path, synsets: list[str]) -> Cohort:
             "ImageNet"
         )
         rejected.append(Rejection(str(order), "", reason))
-    return array_cohort(images, splits, numbers, names, rejected)
+    return array_cohort(images, splits, numbers, rejected, names, max_images)
 
 
 def _labels(file: Path) -> np.ndarray:

@@ -7,6 +7,7 @@ import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import accumulate
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,7 +16,6 @@ import pandas as pd
 
 from monai_minority.data.cohort.cohort import STANDARD_COLUMNS, Cohort
 from monai_minority.data.paths import PathLike, Rejection
-from monai_minority.data.sources.array_images import ArrayImages
 from monai_minority.keys import Column, Key
 
 logger = logging.getLogger(__name__)
@@ -42,6 +42,36 @@ def not_there(path: Path, name: str, expected: str, rejected: Sequence[Rejection
     listed = ", ".join(found[:_SHOWN]) + (f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else "")
     reasons = "".join(f"; {entry.file} {entry.reason}" for entry in rejected[:2])
     return FileNotFoundError(f"{path} holds no {name}: expected {expected}; found {listed or 'nothing'}{reasons}")
+
+
+class ArrayImages(Sequence[np.ndarray]):
+    """The images of several arrays, one after another.
+
+    A worker process that receives a pickled copy opens the files again, so no pixels are transferred and memory maps
+    remain memory maps.
+
+    Args:
+        parts: for each file, a picklable function without arguments that returns its images: uint8 ``[N, H, W]`` or
+            ``[N, H, W, 3]``.
+    """
+
+    def __init__(self, parts: Sequence[Callable[[], np.ndarray]]) -> None:
+        self._parts = list(parts)
+        self._arrays = [part() for part in self._parts]
+        self._ends = np.array(list(accumulate(len(array) for array in self._arrays)), dtype=np.int64)
+
+    def __len__(self) -> int:
+        return int(self._ends[-1]) if len(self._ends) else 0
+
+    def __getitem__(self, index: int) -> np.ndarray:  # type: ignore[override]
+        if not 0 <= index < len(self):
+            raise IndexError(f"index must be in [0, {len(self)}), got {index}")
+        part = int(np.searchsorted(self._ends, index, side="right"))
+        array = self._arrays[part]
+        return np.ascontiguousarray(array[index - int(self._ends[part])])
+
+    def __reduce__(self) -> tuple:
+        return ArrayImages, (self._parts,)
 
 
 class Parts(NamedTuple):
@@ -95,30 +125,24 @@ def read_parts(
 
 def array_cohort(
     images: Sequence[Any],
-    parts: Sequence[Any],
+    splits: Sequence[Any],
     labels: np.ndarray | None,
-    names: Sequence[str] | None,
     rejected: Sequence[Rejection],
+    names: Sequence[str] | None = None,
+    max_images: int | None = None,
 ) -> Cohort:
-    """A cohort of images that share files.
-
-    Args:
-        images: the images.
-        parts: split of each image, or ``None``.
-        labels: class number of each image ``[N]``, or ``None`` for no classes.
-        names: names of the classes, by number. ``None``: the number is the name.
-        rejected: files that could not be read.
-    """
+    """A cohort of images that share files, with the split of each, if known, its class number ``[N]``, and the names of
+    the classes, or the numbers as names. It is :func:`finished`."""
     width = len(str(max(1, len(images) - 1)))
     table = pd.DataFrame({str(name): None for name in STANDARD_COLUMNS}, index=range(len(images)), dtype=object)
     table[str(Key.IMAGE)] = np.arange(len(images))
     table[str(Column.SUBJECT)] = [f"image {i:0{width}d}" for i in range(len(images))]
-    table[str(Column.SPLIT)] = list(map(str, parts)) if len(parts) and parts[0] is not None else None
+    table[str(Column.SPLIT)] = list(map(str, splits)) if len(splits) and splits[0] is not None else None
     table[str(Column.SEVERITY)] = np.nan
     if labels is not None:
         table[str(Column.GROUP)] = [str(number) if names is None else names[number] for number in labels.tolist()]
         table[str(Column.CLASS_LABEL)] = labels
-    return finished(Cohort(table, list(rejected), images))
+    return finished(Cohort(table, list(rejected), images), max_images)
 
 
 def finished(cohort: Cohort, max_images: int | None = None) -> Cohort:

@@ -11,7 +11,7 @@ import numpy as np
 from monai_minority.data.cohort.cohort import Cohort
 from monai_minority.data.paths import Rejection
 from monai_minority.data.sources.image_folder import image_folder
-from monai_minority.data.sources.layout import PathLike, array_cohort, existing_set, finished, not_there
+from monai_minority.data.sources.layout import PathLike, array_cohort, existing_set, not_there
 from monai_minority.extras import from_extra
 from monai_minority.keys import Split
 
@@ -60,7 +60,7 @@ def lsun(path: PathLike, category: str = "bedroom", max_images: int | None = Non
     rejected = [Rejection(str(f), "", "the database is missing from LSUN") for f in folders if f not in found]
     images = LMDBImages(list(found))
     splits = [split for split, number in zip(found.values(), images.sizes, strict=True) for _ in range(number)]
-    return finished(array_cohort(images, splits, None, None, rejected), max_images)
+    return array_cohort(images, splits, None, rejected, max_images=max_images)
 
 
 class LMDBImages(Sequence[io.BytesIO]):

@@ -12,8 +12,7 @@ from numpy.lib import format as npy
 
 from monai_minority.data.cohort.cohort import Cohort
 from monai_minority.data.paths import Rejection
-from monai_minority.data.sources.array_images import ArrayImages
-from monai_minority.data.sources.layout import PathLike, array_cohort, existing_set, finished, not_there
+from monai_minority.data.sources.layout import ArrayImages, PathLike, array_cohort, existing_set, not_there
 
 LAYOUT = "an .npz file, or a folder of them, with images arr_0 (uint8 [N, H, W, C]) and optionally labels arr_1 ([N])"
 
@@ -61,7 +60,7 @@ def npz(path: PathLike, max_images: int | None = None) -> Cohort:
     if not parts:
         raise not_there(path, "archive of images", LAYOUT, rejected)
     classes = None if unlabelled else np.concatenate(labels)
-    return finished(array_cohort(ArrayImages(parts), [None], classes, None, rejected), max_images)
+    return array_cohort(ArrayImages(parts), [None], classes, rejected, max_images=max_images)
 
 
 def members(file: Path) -> Sequence[str]:

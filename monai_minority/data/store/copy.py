@@ -11,19 +11,14 @@ import numpy as np
 import pandas as pd
 
 from monai_minority.data.store.image_store import ImageStore
-from monai_minority.data.store.writer import write_table
-from monai_minority.files import whole_folder
+from monai_minority.files import whole_folder, write_csv
 from monai_minority.keys import Column
 
 _BLOCK = 256
 
 
 def copy_store(
-    source: ImageStore,
-    path: str | os.PathLike[str],
-    *,
-    columns: Mapping[str, Any] | None = None,
-    **meta: Any,
+    source: ImageStore, path: str | os.PathLike[str], *, columns: Mapping[str, Any] | None = None, **meta: Any
 ) -> ImageStore:
     """Copy the images of a store, or of a subset, to a new store. The pixels are unchanged.
 
@@ -37,16 +32,7 @@ def copy_store(
         FileExistsError: ``path`` exists and is not a store.
         ValueError: a column has the wrong length.
     """
-    table = source.table.assign(**dict(columns or {}))
-    return ImageStore.create(
-        path,
-        _pixels(source),
-        table,
-        source.value_range,
-        overwrite=True,
-        geometry=source.geometry,
-        **(source.meta | meta),
-    )
+    return _made_like(source, path, _pixels(source), source.table.assign(**dict(columns or {})), meta)
 
 
 def append_store(store: ImageStore, further: ImageStore, split: str) -> ImageStore:
@@ -77,15 +63,16 @@ def append_store(store: ImageStore, further: ImageStore, split: str) -> ImageSto
             f"{min(both)}; leave them out of one of the two"
         )
     added = further.table.reindex(columns=store.table.columns).assign(**{Column.SPLIT: split})
-    return ImageStore.create(
-        store.path,
-        chain(_pixels(store), _pixels(further)),
-        pd.concat([store.table, added], ignore_index=True),
-        store.value_range,
-        overwrite=True,
-        geometry=store.geometry,
-        **(store.meta | {"appended": {"images": len(further), "split": split, "content_hash": further.content_hash}}),
-    )
+    table = pd.concat([store.table, added], ignore_index=True)
+    appended = {"images": len(further), "split": split, "content_hash": further.content_hash}
+    return _made_like(store, store.path, chain(_pixels(store), _pixels(further)), table, {"appended": appended})
+
+
+def _made_like(
+    source: ImageStore, path: str | os.PathLike[str], pixels: Iterator[np.ndarray], table: Any, meta: dict[str, Any]
+) -> ImageStore:
+    settings: dict[str, Any] = {"overwrite": True, "geometry": source.geometry}
+    return ImageStore.create(path, pixels, table, source.value_range, **settings, **(source.meta | meta))
 
 
 def _pixels(store: ImageStore) -> Iterator[np.ndarray]:
@@ -122,5 +109,5 @@ def link_store(
         except OSError:
             shutil.copyfile(source.path / "images.npy", partial / "images.npy")
         shutil.copyfile(source.path / "store.json", partial / "store.json")
-        write_table(table, partial / "table.csv")
+        write_csv(table, partial / "table.csv")
     return ImageStore.open(path)

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -11,8 +12,8 @@ import numpy as np
 import pandas as pd
 import torch
 
-from monai_minority.data.store.writer import PixelWriter, blocks, check_pixels, pixels_are_known, write_table
-from monai_minority.files import exclusive, read_csv, reading, whole_file, whole_folder
+from monai_minority.data.store.writer import PixelWriter, blocks, check_pixels, pixels_are_known
+from monai_minority.files import exclusive, read_csv, reading, whole_file, whole_folder, write_csv
 from monai_minority.keys import Column, Key
 
 FORMAT_VERSION = 1
@@ -135,7 +136,7 @@ class ImageStore(torch.utils.data.Dataset):
                 _check_place(path, place)
                 shared["table_of"] = {"path": place, "content_hash": frame.content_hash}
             else:
-                write_table(frame, partial / "table.csv")
+                write_csv(frame, partial / "table.csv")
             header = shared | {
                 "format_version": FORMAT_VERSION,
                 "content_hash": writer.digest(),
@@ -306,12 +307,12 @@ class ImageStore(torch.utils.data.Dataset):
                     if array.shape != (len(table),):
                         raise ValueError(f"column {name!r} must have shape ({len(table)},), got {array.shape}")
                 table[name] = array
-            write_table(table, self._table_path, keep=True)
+            write_csv(table, self._table_path, keep=True)
             self._load_table()
 
     def __reduce__(self) -> tuple[Any, ...]:
         # A memory map pickles as the whole array; workers open the file again instead.
-        return _reopen, (type(self), self._path, self._rows)
+        return partial(type(self), self._path, _rows=self._rows), ()
 
     def __repr__(self) -> str:
         return f"ImageStore({str(self._path)!r}: {len(self)} images {list(self.image_shape)} {self.dtype})"
@@ -372,10 +373,6 @@ def _check_place(path: Path, place: str) -> None:
 def evenly(total: int, count: int) -> np.ndarray:
     """Up to ``count`` of the rows ``0 … total - 1``, evenly spaced from the first to the last, int64."""
     return np.unique(np.linspace(0, total - 1, min(count, total)).round().astype(np.int64))
-
-
-def _reopen(cls: type[ImageStore], path: Path, rows: np.ndarray | None) -> ImageStore:
-    return cls(path, _rows=rows)
 
 
 def _plain(value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Helpers that write an image store, and that check what was written: streams of pixels, and tables."""
+"""Helpers that write an image store, and that check what was written."""
 
 import hashlib
 import json
@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Any, BinaryIO, Self
 
 import numpy as np
-import pandas as pd
 import torch
 from numpy.lib import format as npy
 
-from monai_minority.files import DamagedFile, write_csv
+from monai_minority.files import DamagedFile
 from monai_minority.files.seals import as_written, remedy, state_of
 
 DTYPES = ("uint8", "float16", "float32")
@@ -108,17 +107,6 @@ def blocks(images: Any) -> Iterator[np.ndarray]:
             continue
         for start in range(0, len(array), step):
             yield array[start : start + step]
-
-
-def write_table(table: pd.DataFrame, path: Path, keep: bool = False) -> None:
-    """Write the table of a store. A reader finds the old file or the new one, never half of one.
-
-    Args:
-        table: a row an image.
-        path: the file.
-        keep: it stays the result of the stage that made the store.
-    """
-    write_csv(table, path, keep=keep)
 
 
 def check_pixels(folder: Path, images: np.ndarray, header: Mapping[str, Any]) -> None:

@@ -5,12 +5,7 @@ MAX_DEFLATE = 1032
 
 
 def check_fits(voxels: int, max_bytes: int, described: str = "") -> None:
-    """Refuse a volume that is too large.
-
-    Args:
-        voxels: their number, each a float32.
-        max_bytes: size of the largest volume that is read.
-        described: the number in other words, such as its factors.
+    """Refuse a volume that is too large as float32; ``described`` is the number of its voxels in other words.
 
     Raises:
         ValueError: it is larger.

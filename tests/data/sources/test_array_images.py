@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 import pytest
 
-from monai_minority.data.sources.array_images import ArrayImages
+from monai_minority.data.sources.layout import ArrayImages
 
 
 def test_indices_run_through_all_parts(tmp_path):

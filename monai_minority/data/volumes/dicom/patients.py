@@ -11,16 +11,10 @@ logger = logging.getLogger(__name__)
 
 
 def told_apart(people: Sequence[Person]) -> list[Hashable]:
-    """A key for each entry, equal for entries of one patient.
+    """A key for each entry, equal for entries of one patient; ``None`` where nothing tells the patient.
 
     The ID tells patients apart, in whatever spelling and with or without its issuer; without an ID that names
     somebody, the name does. An entry without either is of the only patient of the others, if there is only one.
-
-    Args:
-        people: what the headers say.
-
-    Returns:
-        The keys; ``None`` where nothing tells the patient.
     """
     issuers = defaultdict(set)
     for person in people:
@@ -55,10 +49,6 @@ def name_subjects(people: Sequence[Person], studies: Sequence[str]) -> list[str]
     differ, and their birth dates or sexes too, or no two of three or more studies have the same name), the name tells
     them apart. IDs that differ only in leading zeros are joined if their names allow it. What was joined or told apart
     is logged, without names.
-
-    Args:
-        people: the patient of each series.
-        studies: the study of each series.
     """
     keys = told_apart(people)
     _separate_shared_ids(keys, people, studies)

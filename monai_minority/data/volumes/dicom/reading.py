@@ -20,10 +20,9 @@ from pydicom.uid import (
 )
 
 from monai_minority.data.paths import checked_size
+from monai_minority.data.volumes.claims import MAX_DEFLATE
 from monai_minority.data.volumes.dicom.values import integer_of
 
-MAX_DEFLATE = 1032
-"""Largest expansion factor of a deflate stream (zlib's technical details)."""
 _HEADER_SIZES = (1 << 20, 64 << 20)  # bytes that a deflated header is inflated to: the first that holds all of it
 _PIXELS = (b"\xe0\x7f\x10\x00", b"\x7f\xe0\x00\x10")  # the tag of the pixels in both byte orders
 NO_SYNTAX = "its pixels are compressed, but the header does not say how (it has no transfer syntax)"

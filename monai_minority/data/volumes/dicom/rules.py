@@ -10,21 +10,8 @@ from monai_minority.data.volumes.dicom.series import PLANES, DicomSeries
 
 # Common modalities besides the acquisition modalities (CID 29).
 _OTHERS = [
-    "AU",
-    "CT",
-    "DOC",
-    "FID",
-    "KO",
-    "MR",
-    "OT",
-    "PR",
-    "REG",
-    "RTDOSE",
-    "RTPLAN",
-    "RTRECORD",
-    "RTSTRUCT",
-    "SEG",
-    "SR",
+    *("AU", "CT", "DOC", "FID", "KO", "MR", "OT", "PR"),
+    *("REG", "RTDOSE", "RTPLAN", "RTRECORD", "RTSTRUCT", "SEG", "SR"),
 ]
 _MODALITIES = {getattr(codes.cid29, name).value for name in codes.cid29.dir()}.union(_OTHERS)
 

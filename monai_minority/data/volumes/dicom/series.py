@@ -119,7 +119,7 @@ def group_series(files: Iterable[Path], num_workers: int | None = None) -> tuple
     paths = list(map(str, files))
     if num_workers is None:
         num_workers = min(8, (os.cpu_count() or 1) - 1) if len(paths) > _MANY else 0
-    loader = DataLoader(_Headers(paths), batch_size=None, num_workers=num_workers, collate_fn=_as_is)
+    loader = DataLoader(_Headers(paths), batch_size=None, num_workers=num_workers)
     groups: dict[str, list[DicomHeader]] = {}
     rejected = []
     for chunk in loader:
@@ -249,7 +249,3 @@ def _struck_out(header: DicomHeader) -> str:
         alone = f"{edge[0]}{re.escape(part)}{edge[1]}" if len(part) == 2 else re.escape(part)
         text = re.sub(alone, "***", text, flags=re.IGNORECASE)
     return text
-
-
-def _as_is(chunk: Any) -> Any:
-    return chunk

@@ -39,9 +39,6 @@ def sort_out(headers: Sequence[DicomHeader]) -> SortedFiles:
 
     A file is left out if it cannot be used, if it is one of few that differ from the others in kind, matrix,
     orientation, pixel spacing or type of image, or if it alone does not fit into the stack of the others.
-
-    Args:
-        headers: the files of one series.
     """
     found = SortedFiles(sorted(headers, key=lambda header: header.file))
     total = len(found.headers)
