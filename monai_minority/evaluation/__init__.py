@@ -3,17 +3,7 @@
 A :class:`Figure` is a number with its interval and a record of how it was measured.
 """
 
-from monai_minority.evaluation import (
-    agreement,
-    copies,
-    density,
-    features,
-    fidelity,
-    groups,
-    nearest,
-    severity,
-    utility,
-)
+from monai_minority.evaluation import agreement, copies, density, features, fidelity, groups, nearest, severity, utility
 from monai_minority.evaluation.fidelity.figures import fidelity_figures
 from monai_minority.evaluation.figure import Figure, library_versions
 

@@ -18,7 +18,6 @@ def rank_correlation(
     name: str = "rank correlation",
     subjects: np.ndarray | None = None,
     resamples: int = 1000,
-    level: float = 0.95,
     seed: int = 0,
 ) -> Figure:
     """Spearman's rank correlation between two values of each image, with a bootstrap interval.
@@ -28,8 +27,7 @@ def rank_correlation(
         measure: ``[N]``, such as a density or a severity. Images with a NaN in either are left out and counted.
         name: name of the figure.
         subjects: subject of each image; the interval then resamples subjects instead of images.
-        resamples: number of bootstrap resamples; 0 leaves the interval out.
-        level: confidence level of the interval, in (0, 1).
+        resamples: number of bootstrap resamples; 0 leaves the 95 % interval out.
         seed: seed of the bootstrap.
 
     Returns:
@@ -51,7 +49,7 @@ def rank_correlation(
             return float("nan")
         return float(spearmanr(pair[:, 0], pair[:, 1]).statistic)
 
-    return _agreement(statistic, weighted_rank_correlation, scores, measure, name, subjects, resamples, level, seed)
+    return _agreement(statistic, weighted_rank_correlation, scores, measure, name, subjects, resamples, seed)
 
 
 def group_auc(
@@ -61,7 +59,6 @@ def group_auc(
     name: str = "AUC",
     subjects: np.ndarray | None = None,
     resamples: int = 1000,
-    level: float = 0.95,
     seed: int = 0,
 ) -> Figure:
     """Area under the ROC curve, with a bootstrap interval.
@@ -73,8 +70,7 @@ def group_auc(
         positive: whether each image belongs to the rare group ``[N]``, bool.
         name: name of the figure.
         subjects: subject of each image; the interval then resamples subjects instead of images.
-        resamples: number of bootstrap resamples; 0 leaves the interval out.
-        level: confidence level of the interval, in (0, 1).
+        resamples: number of bootstrap resamples; 0 leaves the 95 % interval out.
         seed: seed of the bootstrap.
 
     Returns:
@@ -100,9 +96,8 @@ def group_auc(
     def weighted(values: np.ndarray, rare: np.ndarray) -> Statistic:
         return weighted_auc(values, rare > 0)
 
-    figure = _agreement(
-        statistic, weighted, scores, np.asarray(positive, float), name, subjects, resamples, level, seed, True
-    )
+    rare_group = np.asarray(positive, float)
+    figure = _agreement(statistic, weighted, scores, rare_group, name, subjects, resamples, seed, True)
     of_rare_group = int(np.sum(np.asarray(positive, bool) & ~np.isnan(np.asarray(scores, float))))
     return replace(figure, context={**figure.context, "N positive": of_rare_group})
 
@@ -139,10 +134,11 @@ def strata_of(values: np.ndarray, width: float = 0.2) -> np.ndarray:
     return np.floor((values - known.min()) / (width * spread)) if spread > 0 else values * 0
 
 
-def _agreement(
-    statistic, weighted, scores, other, name, subjects, resamples, level, seed, compares_groups=False
-) -> Figure:
-    pair = np.stack(np.broadcast_arrays(*_same_length(scores, other)), axis=1)
+def _agreement(statistic, weighted, scores, other, name, subjects, resamples, seed, compares_groups=False) -> Figure:
+    a, b = np.asarray(scores, float), np.asarray(other, float)
+    if a.ndim != 1 or a.shape != b.shape:
+        raise ValueError(f"both values must be [N], one for each image, got shapes {a.shape} and {b.shape}")
+    pair = np.stack([a, b], axis=1)
     valid = ~np.isnan(pair).any(axis=1)
     if valid.sum() < 3:
         raise ValueError(f"{name} needs at least 3 images with both values, got {int(valid.sum())}")
@@ -155,14 +151,7 @@ def _agreement(
     if resamples and fewest is not None and fewest < FEWEST:
         context["interval"] = f"none: {fewest} {unit} in the smaller group, at least {FEWEST} are needed"
     elif resamples:
-        interval = bootstrap(weighted(*pair[valid].T), clusters, resamples, level, seed)
-        how = f"{level:.0%}, {resamples} bootstrap resamples of {unit}"
+        interval = bootstrap(weighted(*pair[valid].T), clusters, resamples, seed=seed)
+        how = f"95%, {resamples} bootstrap resamples of {unit}"
         context |= {"interval": "none: all resamples agree" if np.isnan(interval.low) else how, "seed": seed}
     return Figure(name, statistic(pair[valid]), *interval, context)
-
-
-def _same_length(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    a, b = np.asarray(a, float), np.asarray(b, float)
-    if a.ndim != 1 or a.shape != b.shape:
-        raise ValueError(f"both values must be [N], one for each image, got shapes {a.shape} and {b.shape}")
-    return a, b

@@ -107,7 +107,6 @@ def separation(
     query_subjects: np.ndarray | None = None,
     k: int = 20,
     resamples: int = 1000,
-    level: float = 0.95,
     seed: int = 0,
 ) -> list[Figure]:
     """How well the neighbours in a bank predict the groups of queries.
@@ -120,8 +119,7 @@ def separation(
         normal: the group that all others are compared with, or several groups that are normal together.
         query_subjects: subject of each query; the intervals then resample subjects instead of images.
         k: number of neighbours that vote.
-        resamples: number of bootstrap resamples; 0 leaves the intervals out.
-        level: confidence level of the intervals, in (0, 1).
+        resamples: number of bootstrap resamples; 0 leaves the 95 % intervals out.
         seed: seed of the bootstrap.
 
     Returns:
@@ -142,7 +140,7 @@ def separation(
     context = {"k": k, "N bank": len(bank), "N": len(query)}
     recall = weighted_mean_recall(query_groups.astype(str), names[shares.argmax(1)].astype(str))
     clusters = np.arange(len(query)) if query_subjects is None else query_subjects
-    interval = bootstrap(recall, clusters, resamples, level, seed, groups=query_groups.astype(str))
+    interval = bootstrap(recall, clusters, resamples, seed=seed, groups=query_groups.astype(str))
     accuracy = Figure("k-NN balanced accuracy", float(recall(np.ones((1, len(query))))[0]), *interval, context)
     abnormal = 1 - shares[:, np.isin(names, usual)].sum(axis=1)
     auc = group_auc(
@@ -151,7 +149,6 @@ def separation(
         name=f"k-NN AUC, others against {called(usual)}",
         subjects=query_subjects,
         resamples=resamples,
-        level=level,
         seed=seed,
     )
     auc = replace(auc, context={**context, **auc.context})

@@ -19,6 +19,9 @@ FEWEST = 5
 """Clusters that each group needs for a bootstrap interval. In simulations, a 95 % interval of an AUC holds the truth in
 62 to 73 % of cases with two subjects in the smaller group, in 80 to 88 % with three and in 88 to 94 % with five."""
 
+_UP_TO = (1 + 0.95) / 2
+"""The quantile at which a 95 % interval ends."""
+
 _SAME = 1e-9
 """Resamples that differ by less than this share of their size are one value, up to rounding."""
 
@@ -153,8 +156,8 @@ def percentile_interval(
     return Interval(float(low), float(high))
 
 
-def wilson(hits: np.ndarray, clusters: np.ndarray | None = None, level: float = 0.95) -> Interval:
-    """Wilson's score interval (1927) of a share, with the effective number of images where they come in clusters.
+def wilson(hits: np.ndarray, clusters: np.ndarray | None = None) -> Interval:
+    """Wilson's 95 % score interval (1927) of a share, with the effective number of images where they come in clusters.
 
     The effective number is the number of independent images that would give the share the same variance. It is N
     divided by the design effect (Kish, 1965), which is at least 1, times the squared ratio of the normal to Student's
@@ -166,7 +169,6 @@ def wilson(hits: np.ndarray, clusters: np.ndarray | None = None, level: float = 
     Args:
         hits: whether each image counts ``[N]``, bool.
         clusters: subject or seed of each image ``[N]``; ``None`` treats all images as independent.
-        level: confidence level of the interval, in (0, 1).
 
     Returns:
         ``(low, high)`` in [0, 1], never of zero width; NaN without images.
@@ -187,14 +189,14 @@ def wilson(hits: np.ndarray, clusters: np.ndarray | None = None, level: float = 
         return UNKNOWN_INTERVAL
     if clusters is not None and len(clusters) != n:
         raise ValueError(f"clusters must have one entry for each of {n} images, got {len(clusters)}")
-    share, z = float(hits.mean()), float(norm.ppf((1 + level) / 2))
-    effective = float(n) if clusters is None else _effective(hits, np.asarray(clusters), level)
+    share, z = float(hits.mean()), float(norm.ppf(_UP_TO))
+    effective = float(n) if clusters is None else _effective(hits, np.asarray(clusters))
     middle = (2 * effective * share + z**2) / (2 * (effective + z**2))
     half = z / (2 * (effective + z**2)) * np.sqrt(4 * effective * share * (1 - share) + z**2)
     return Interval(0.0 if share == 0 else float(middle - half), 1.0 if share == 1 else float(middle + half))
 
 
-def _effective(hits: np.ndarray, clusters: np.ndarray, level: float) -> float:
+def _effective(hits: np.ndarray, clusters: np.ndarray) -> float:
     """Number of independent images that give a share the same variance."""
     codes = np.unique(clusters, return_inverse=True)[1]
     sizes, n = np.bincount(codes), len(hits)
@@ -206,7 +208,7 @@ def _effective(hits: np.ndarray, clusters: np.ndarray, level: float) -> float:
         return float(n / alike)
     residuals = np.bincount(codes, hits) - share * sizes
     effect = max(1.0, count / (count - 1) * (residuals**2).sum() / (n * share * (1 - share)))
-    few = norm.ppf((1 + level) / 2) / t.ppf((1 + level) / 2, count - 1)
+    few = norm.ppf(_UP_TO) / t.ppf(_UP_TO, count - 1)
     return float(max(n / effect * few**2, n / alike))
 
 

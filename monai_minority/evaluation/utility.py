@@ -21,11 +21,7 @@ from monai_minority.evaluation.intervals import (
 )
 from monai_minority.evaluation.rare_classifier import Predict, RareClassifier
 from monai_minority.evaluation.training_arms import Arm, ArmImages, LabelledImages, arms_of, mirror_and_shift
-from monai_minority.evaluation.weighted_statistics import (
-    weighted_auc,
-    weighted_balanced_accuracy,
-    weighted_sensitivity,
-)
+from monai_minority.evaluation.weighted_statistics import weighted_auc, weighted_balanced_accuracy, weighted_sensitivity
 from monai_minority.progress import progress_bar
 
 Fit = Callable[[Tensor, Tensor, Tensor, int, Callable[[Tensor], Tensor] | None, tuple[Tensor, Tensor] | None], Predict]
@@ -59,7 +55,6 @@ def augmentation_gain(
     fit: Fit | None = None,
     specificity: float = 0.9,
     resamples: int = 1000,
-    level: float = 0.95,
     finished: str | Path | None = None,
     progress: bool = True,
 ) -> pd.DataFrame:
@@ -93,8 +88,7 @@ def augmentation_gain(
         fit: function that trains one classifier; ``None`` takes a
             :class:`~monai_minority.evaluation.rare_classifier.RareClassifier`.
         specificity: specificity at which the sensitivity is measured.
-        resamples: number of bootstrap resamples; 0 leaves the intervals out.
-        level: confidence level of the intervals, in (0, 1).
+        resamples: number of bootstrap resamples; 0 leaves the 95 % intervals out.
         finished: folder that keeps the result of each training, so that a killed run goes on where it was and another
             amount, size, seed or set trains only what is new. The ``repr`` of ``fit`` must have all its settings.
             ``None`` keeps nothing.
@@ -116,7 +110,7 @@ def augmentation_gain(
     """
     labels = labels or {}
     _check(train, test, synthetic, labels)
-    _check_numbers(amounts, sizes, seeds, resamples, level)
+    _check_numbers(amounts, sizes, seeds, resamples)
     fit = fit or RareClassifier()
     images = ArmImages(train, synthetic)
     arms = arms_of(_cut(sizes, len(images.rare_subjects)), sorted(set(amounts)), synthetic)
@@ -148,7 +142,7 @@ def augmentation_gain(
     def columns(name: str, trainings: np.ndarray) -> dict[str, float]:
         """Mean over trainings ``[seeds, 1 + resamples]``, and its interval."""
         mean = np.einsum("sr,rs->r", trainings, seed_weights) / len(seeds)
-        ends = _interval(trainings[:, 0], mean[1:], len(np.unique(test.subjects)), level) if known else UNKNOWN_INTERVAL
+        ends = _interval(trainings[:, 0], mean[1:], len(np.unique(test.subjects))) if known else UNKNOWN_INTERVAL
         before = "" if name == "value" else f"{name}_"
         return {name: float(mean[0]), f"{before}low": ends.low, f"{before}high": ends.high}
 
@@ -213,7 +207,7 @@ def _weights(subjects: np.ndarray, seeds: int, resamples: int) -> tuple[np.ndarr
     return of_images, of_seeds
 
 
-def _interval(each: np.ndarray, resampled: np.ndarray, subjects: int, level: float) -> Interval:
+def _interval(each: np.ndarray, resampled: np.ndarray, subjects: int) -> Interval:
     """Interval of a mean over trainings ``each`` ``[seeds]``, from resamples of subjects and seeds.
 
     Its variance has a part from the seeds and one from the subjects, each estimated from as many clusters. Welch's and
@@ -225,7 +219,7 @@ def _interval(each: np.ndarray, resampled: np.ndarray, subjects: int, level: flo
         return UNKNOWN_INTERVAL
     of_seeds = min(1.0, float(each.var(ddof=1)) / len(each) / total)
     count = 1 + 1 / (of_seeds**2 / (len(each) - 1) + (1 - of_seeds) ** 2 / (subjects - 1))
-    return percentile_interval(resampled, level, count=count)
+    return percentile_interval(resampled, count=count)
 
 
 def _cut(sizes: Sequence[int] | None, everyone: int) -> list[int]:
@@ -271,14 +265,12 @@ def _check(
             raise ValueError(f"labels[{name!r}] must have one probability for each image of a synthetic set")
 
 
-def _check_numbers(
-    amounts: Sequence[float], sizes: Sequence[int] | None, seeds: Sequence[int], resamples: int, level: float
-) -> None:
+def _check_numbers(amounts: Sequence[float], sizes: Sequence[int] | None, seeds: Sequence[int], resamples: int) -> None:
     if not all(0 < amount < float("inf") for amount in amounts):
         raise ValueError(f"amounts must be multiples of the rare images above 0, got {list(amounts)}; leave 0 out")
     if not all(isinstance(size, int) and size > 0 for size in sizes or []):
         raise ValueError(f"sizes must be whole numbers of subjects from 1 on, got {list(sizes or [])}; null takes all")
     if not len(seeds):
         raise ValueError("seeds must have one for each training, got none; give at least one")
-    if not 0 < level < 1 or resamples < 0:
-        raise ValueError(f"level must be in (0, 1) and resamples at least 0, got {level} and {resamples}")
+    if resamples < 0:
+        raise ValueError(f"resamples must be at least 0, got {resamples}; 0 leaves the intervals out")

@@ -169,6 +169,12 @@ class MinorityScore(Shown):
                 parts.append(self._distances(images[rows], timesteps, labels, drawn.to(images)))
         return torch.cat(parts, dim=2)
 
+    @property
+    def device(self) -> torch.device:
+        """Where the network is."""
+        parameters = self.network.parameters() if isinstance(self.network, nn.Module) else iter(())
+        return next((parameter.device for parameter in parameters), torch.device("cpu"))
+
     def choose_timestep(self, images: Tensor, class_labels: Tensor | None = None, **options: Any) -> TimestepChoice:
         """Choose ``t`` on training images without labels of rarity, and keep it.
 

@@ -54,17 +54,11 @@ def _settle(
     curve_path = run_dir / "timestep.csv"
     criterion = None
     if score.timestep is None:
-        rows = evenly(len(images), max_images)
+        rows, device = evenly(len(images), max_images), score.device
         labels = None
         if class_label_column is not None:
-            labels = torch.as_tensor(images.table[class_label_column].to_numpy()[rows])
-        device = next(score.network.parameters()).device if isinstance(score.network, torch.nn.Module) else "cpu"
-        choice = score.choose_timestep(
-            images.batch(rows).to(device),
-            None if labels is None else labels.to(device),
-            max_images=max_images,
-            **options,
-        )
+            labels = torch.as_tensor(images.table[class_label_column].to_numpy()[rows], device=device)
+        choice = score.choose_timestep(images.batch(rows).to(device), labels, max_images=max_images, **options)
         criterion = choice.criterion
         curve = choice.curve.assign(chosen=choice.curve["timestep"] == choice.timestep)
         write_csv(curve, curve_path)

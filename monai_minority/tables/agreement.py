@@ -9,11 +9,7 @@ import pandas as pd
 from monai_minority.evaluation.agreement import group_auc, rank_correlation, strata_of
 from monai_minority.evaluation.groups import called, normal_groups
 from monai_minority.evaluation.intervals import Statistic, bootstrap
-from monai_minority.evaluation.weighted_statistics import (
-    weighted_auc,
-    weighted_rank_correlation,
-    weighted_top_share,
-)
+from monai_minority.evaluation.weighted_statistics import weighted_auc, weighted_rank_correlation, weighted_top_share
 from monai_minority.keys import Column, Split
 from monai_minority.tables.images import GeneratedImages, RealImages
 from monai_minority.tables.measures import RANKERS, SEVERITY_MEASURE
@@ -59,31 +55,18 @@ def agreement_table(
     Groups other than the normal one are taken together and one by one. Where there are no groups but a
     severity, the rare group is its highest tenth.
 
-    Args:
-        real_images: real images measured.
-        generated_images: generated images measured.
-        settings: of the groups and the bootstrap.
-
     Raises:
         ValueError: ``normal_group`` is no group of the table.
     """
     real, generated = real_images.table, generated_images.table
     subjects = pd.factorize(real_images.subjects)[0]  # numbers are soon compared, names are not
-    scopes = {
-        EVERY: np.ones(len(real), bool),
-        NOT_TRAINED_ON: settings.is_held_out(real),
-    }
+    scopes = {EVERY: np.ones(len(real), bool), NOT_TRAINED_ON: settings.is_held_out(real)}
     contrasts = list(_contrasts(real, settings.normal_group))
     strata = np.zeros(0) if settings.matched_by is None else strata_of(real[settings.matched_by].to_numpy())
     rows: list[dict[str, Any]] = []
 
     def add(
-        figure: str,
-        value: float,
-        statistic: Statistic,
-        who: np.ndarray,
-        rare: np.ndarray | None = None,
-        **labels: Any,
+        figure: str, value: float, statistic: Statistic, who: np.ndarray, rare: np.ndarray | None = None, **labels: Any
     ) -> None:
         low, high = bootstrap(statistic, who, settings.resamples, seed=settings.seed, groups=rare)
         counts = {"n": len(who), "subjects": len(np.unique(who))}

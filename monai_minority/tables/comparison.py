@@ -13,18 +13,17 @@ from torch import nn
 
 from monai_minority.data.store.image_store import ImageStore, evenly
 from monai_minority.evaluation.features import describe_extractor
-from monai_minority.evaluation.fidelity import distance_figures
 from monai_minority.evaluation.figure import library_versions
 from monai_minority.files import whole_file, write_csv
 from monai_minority.keys import SYNTHETIC_NOTE, Column
 from monai_minority.samples.pictures import picture_rows
 from monai_minority.scoring import MinorityScore, QuantileClasses
 from monai_minority.tables.evaluate import measured
-from monai_minority.tables.fidelity import flattened_maps
+from monai_minority.tables.fidelity import distances_between, flattened_maps
 from monai_minority.tables.judges import judges_of
 from monai_minority.tables.measures import MEASURES
 from monai_minority.tables.provenance import with_provenance
-from monai_minority.tables.rows import ALL
+from monai_minority.tables.rows import ALL, with_ends
 from monai_minority.tables.settings import MeasureSettings
 from monai_minority.tables.severity import ABOVE, severity_table
 
@@ -94,21 +93,14 @@ def compare_methods(
     if judges:
         judged = severity_table(real, generated, judges, settings)
         judged = judged[(judged["target_class"] == ALL) & (judged["known"] == "")].set_index("set")
-        rows[_with_interval(SEVERE)] = judged[_with_interval(ABOVE)].reindex(rows.index).to_numpy()
+        rows[with_ends(SEVERE)] = judged[with_ends(ABOVE)].reindex(rows.index).to_numpy()
     if map_extractor is not None:
         chosen = np.isin(np.arange(len(store)), compared["reference_rows"])
         maps = flattened_maps(seen_by(map_extractor, store.subset(chosen)))
         for name, made in sets.items():
-            own = flattened_maps(seen_by(map_extractor, made))
-            found = distance_figures(
-                maps,
-                own,
-                a_clusters=real.subjects[chosen],
-                b_clusters=made.table[Column.SEED].to_numpy(),
-                resamples=settings.distance_resamples,
-                seed=settings.seed,
-            )
-            rows.loc[name, _with_interval("spatial_frechet_distance")] = [found.frechet, *found.frechet_interval]
+            own, seeds = flattened_maps(seen_by(map_extractor, made)), made.table[Column.SEED].to_numpy()
+            found = distances_between(maps, own, real.subjects[chosen], seeds, settings)
+            rows.loc[name, with_ends("spatial_frechet_distance")] = [found.frechet, *found.frechet_interval]
     for name, made in sets.items():
         meta = made.meta
         rows.loc[name, "sampler"] = str(meta.get("method", name))
@@ -145,9 +137,7 @@ def compare_methods(
 
 def _columns() -> list[str]:
     """Columns of the table in their order."""
-    columns = ["method", "sampler", "n", "steps"]
-    for name in _WITH_INTERVAL:
-        columns += _with_interval(name)
+    columns = ["method", "sampler", "n", "steps", *with_ends(*_WITH_INTERVAL)]
     for measure in MEASURES:
         if measure.compared:
             columns += [f"{measure.name}_{ending}" for ending in ("mean", "low", "high", "q50", "q90")]
@@ -158,10 +148,6 @@ def _cut(made: ImageStore, size: int) -> ImageStore:
     if len(made) == size:
         return made
     return made.subset(np.isin(np.arange(len(made)), evenly(len(made), size)))
-
-
-def _with_interval(name: str) -> list[str]:
-    return [name, f"{name}_low", f"{name}_high"]
 
 
 def _picture(sets: Mapping[str, ImageStore], columns: int, path: Path) -> None:

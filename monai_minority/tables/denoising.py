@@ -12,7 +12,6 @@ from monai_minority.evaluation.weighted_statistics import weighted_mean
 from monai_minority.keys import Column, Split
 from monai_minority.networks.wrappers import takes_class_labels
 from monai_minority.scoring import L2, MinorityScore
-from monai_minority.tables.images import device_of
 from monai_minority.tables.settings import MeasureSettings
 
 _IMAGES, _FOR_SPREAD, _LEVELS = 64, 256, 4
@@ -40,7 +39,7 @@ def denoising_loss(store: ImageStore, score: MinorityScore, settings: MeasureSet
         return {}
     unseen = settings.is_held_out(table)
     rows = _spread(unseen if unseen.any() else ~unseen, _IMAGES)
-    device = device_of(score, settings)
+    device = settings.device or score.device
     labels = torch.from_numpy(table[Column.CLASS_LABEL].to_numpy()[rows]).to(device) if conditional else None
     timesteps = [(2 * level + 1) * score.scheduler.num_train_timesteps // (2 * _LEVELS) for level in range(_LEVELS)]
     signal = score.scheduler.alphas_cumprod.double().cpu()[timesteps]

@@ -10,17 +10,14 @@ from monai_minority.keys import Column
 from monai_minority.tables.images import GeneratedImages, RealImages
 from monai_minority.tables.judges import Judge
 from monai_minority.tables.measures import BRIGHTNESS
-from monai_minority.tables.rows import REAL, UNSEEN, share, unguided_rows
+from monai_minority.tables.rows import REAL, UNSEEN, share, unguided_rows, with_ends
 from monai_minority.tables.settings import MeasureSettings
 
 TAIL = 0.05
 """Share of the training images beyond each of the two percentiles, and of any set that is as various as they are."""
 
 BELOW, ABOVE = "share_below_5", "share_above_95"
-COLUMNS = (
-    *("set", "measure", "n", "n_measured", "clusters", "real_5", "real_95"),
-    *(BELOW, f"{BELOW}_low", f"{BELOW}_high", ABOVE, f"{ABOVE}_low", f"{ABOVE}_high"),
-)
+COLUMNS = ["set", "measure", "n", "n_measured", "clusters", "real_5", "real_95", *with_ends(BELOW, ABOVE)]
 
 
 def dispersion_table(
@@ -32,12 +29,6 @@ def dispersion_table(
     is to be trained on before it is guided harder. The real images that were never trained on are the control: of the
     minority score they have more above, for the network knows the training images better.
 
-    Args:
-        real: real images measured.
-        generated: generated images measured.
-        judges: of severity.
-        settings: ``held_out``.
-
     Returns:
         A row of the training images, of those never trained on and of the unguided set for each judge of severity, the
         minority score and the mean brightness: ``set``, ``measure``, ``n``, ``n_measured``, ``clusters``, the
@@ -47,7 +38,7 @@ def dispersion_table(
     rows: list[dict[str, Any]] = []
     plain = unguided_rows(generated)
     if plain is None:
-        return pd.DataFrame(columns=list(COLUMNS))
+        return pd.DataFrame(columns=COLUMNS)
     apart = np.flatnonzero(settings.is_held_out(real.table))
     seeds = generated.table[Column.SEED].to_numpy()
     for measure, ours, theirs in _measures(real, generated, judges):
@@ -67,7 +58,7 @@ def dispersion_table(
             inside = clusters[known]
             figures = share(BELOW, values[known] < low, inside) | share(ABOVE, values[known] > high, inside)
             rows.append(head | {"clusters": len(np.unique(inside)), "real_5": low, "real_95": high} | figures)
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+    return pd.DataFrame(rows, columns=COLUMNS)
 
 
 def _measures(

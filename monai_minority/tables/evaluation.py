@@ -1,27 +1,13 @@
 """The tables of an evaluation, written and read."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from monai_minority.files import read_csv, reading, whole_file, write_csv
-
-_TABLES = (
-    "real",
-    "generated",
-    "summary",
-    "fidelity",
-    "agreement",
-    "unusual_images",
-    "unusual_subjects",
-    "spaces",
-    "groups",
-    "severity",
-    "dispersion",
-)
 
 _TEXT = {name: {"target_class": str} for name in ("summary", "spaces", "groups", "severity")}
 
@@ -67,11 +53,16 @@ class RunEvaluation:
     dispersion: pd.DataFrame
     context: dict[str, Any]
 
+    @classmethod
+    def tables(cls) -> list[str]:
+        """The names of the tables."""
+        return [field.name for field in fields(cls) if field.name != "context"]
+
     def save(self, folder: str | Path) -> None:
         """Write a CSV file a table, under its name, and, last, ``context.json``."""
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        for name in _TABLES:
+        for name in self.tables():
             write_csv(getattr(self, name), folder / f"{name}.csv")
         with whole_file(folder / "context.json") as partial:
             partial.write_text(json.dumps(self.context, indent=2) + "\n", encoding="utf-8")
@@ -86,10 +77,10 @@ class RunEvaluation:
         folder = Path(folder)
         if not (folder / "context.json").is_file():
             raise FileNotFoundError(f"{folder} holds no evaluation (context.json is missing); run the evaluate stage")
-        missing = [name for name in _TABLES if not (folder / f"{name}.csv").is_file()]
+        missing = [name for name in cls.tables() if not (folder / f"{name}.csv").is_file()]
         if missing:
             raise FileNotFoundError(f"{folder} has no {missing[0]}.csv; run the evaluate stage again, which writes it")
-        tables = {name: read_csv(folder / f"{name}.csv", dtype=_TEXT.get(name)) for name in _TABLES}
+        tables = {name: read_csv(folder / f"{name}.csv", dtype=_TEXT.get(name)) for name in cls.tables()}
         with reading(folder / "context.json") as path:
             context = json.loads(path.read_text(encoding="utf-8"))
         return cls(**tables, context=context)

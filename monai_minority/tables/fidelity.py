@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from monai_minority.evaluation.fidelity import distance_figures
+from monai_minority.evaluation.fidelity import DistanceFigures, distance_figures
 from monai_minority.evaluation.fidelity.figures import CAUTION, fidelity_figures
 from monai_minority.evaluation.figure import Figure, library_versions
 from monai_minority.tables.settings import MeasureSettings
@@ -74,6 +74,14 @@ def fidelity_table(
     return pd.DataFrame(rows, columns=None if rows else COLUMNS)
 
 
+def distances_between(
+    a: np.ndarray, b: np.ndarray, a_clusters: np.ndarray, b_clusters: np.ndarray, settings: MeasureSettings
+) -> DistanceFigures:
+    """:func:`~monai_minority.evaluation.fidelity.distance_figures` with the intervals that the settings ask for."""
+    count, seed = settings.distance_resamples, settings.seed
+    return distance_figures(a, b, a_clusters=a_clusters, b_clusters=b_clusters, resamples=count, seed=seed)
+
+
 def flattened_maps(maps: np.ndarray) -> np.ndarray:
     """The first maps ``[N, C, h, w]`` as vectors, whose Fréchet distance is the spatial one."""
     return maps[:, :CHANNELS].reshape(len(maps), -1)
@@ -89,14 +97,7 @@ def _spatial(
 ) -> list[Figure]:
     """The spatial Fréchet distance is that of the first maps as vectors, and so are its intervals."""
     real, generated = flattened_maps(real), flattened_maps(generated)
-    found = distance_figures(
-        real,
-        generated,
-        a_clusters=subjects,
-        b_clusters=seeds,
-        resamples=settings.distance_resamples,
-        seed=settings.seed,
-    )
+    found = distances_between(real, generated, subjects, seeds, settings)
     noted = dict(context) | {"N real": len(real), "N generated": len(generated), "dimension": real.shape[1]}
     if settings.distance_resamples:
         how = f"95%, {settings.distance_resamples} bootstrap resamples of subjects and seeds"

@@ -14,14 +14,15 @@ import pandas as pd
 from monai_minority.evaluation.fidelity import distance_figures
 from monai_minority.evaluation.mover import UNKNOWN_ESTIMATE, Estimate, ratio_of
 from monai_minority.tables.equal_shares import equal_shares
-from monai_minority.tables.rows import ALL, Row
+from monai_minority.tables.fidelity import distances_between
+from monai_minority.tables.rows import ALL, Row, with_ends
 from monai_minority.tables.settings import MeasureSettings
 
 LEAST = 200
 """Images of a set, of a class and of a half, without which no such figure is given."""
 
 NAME = "frechet_above_floor"
-UNKNOWN_RELATIVE = {f"{NAME}{end}": float("nan") for end in ("", "_low", "_high")}
+UNKNOWN_RELATIVE = dict.fromkeys(with_ends(NAME), float("nan"))
 
 
 class FrechetFloor(NamedTuple):
@@ -35,16 +36,8 @@ class FrechetFloor(NamedTuple):
 
 
 def frechet_floor(features: np.ndarray, subjects: np.ndarray, settings: MeasureSettings) -> FrechetFloor | None:
-    """Cut real images into two halves by subject, of equal numbers of images, and measure their distance.
-
-    Args:
-        features: ``[N, D]``.
-        subjects: of each ``[N]``.
-        settings: the seed of the cut.
-
-    Returns:
-        ``None`` where a half has fewer than :data:`LEAST` images.
-    """
+    """Cut real images, of features ``[N, D]``, into two halves by subject, of equal numbers of images, and measure how
+    far they lie apart. ``None`` where a half has fewer than :data:`LEAST` images."""
     if len(features) < 2 * LEAST:
         return None
     codes = pd.factorize(np.asarray(subjects))[0]
@@ -63,25 +56,13 @@ def frechet_floor(features: np.ndarray, subjects: np.ndarray, settings: MeasureS
 
 
 def relative_distances(
-    floor: FrechetFloor | None,
-    rows: Sequence[Row],
-    unguided: tuple[str, np.ndarray] | None,
-    settings: MeasureSettings,
+    floor: FrechetFloor | None, rows: Sequence[Row], unguided: tuple[str, np.ndarray] | None, settings: MeasureSettings
 ) -> dict[int, dict[str, float]]:
-    """``frechet_above_floor`` of each row that is large enough: of the distance above the floor that unguided images
-    have, the share that the row has, with its interval ``_low`` to ``_high``.
+    """``frechet_above_floor`` of each row that is large enough, by its place in ``rows``: of the distance above the
+    floor that unguided images have, the share that the row has, with its interval ``_low`` to ``_high``.
 
     1: as far as unguided images; 0: as near as other real images. The floor is taken as given, and a distance below it
     as 0. No figure is given where unguided images cannot be told from the floor themselves.
-
-    Args:
-        floor: of the reference; ``None`` gives no figures.
-        rows: of generated images.
-        unguided: name and rows of the unguided set.
-        settings: ``distance_resamples`` and the seed.
-
-    Returns:
-        The figures by the place of the row in ``rows``.
     """
     if floor is None or unguided is None or not settings.distance_resamples:
         return {}
@@ -97,14 +78,7 @@ def relative_distances(
 
 def _above(floor: FrechetFloor, row: Row, count: int, settings: MeasureSettings) -> Estimate:
     taken = _taken(count, row.classes, row.clusters, settings)
-    found = distance_figures(
-        floor.features,
-        row.features[taken],
-        a_clusters=floor.subjects,
-        b_clusters=row.clusters[taken],
-        resamples=settings.distance_resamples,
-        seed=settings.seed,
-    )
+    found = distances_between(floor.features, row.features[taken], floor.subjects, row.clusters[taken], settings)
     if np.isnan(found.frechet_interval.low):
         return UNKNOWN_ESTIMATE
     return Estimate(*(max(0.0, end - floor.distance) for end in (found.frechet, *found.frechet_interval)))

@@ -8,7 +8,7 @@ import pandas as pd
 from monai_minority.evaluation.groups import group_shares, normal_groups
 from monai_minority.keys import Column, Split
 from monai_minority.tables.images import GeneratedImages, RealImages
-from monai_minority.tables.rows import ALL, UNSEEN, generated_rows, labels, share
+from monai_minority.tables.rows import ALL, UNSEEN, generated_rows, labels, share, with_ends
 from monai_minority.tables.settings import MeasureSettings
 
 VOTERS = 20
@@ -16,30 +16,15 @@ VOTERS = 20
 
 RARE, NORMAL = "rare", "normal"
 TAKEN = "taken_for_rare"
-COLUMNS = (
-    "set",
-    "target_class",
-    Column.SCALE.value,
-    "n",
-    "known",
-    "rare_votes",
-    TAKEN,
-    f"{TAKEN}_low",
-    f"{TAKEN}_high",
-)
+COLUMNS = ["set", "target_class", Column.SCALE.value, "n", "known", "rare_votes", *with_ends(TAKEN)]
 
 
 def group_table(real: RealImages, generated: GeneratedImages, settings: MeasureSettings) -> pd.DataFrame:
-    """How many generated images the nearest training images take for the rare groups.
+    """How many generated images the nearest training images of a known group take for the rare groups.
 
     The votes are those of :func:`~monai_minority.evaluation.groups.group_shares`; an image is taken for rare where
     the groups other than the normal ones have more than half of them. How far that can be trusted the real images that
     were never trained on show, whose groups are known.
-
-    Args:
-        real: real images measured; the training images with a ``group`` vote.
-        generated: generated images in the same feature space.
-        settings: ``held_out`` and ``normal_group``.
 
     Returns:
         One row a set and target class, and before them one of rare and one of normal real images: ``set``,

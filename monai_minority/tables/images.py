@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from torch import nn
 
 from monai_minority.data.store.image_store import ImageStore
 from monai_minority.evaluation.density import NeighbourIndex
@@ -43,14 +42,10 @@ class Pictures:
             found[SEVERITY_MEASURE] = self.severity
         if self.brightness:
             found[BRIGHTNESS] = lambda images: images.flatten(1).mean(dim=1)
-        if not found:
-            return {}
-        parts: dict[str, list[np.ndarray]] = {name: [] for name in found}
-        for rows in self.batches():
-            images = self.store.batch(rows)
-            for name, measure in found.items():
-                parts[name].append(np.asarray(measure(images), dtype=np.float64))
-        return {name: np.concatenate(values) for name, values in parts.items()}
+        return {
+            name: np.concatenate([np.asarray(measure(self.store.batch(rows)), np.float64) for rows in self.batches()])
+            for name, measure in found.items()
+        }
 
     def batches(self) -> list[np.ndarray]:
         """Rows of the store, a batch at a time."""
@@ -104,10 +99,6 @@ def real_table(real: Pictures, settings: MeasureSettings) -> RealImages:
     ``minority_class`` that the store has, the column ``matched_by`` where the settings name one, ``average_knn``,
     ``local_outlier_factor``, ``rarity`` (NaN outside every ball), a column a detector under its name, where they are
     measured ``severity_measure`` and ``brightness``. Names of subjects and sources stay behind.
-
-    Args:
-        real: the images and their features.
-        settings: numbers of neighbours, detectors and ``matched_by``.
 
     Raises:
         ValueError: the store lacks ``split`` or ``minority_score``, ``matched_by`` is no numeric column of it, or too
@@ -234,7 +225,7 @@ def _scores(name: str, pictures: Pictures, score: MinorityScore, settings: Measu
             )
         columns["class_labels"] = Column.CLASS_LABEL
     call = {key: torch.from_numpy(known[column].to_numpy(copy=True)) for key, column in columns.items()}
-    device = device_of(score, settings)
+    device = settings.device or score.device
     results = [
         score(pictures.store.batch(rows).to(device), **{key: values[rows].to(device) for key, values in call.items()})
         for rows in progress_bar(pictures.batches(), f"scores: {name}", unit="batch", enabled=settings.progress)
@@ -243,9 +234,3 @@ def _scores(name: str, pictures: Pictures, score: MinorityScore, settings: Measu
         Column.SCORE.value: torch.cat([result.mean for result in results]).double().cpu().numpy(),
         Column.SCORE_ERROR.value: torch.cat([result.standard_error for result in results]).double().cpu().numpy(),
     }
-
-
-def device_of(score: MinorityScore, settings: MeasureSettings) -> torch.device | str:
-    """Where a score is computed."""
-    parameters = score.network.parameters() if isinstance(score.network, nn.Module) else iter(())
-    return settings.device or next((parameter.device for parameter in parameters), "cpu")

@@ -179,11 +179,7 @@ def _auc(
     values: np.ndarray, rows: np.ndarray, real: RealImages, groups: KnownGroups, settings: MeasureSettings
 ) -> Figure:
     return group_auc(
-        values[rows],
-        groups.rare[rows],
-        subjects=real.subjects[rows],
-        resamples=settings.resamples,
-        seed=settings.seed,
+        values[rows], groups.rare[rows], subjects=real.subjects[rows], resamples=settings.resamples, seed=settings.seed
     )
 
 

@@ -5,13 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from monai_minority.evaluation.density import (
-    NeighbourIndex,
-    PyODDetector,
-    average_knn,
-    local_outlier_factor,
-    rarity,
-)
+from monai_minority.evaluation.density import NeighbourIndex, PyODDetector, average_knn, local_outlier_factor, rarity
 from monai_minority.evaluation.nearest import nearest_real
 from monai_minority.evaluation.other_subjects import average_knn_of_others
 from monai_minority.keys import Column

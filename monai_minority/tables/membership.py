@@ -44,15 +44,8 @@ def nearest_samples(
     feature_dir: str | Path | None = None,
     settings: MeasureSettings | None = None,
 ) -> dict[str, Evidence]:
-    """Distance in features from each real image to the nearest generated one, a set at a time.
-
-    Args:
-        store: real images; those outside the training split are the control.
-        samples: stores of generated images by name.
-        extractor: feature space.
-        feature_dir: cache of features.
-        settings: ``batch_size`` and ``progress``; ``None``: the defaults.
-    """
+    """Distance in features from each real image to the nearest generated one, a set at a time. The real images outside
+    the training split are the control."""
     settings = settings or MeasureSettings()
 
     def features(images: ImageStore) -> np.ndarray:
@@ -70,21 +63,13 @@ def fold_scores(
     score: CrossFittedScore, images: ImageStore, class_label_columns: Sequence[str] = (), batch_size: int = 64
 ) -> Evidence:
     """The score of each training image by a network that learned from its subject, less that by the network of all
-    subjects; and, as the control of members alone, the same by the network that was trained without its subject.
-
-    Args:
-        score: of one network a fold, with its timestep.
-        images: store of what the networks learned from.
-        class_label_columns: the column of class labels for conditional networks, or none.
-        batch_size: images at a time.
-    """
+    subjects; and, as the control of members alone, the same by the network that was trained without its subject."""
     rows = np.flatnonzero(images.table[Column.SPLIT] == Split.TRAIN)
-    device = next(score.network.parameters()).device if isinstance(score.network, nn.Module) else "cpu"
     found = np.full((2, len(images)), np.nan)
     for part in np.split(rows, range(batch_size, len(rows), batch_size)):
-        labels = [torch.as_tensor(images.table[name].to_numpy()[part], device=device) for name in class_label_columns]
-        seeds = (score.first_seed + part).tolist()
-        found[:, part] = score.against_whole(images.batch(part).to(device), *labels, seeds=seeds).cpu().numpy()
+        x, seeds = images.batch(part).to(score.device), (score.first_seed + part).tolist()
+        labels = [torch.as_tensor(images.table[name].to_numpy()[part], device=x.device) for name in class_label_columns]
+        found[:, part] = score.against_whole(x, *labels, seeds=seeds).cpu().numpy()
     return Evidence(found[1], found[0])
 
 

@@ -7,6 +7,7 @@ import pandas as pd
 import torch
 
 from monai_minority.data.store.image_store import evenly
+from monai_minority.evaluation.density.vectors import as_array
 from monai_minority.evaluation.groups import normal_groups
 from monai_minority.keys import Column, Split
 from monai_minority.tables.measures import REFERENCES
@@ -44,7 +45,7 @@ def most_unique(measure: np.ndarray | torch.Tensor, n: int) -> np.ndarray:
     Raises:
         ValueError: the shape is not ``[N]``, or fewer than ``n`` values are no NaN.
     """
-    values = np.asarray(measure.detach().cpu() if isinstance(measure, torch.Tensor) else measure)
+    values = as_array(measure)
     if values.ndim != 1:
         raise ValueError(f"measure must be one value an image, [N], got shape {values.shape}")
     valid = int((~np.isnan(values)).sum())
@@ -60,10 +61,6 @@ def choose_reference(real: pd.DataFrame, settings: MeasureSettings) -> Reference
     Of a measure they suffice where at least twice as many as asked for have a value (else the most unique would be
     nearly all of them); if not, the choice is among all real images. Where even these are fewer than that, half of them
     are taken. Of the rare group :data:`LEAST_OF_A_GROUP` suffice, and at most ``reference_size`` are taken, evenly.
-
-    Args:
-        real: table of real images with ``split`` and the measure.
-        settings: ``reference_size``, ``reference_measure``, ``held_out`` and ``normal_group``.
 
     Raises:
         ValueError: fewer than two images have a value or are of the rare group, or no groups are known.

@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from monai_minority.evaluation.intervals import bootstrap, wilson
+from monai_minority.evaluation.intervals import bootstrap
+from monai_minority.evaluation.mover import estimated_share
 from monai_minority.evaluation.weighted_statistics import weighted_mean
 from monai_minority.keys import Column
 from monai_minority.tables.images import GeneratedImages, RealImages
@@ -76,6 +77,11 @@ def labels(name: str, target: str, scale: float, count: int) -> dict[str, Any]:
     return {"set": name, "target_class": target, Column.SCALE.value: scale, "n": count}
 
 
+def with_ends(*names: str) -> list[str]:
+    """Columns of figures, each followed by the two ends of its interval."""
+    return [f"{name}{end}" for name in names for end in ("", "_low", "_high")]
+
+
 def share(name: str, hits: np.ndarray, clusters: np.ndarray | None = None) -> dict[str, float]:
     """A share ``name`` of ``hits`` ``[n]`` and its interval ``_low`` to ``_high``; see
     :func:`~monai_minority.evaluation.intervals.wilson`.
@@ -83,8 +89,7 @@ def share(name: str, hits: np.ndarray, clusters: np.ndarray | None = None) -> di
     >>> share("above", np.zeros(0, bool))
     {'above': nan, 'above_low': nan, 'above_high': nan}
     """
-    low, high = wilson(hits, clusters)
-    return {name: float(np.mean(hits)) if len(hits) else float("nan"), f"{name}_low": low, f"{name}_high": high}
+    return dict(zip(with_ends(name), estimated_share(hits, clusters), strict=True))
 
 
 def mean(

@@ -7,13 +7,13 @@ import numpy as np
 import pandas as pd
 
 from monai_minority.evaluation.intervals import bootstrap
-from monai_minority.evaluation.mover import Estimate, cluster_correlation, estimated_share, ratio_of
+from monai_minority.evaluation.mover import UNKNOWN_ESTIMATE, Estimate, cluster_correlation, estimated_share, ratio_of
 from monai_minority.evaluation.weighted_statistics import weighted_rank_correlation
 from monai_minority.keys import Column
 from monai_minority.tables.groups import NORMAL, RARE
 from monai_minority.tables.images import GeneratedImages, RealImages
 from monai_minority.tables.judges import Judge, KnownGroups, known_groups
-from monai_minority.tables.rows import ALL, REAL, UNSEEN, generated_rows, labels, mean, unguided_rows
+from monai_minority.tables.rows import ALL, REAL, UNSEEN, generated_rows, labels, mean, share, unguided_rows, with_ends
 from monai_minority.tables.settings import MeasureSettings
 
 NORMAL_IMAGES = "normal real images"
@@ -25,22 +25,12 @@ RISES = "rank_correlation_with_class"
 MEASURED_BY = ("extractor", "resizing", "normalisation", "weights_sha256", "intervals", "seed", "libraries")
 """Columns of provenance that the table has."""
 
-
-def _with_ends(*names: str) -> list[str]:
-    return [f"{name}{end}" for name in names for end in ("", "_low", "_high")]
-
-
 COLUMNS = [
     *("set", "target_class", Column.SCALE.value, "known", "judge", "n", "n_measured", "clusters"),
-    *_with_ends("mean"),
-    "median",
-    *(column for p in PERCENTILES for column in (f"threshold_{p}", *_with_ends(f"share_above_{p}"))),
-    *_with_ends(RATIO),
-    "ratio_to_cohort",
-    *_with_ends(RISES),
-    "threshold_of",
-    *_with_ends("judge_auc"),
-    *MEASURED_BY[:4],
+    *(*with_ends("mean"), "median"),
+    *(column for p in PERCENTILES for column in (f"threshold_{p}", *with_ends(f"share_above_{p}"))),
+    *(*with_ends(RATIO), "ratio_to_cohort", *with_ends(RISES)),
+    *("threshold_of", *with_ends("judge_auc"), *MEASURED_BY[:4]),
 ]
 
 
@@ -64,12 +54,6 @@ def severity_table(
     The thresholds are the 99th and the 95th percentile of the judge over the normal real images, or over all real
     images where no groups are known. They are taken as given, for all rows are held against the same ones. Images that
     a judge cannot measure are counted out: a share is of ``n_measured`` images.
-
-    Args:
-        real: real images measured.
-        generated: generated images measured.
-        judges: see :func:`~monai_minority.tables.judges.judges_of`.
-        settings: ``held_out``, ``normal_group``, the bootstrap and the seed.
 
     Returns:
         Of each judge a row of the training images, of those never trained on, of the normal and the rare ones of both
@@ -107,7 +91,7 @@ def severity_table(
         said = {
             "judge": judge.name,
             "threshold_of": threshold_of,
-            **_ends("judge_auc", Estimate(*[np.nan] * 3) if auc is None else Estimate(auc.value, auc.low, auc.high)),
+            **_ends("judge_auc", UNKNOWN_ESTIMATE if auc is None else Estimate(auc.value, auc.low, auc.high)),
             **judge.space,
         }
         for part in parts:
@@ -132,8 +116,7 @@ def _figures(
     figures |= mean("mean", values, clusters, settings)
     figures["median"] = float(np.median(values)) if len(values) else np.nan
     for p, threshold in thresholds.items():
-        share = estimated_share(values > threshold, clusters)
-        figures |= {f"threshold_{p}": threshold, **_ends(f"share_above_{p}", share)}
+        figures |= {f"threshold_{p}": threshold, **share(f"share_above_{p}", values > threshold, clusters)}
     return figures
 
 
@@ -143,7 +126,7 @@ def _rises(
     """Rank correlation of classes and severity. ``alike``: classes count alike, however many images are of them."""
     known = (classes >= 0) & ~np.isnan(values)
     if known.sum() < 3 or len(np.unique(classes[known])) < 2:
-        return Estimate(*[np.nan] * 3)
+        return UNKNOWN_ESTIMATE
     ranks = weighted_rank_correlation(classes[known].astype(float), values[known])
     _, inverse, counts = np.unique(classes[known], return_inverse=True, return_counts=True)
     weights = 1 / counts[inverse] if alike else np.ones(len(inverse))
@@ -193,4 +176,4 @@ def _measured(values: np.ndarray, rows: np.ndarray, clusters: np.ndarray) -> tup
 
 
 def _ends(name: str, estimate: Estimate) -> dict[str, float]:
-    return dict(zip(_with_ends(name), estimate, strict=True))
+    return dict(zip(with_ends(name), estimate, strict=True))

@@ -45,14 +45,10 @@ def space_table(
         if space.real.ndim != 2:
             continue
         there = real_table(Pictures(real.store, space.real), without)
-        placed = place_generated(_identity(generated), there, np.concatenate(list(space.generated.values())))
+        columns = ["set", "row", Column.SEED.value, Column.TARGET_CLASS.value, Column.SCALE.value]
+        placed = place_generated(generated[columns], there, np.concatenate(list(space.generated.values())))
         parts.append(_rows(summary_table(there, placed, without)[0], space.description))
     return pd.concat(parts, ignore_index=True)
-
-
-def _identity(generated: pd.DataFrame) -> pd.DataFrame:
-    columns = ["set", "row", Column.SEED.value, Column.TARGET_CLASS.value, Column.SCALE.value]
-    return generated[columns].copy()
 
 
 def _rows(summary: pd.DataFrame, description: Mapping[str, str]) -> pd.DataFrame:

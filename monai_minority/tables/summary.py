@@ -6,13 +6,14 @@ import numpy as np
 import pandas as pd
 
 from monai_minority.evaluation.density import NeighbourIndex
-from monai_minority.evaluation.fidelity import UNKNOWN, DistanceFigures, distance_figures
+from monai_minority.evaluation.fidelity import UNKNOWN, DistanceFigures
 from monai_minority.tables.equal_shares import equal_shares
+from monai_minority.tables.fidelity import distances_between
 from monai_minority.tables.frechet_floor import UNKNOWN_RELATIVE, frechet_floor, relative_distances
 from monai_minority.tables.images import GeneratedImages, RealImages
 from monai_minority.tables.measures import summarised
 from monai_minority.tables.reference import choose_reference
-from monai_minority.tables.rows import REAL, Row, generated_rows, mean, real_rows, share, unguided_rows
+from monai_minority.tables.rows import REAL, Row, generated_rows, mean, real_rows, share, unguided_rows, with_ends
 from monai_minority.tables.settings import MeasureSettings
 
 PERCENTILE = 90
@@ -45,11 +46,6 @@ def summary_table(
 
     Rows of real training images have the distances and what follows only where the reference is apart from training.
     All intervals know that slices of a subject, and images of a seed in several classes, belong together.
-
-    Args:
-        real: measured real images.
-        generated: measured generated images.
-        settings: of the reference and the intervals.
 
     Returns:
         The table, and what the reference is.
@@ -143,22 +139,15 @@ class _Comparison:
             taken = equal_shares(self.equal_n, row.classes, row.clusters, self.settings.seed)
             equal = self._between(row.features[taken], row.clusters[taken])
         figures: dict[str, float] = {}
-        for name, value, (low, high) in (
+        for name, value, interval in (
             ("frechet_distance", found.frechet, found.frechet_interval),
             ("kernel_distance", found.kernel, found.kernel_interval),
             ("frechet_distance_equal_n", equal.frechet, equal.frechet_interval),
         ):
-            figures |= {name: value, f"{name}_low": low, f"{name}_high": high}
+            figures |= zip(with_ends(name), (value, *interval), strict=True)
         return figures
 
     def _between(self, features: np.ndarray, clusters: np.ndarray) -> DistanceFigures:
         if min(len(features), len(self.reference)) < 2:
             return UNKNOWN
-        return distance_figures(
-            self.reference,
-            features,
-            a_clusters=self.subjects,
-            b_clusters=clusters,
-            resamples=self.settings.distance_resamples,
-            seed=self.settings.seed,
-        )
+        return distances_between(self.reference, features, self.subjects, clusters, self.settings)

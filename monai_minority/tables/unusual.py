@@ -21,11 +21,6 @@ _ABOUT = (Column.SLICE, Column.POSITION, Column.SPLIT, Column.GROUP, Column.SEVE
 def unusual_images(real: RealImages, store: ImageStore, count: int = 50) -> pd.DataFrame:
     """The images of the highest minority scores, each with the training images that look most like it.
 
-    Args:
-        real: the images of ``store``, measured.
-        store: the cohort's images.
-        count: at most so many; all that have a score if there are fewer.
-
     Returns:
         One row an image, highest score first: ``rank`` from 1, ``row`` (in the store), ``subject`` (its pseudonym;
         empty where the store calls subjects by other names), what the store has of ``slice``, ``position``, ``split``,

@@ -1,12 +1,11 @@
 """The utility stage: a run's samples as additional training images for a classifier of its rare group."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 
 from monai_minority.data.store.image_store import ImageStore, evenly
 from monai_minority.evaluation.figure import library_versions
@@ -25,13 +24,13 @@ def measure_utility(
     output_path: str | Path,
     *,
     measures: MeasureSettings | None = None,
-    test_splits: Sequence[str] = (Split.TEST.value,),
     **options: Any,
 ) -> pd.DataFrame:
     """Run :func:`~monai_minority.evaluation.utility.augmentation_gain` on a run's stores and write its table.
 
-    Of each sample set the images of its highest target class are taken, or all where it was not guided; the sets are
-    cut to the size of the smallest, so that none helps by its number.
+    Images of the split ``train`` are learned from and those of ``test`` are judged. Of each sample set the images of
+    its highest target class are taken, or all where it was not guided; the sets are cut to the size of the smallest, so
+    that none helps by its number.
 
     With ``sizes`` the classifiers know some of the rare subjects, but the images were sampled from a backbone that has
     learned from all of them. The table says so in its column ``backbone``: a gain at a small size is what a generator
@@ -42,7 +41,6 @@ def measure_utility(
         samples: stores of generated images by name.
         output_path: of the table, a CSV.
         measures: ``normal_group``, which is not rare, ``resamples`` and ``progress``; ``None``: the defaults.
-        test_splits: splits to judge on; the training split alone is learned from.
         options: further ones of ``augmentation_gain``, such as ``amounts``, ``sizes`` and ``finished``.
 
     Returns:
@@ -64,13 +62,14 @@ def measure_utility(
         rare = ~chosen[Column.GROUP].isin(normal).to_numpy()
         return LabelledImages(store.batch(np.flatnonzero(mask)), rare, chosen[Column.SUBJECT].to_numpy())
 
-    rows = {name: _rarest(generated) for name, generated in samples.items()}
+    targets = {name: generated.table[Column.TARGET_CLASS].to_numpy() for name, generated in samples.items()}
+    rows = {name: np.flatnonzero(target == target.max()) for name, target in targets.items()}
     size = min(map(len, rows.values()), default=0)
     learned = part(in_train)
     result = augmentation_gain(
         learned,
-        part(table[Column.SPLIT].isin(list(test_splits)).to_numpy()),
-        {name: _spread(samples[name], chosen, size) for name, chosen in rows.items()},
+        part((table[Column.SPLIT] == Split.TEST).to_numpy()),
+        {name: samples[name].batch(chosen[evenly(len(chosen), size)]) for name, chosen in rows.items()},
         resamples=settings.resamples,
         progress=settings.progress,
         **options,
@@ -86,14 +85,3 @@ def measure_utility(
     result = with_provenance(result, context)
     write_csv(result, output_path)
     return result
-
-
-def _rarest(generated: ImageStore) -> np.ndarray:
-    """Rows of the highest target class; all rows where there is no target."""
-    target = generated.table[Column.TARGET_CLASS].to_numpy()
-    return np.flatnonzero(target == target.max())
-
-
-def _spread(generated: ImageStore, rows: np.ndarray, size: int) -> torch.Tensor:
-    """``size`` of the rows, evenly over them."""
-    return generated.batch(rows[evenly(len(rows), size)])

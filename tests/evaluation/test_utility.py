@@ -244,7 +244,7 @@ def test_classical_augmentation_keeps_the_range_and_the_background():
         ({"amounts": [1, 0]}, r"amounts must be multiples of the rare images above 0, got \[1, 0\]"),
         ({"sizes": [5, 2.5]}, r"sizes must be whole numbers of subjects from 1 on, got \[5, 2.5\]"),
         ({"seeds": []}, "seeds must have one for each training"),
-        ({"resamples": -1}, "resamples at least 0"),
+        ({"resamples": -1}, "resamples must be at least 0"),
         ({"train": labelled([0, 1], [True, False])._replace(subjects=np.arange(3))}, "as many images as labels"),
     ],
 )

@@ -10,8 +10,6 @@ from monai_minority.evaluation.density.nearest import Neighbours, nearest
 from monai_minority.evaluation.density.short_points import points_of
 from monai_minority.evaluation.density.vectors import Features, as_vectors
 
-__all__ = ["Balls", "Features", "NeighbourIndex", "Neighbours", "as_index"]
-
 BLOCK_BYTES = 4 * 2**20
 """Size of a block of distances in the search of balls. It determines the memory of a search, which is not N squared."""
 

@@ -5,9 +5,8 @@ from inspect import signature
 from typing import Any
 
 import numpy as np
-import torch
 
-from monai_minority.evaluation.density.neighbours import Features
+from monai_minority.evaluation.density.vectors import Features, as_array
 from monai_minority.extras import from_extra
 
 
@@ -62,7 +61,7 @@ class PyODDetector:
 
     def fit(self, real: Features) -> "PyODDetector":
         """Fit the detector to real vectors ``[N, D]``."""
-        self._detector.fit(_array(real))
+        self._detector.fit(as_array(real))
         return self
 
     def scores(self, query: Features | None = None) -> np.ndarray:
@@ -71,9 +70,5 @@ class PyODDetector:
         The own scores are PyOD's ``decision_scores_``.
         """
         detector = self._detector
-        found = detector.decision_scores_ if query is None else detector.decision_function(_array(query))
+        found = detector.decision_scores_ if query is None else detector.decision_function(as_array(query))
         return np.asarray(found, dtype=np.float64)
-
-
-def _array(features: Features) -> np.ndarray:
-    return features.detach().cpu().numpy() if isinstance(features, torch.Tensor) else np.asarray(features)

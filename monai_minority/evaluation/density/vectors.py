@@ -11,16 +11,20 @@ CACHE_BYTES = 2**19
 """Size of the float64 pieces for distances, which fits a processor's cache."""
 
 
+def as_array(features: Features) -> np.ndarray:
+    """Vectors in numpy."""
+    return features.detach().cpu().numpy() if isinstance(features, Tensor) else np.asarray(features)
+
+
 def as_vectors(features: Features, name: str) -> np.ndarray:
     """``features`` as a floating array ``[N, D]``.
 
     Raises:
         ValueError: the shape is another, there is no vector, or values are not finite.
     """
-    if isinstance(features, Tensor):
-        features = features.detach().cpu()
-        features = (features.float() if features.dtype == torch.bfloat16 else features).numpy()
-    vectors = np.asarray(features)
+    if isinstance(features, Tensor) and features.dtype == torch.bfloat16:  # which numpy has not
+        features = features.float()
+    vectors = as_array(features)
     if vectors.ndim != 2:
         raise ValueError(f"{name} must have shape [N, D], got {vectors.shape}; flatten each image's features")
     if not np.issubdtype(vectors.dtype, np.floating):

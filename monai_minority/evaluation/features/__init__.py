@@ -6,12 +6,7 @@ from monai_minority.evaluation.features.extractor import FeatureExtractor, descr
 from monai_minority.evaluation.features.inception import Inception, InceptionMaps, published_spaces
 from monai_minority.evaluation.features.thumbnail import Thumbnail
 from monai_minority.evaluation.features.torchscript import TorchScriptFeatures
-from monai_minority.evaluation.features.torchvision_networks import (
-    RandomResNet50,
-    RandomVGG16,
-    ResNet50,
-    initialise,
-)
+from monai_minority.evaluation.features.torchvision_networks import RandomResNet50, RandomVGG16, ResNet50, initialise
 from monai_minority.networks import EfficientNetLite0
 
 __all__ = [

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from monai_minority.evaluation.density.neighbours import Features
+from monai_minority.evaluation.density.vectors import Features, as_array
 from monai_minority.evaluation.fidelity.frechet import frechet_distance
 from monai_minority.evaluation.fidelity.kernel_distance import kernel_distance, resampled_kernel_distances
 from monai_minority.evaluation.intervals import UNKNOWN_INTERVAL, Interval, percentile_interval, resample_counts
@@ -99,7 +99,7 @@ def _chosen(a: Features, b: Features) -> Callable[[np.ndarray, np.ndarray], floa
     """Fréchet distance between two large sets of which each row counts so many times."""
 
     def drawn(features: Features, counts: np.ndarray) -> np.ndarray:
-        return _array(features)[np.arange(len(counts)).repeat(counts.astype(int))]
+        return as_array(features)[np.arange(len(counts)).repeat(counts.astype(int))]
 
     return lambda rows, columns: frechet_distance(drawn(a, rows), drawn(b, columns))
 
@@ -140,7 +140,3 @@ class _Products:
             singular = torch.linalg.eigvalsh((products * counts) @ products.T).clamp(min=0).sqrt()
         overlap = singular.sum() / ((n - 1) * (m - 1)) ** 0.5
         return float(((mean_few - mean_many).square().sum() + spread - 2 * overlap).clamp(min=0))
-
-
-def _array(features: Features) -> np.ndarray:
-    return features.detach().cpu().numpy() if isinstance(features, torch.Tensor) else np.asarray(features)

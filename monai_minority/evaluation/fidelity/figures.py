@@ -27,13 +27,12 @@ def fidelity_figures(
     context: Mapping[str, Any] | None = None,
     resamples: int = 1000,
     distance_resamples: int = 0,
-    level: float = 0.95,
     seed: int = 0,
 ) -> list[Figure]:
     """Fréchet and kernel distance, precision, recall, density, coverage and mean rarity, from one shared search.
 
-    The intervals of shares (precision, recall, coverage) are Wilson's. The intervals of means resample the values of
-    the images. Both treat the manifolds as fixed. For the intervals of the distances, see
+    The 95 % intervals of shares (precision, recall, coverage) are Wilson's. Those of means resample the values of the
+    images. Both treat the manifolds as fixed. For the intervals of the distances, see
     :func:`~monai_minority.evaluation.fidelity.distance_figures`.
 
     Args:
@@ -46,7 +45,6 @@ def fidelity_figures(
             :func:`~monai_minority.evaluation.features.describe_extractor`.
         resamples: number of bootstrap resamples of the means; 0 leaves their intervals out.
         distance_resamples: number of bootstrap resamples of the two distances; 0 leaves their intervals out.
-        level: confidence level of the intervals, in (0, 1).
         seed: seed of the bootstrap.
 
     Returns:
@@ -71,13 +69,8 @@ def fidelity_figures(
     inside = np.isfinite(rarities)
     if balls.reached is None:
         raise ValueError(f"generated must be an index with ball={k}, got ball={generated.ball}")
-    shared = {
-        **(context or {}),
-        "N real": len(real),
-        "N generated": len(generated),
-        "dimension": real.dimension,
-        "k": k,
-    }
+    shared = dict(context or {}) | {"N real": len(real), "N generated": len(generated), "dimension": real.dimension}
+    shared["k"] = k
 
     subjects, seeds = (
         np.arange(len(index)) if labels is None else np.asarray(labels)
@@ -89,28 +82,21 @@ def fidelity_figures(
     def note(count: int) -> dict[str, Any]:
         if not count:
             return shared
-        return {**shared, "interval": f"{level:.0%}, {count} bootstrap resamples of {drawn}", "seed": seed}
+        return {**shared, "interval": f"95%, {count} bootstrap resamples of {drawn}", "seed": seed}
 
     def share(name: str, hits: np.ndarray, clusters: np.ndarray) -> Figure:
-        how = {"interval": f"{level:.0%}, Wilson's of {drawn}", "seed": seed}
-        return Figure(name, float(hits.mean()), *wilson(hits, clusters, level), {**shared, **how})
+        how = {"interval": f"95%, Wilson's of {drawn}", "seed": seed}
+        return Figure(name, float(hits.mean()), *wilson(hits, clusters), {**shared, **how})
 
     def mean(name: str, values: np.ndarray, clusters: np.ndarray) -> Figure:
         interval = UNKNOWN_INTERVAL
         if len(values):
-            interval = bootstrap(weighted_mean(values), clusters, resamples, level, seed)
+            interval = bootstrap(weighted_mean(values), clusters, resamples, seed=seed)
         value = float(np.mean(values)) if len(values) else float("nan")
         return Figure(name, value, *interval, note(resamples))
 
-    found = distance_figures(
-        real.vectors,
-        generated.vectors,
-        a_clusters=subjects,
-        b_clusters=seeds,
-        resamples=distance_resamples,
-        level=level,
-        seed=seed,
-    )
+    drawing: dict[str, Any] = {"a_clusters": subjects, "b_clusters": seeds, "resamples": distance_resamples}
+    found = distance_figures(real.vectors, generated.vectors, **drawing, seed=seed)
     few = min(len(real), len(generated)) <= real.dimension
     frechet_note = note(distance_resamples) | ({"caution": CAUTION} if few else {})
     return [

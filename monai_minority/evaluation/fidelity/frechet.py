@@ -53,7 +53,10 @@ def frechet_distance(a: Features, b: Features) -> float:
         )
     mean_a, factor_a = _mean_and_factor(a)
     mean_b, factor_b = _mean_and_factor(b)
-    return _distance(mean_a, factor_a, mean_b, factor_b)
+    overlap = torch.linalg.svdvals(factor_a @ factor_b.T.to(factor_a.device)).sum()
+    spread = factor_a.square().sum() + factor_b.square().sum().to(factor_a.device)
+    shift = (mean_a - mean_b.to(mean_a.device)).square().sum()
+    return float((shift + spread - 2 * overlap).clamp(min=0))
 
 
 def _checked(features: Features, name: str) -> Tensor:
@@ -75,18 +78,7 @@ def _mean_and_factor(vectors: Tensor) -> tuple[Tensor, Tensor]:
     for part in vectors.split(_ROWS):
         centred = part.double() - mean
         covariance.addmm_(centred.T, centred)
-    return mean, _factor(covariance / (n - 1))
-
-
-def _factor(covariance: Tensor) -> Tensor:
-    values, directions = torch.linalg.eigh(covariance)
+    values, directions = torch.linalg.eigh(covariance / (n - 1))
     # Values below the rounding error are noise, and their roots would be larger by a factor of 1e8.
     noise = values[-1].clamp(min=0) * len(values) * torch.finfo(torch.float64).eps
-    return torch.where(values > noise, values, 0).sqrt()[:, None] * directions.T
-
-
-def _distance(mean_a: Tensor, factor_a: Tensor, mean_b: Tensor, factor_b: Tensor) -> float:
-    overlap = torch.linalg.svdvals(factor_a @ factor_b.T.to(factor_a.device)).sum()
-    spread = factor_a.square().sum() + factor_b.square().sum().to(factor_a.device)
-    shift = (mean_a - mean_b.to(mean_a.device)).square().sum()
-    return float((shift + spread - 2 * overlap).clamp(min=0))
+    return mean, torch.where(values > noise, values, 0).sqrt()[:, None] * directions.T

@@ -6,6 +6,8 @@ from scipy import ndimage
 from skimage.filters import threshold_multiotsu, threshold_otsu
 from skimage.measure import label
 
+from monai_minority.evaluation.density.vectors import as_array
+
 CORE = 0.6
 """Size of the core relative to the brain's ellipse. Sulci are dark too, but lie outside the core."""
 
@@ -44,7 +46,7 @@ def ventricle_to_brain_ratio(images: np.ndarray | torch.Tensor) -> np.ndarray:
         >>> ventricle_to_brain_ratio(np.stack([small, large])).round(2).tolist()
         [0.02, 0.08]
     """
-    slices = np.asarray(images.detach().cpu() if isinstance(images, torch.Tensor) else images, dtype=np.float64)
+    slices = as_array(images).astype(np.float64)
     if slices.ndim == 4 and slices.shape[1] == 1:
         slices = slices[:, 0]
     if slices.ndim != 3:
