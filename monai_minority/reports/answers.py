@@ -6,7 +6,13 @@ from typing import NamedTuple
 import pandas as pd
 
 from monai_minority.evaluation.utility import SENSITIVITY
-from monai_minority.reports.severity_findings import best_known, highest_guided, name_of_judge, unguided_row
+from monai_minority.reports.severity_findings import (
+    best_known,
+    control_row,
+    highest_guided,
+    name_of_judge,
+    unguided_row,
+)
 from monai_minority.reports.usefulness import GAIN, OVER_DUPLICATED, sensitivity_rows, usefulness_reading
 from monai_minority.reports.wording import (
     compared_shares,
@@ -18,7 +24,7 @@ from monai_minority.reports.wording import (
 )
 from monai_minority.tables.evaluation import RunEvaluation
 from monai_minority.tables.groups import RARE
-from monai_minority.tables.rows import ALL, RARE_GROUP, UNSEEN
+from monai_minority.tables.rows import RARE_GROUP, UNSEEN
 from monai_minority.tables.severity import ABOVE, RATIO
 
 REAL_LOOKING = "rarity_valid"
@@ -52,11 +58,6 @@ def answers_of(
 ) -> list[Answer]:
     """Does guidance reach the rare, do its images look real, are they copies, do they cover the rare, do they help?
 
-    Args:
-        evaluation: tables of the evaluate stage.
-        copies: summary of the memorization stage; ``None`` where it has not run.
-        utility: table of the utility stage; ``None`` where it has not run.
-
     Returns:
         Five rows; none where the run has only one of guided and unguided images.
     """
@@ -64,10 +65,9 @@ def answers_of(
     guided, plain = highest_guided(generated), unguided_row(generated)
     if guided is None or plain is None:
         return []
-    unseen = evaluation.summary[(evaluation.summary["set"] == UNSEEN) & (evaluation.summary["target_class"] == ALL)]
     return [
         _reaches(evaluation),
-        _looks_real(guided, plain, unseen),
+        _looks_real(guided, plain, control_row(evaluation.summary)),
         _copies(copies, guided, plain),
         _covers(evaluation, guided, plain),
         _helps(utility, guided, plain),
@@ -102,9 +102,9 @@ def _reaches(evaluation: RunEvaluation) -> Answer:
     )
 
 
-def _looks_real(guided: pd.Series, plain: pd.Series, unseen: pd.DataFrame) -> Answer:
+def _looks_real(guided: pd.Series, plain: pd.Series, unseen: pd.Series | None) -> Answer:
     ours, theirs = estimate_of(guided, REAL_LOOKING), estimate_of(plain, REAL_LOOKING)
-    control = estimate_of(unseen.iloc[0], REAL_LOOKING) if len(unseen) else None
+    control = None if unseen is None else estimate_of(unseen, REAL_LOOKING)
     reading = compared_shares(ours, theirs)
     beside = "" if control is None else f", and {per_cent(control.value)} of real images never trained on"
     return Answer(

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 from matplotlib import colormaps
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from monai_minority.keys import Column, Split
@@ -46,9 +47,7 @@ def distributions(real: pd.DataFrame, generated: pd.DataFrame) -> Figure:
             median.set(color="black" if unguided else ORANGE, linewidth=1.6)
         axes.set_yticks(range(1, len(groups) + 1), list(groups) if axes is panels[0] else [""] * len(groups))
         axes.invert_yaxis()
-        axes.set_xlabel(label, fontsize=8)
-        axes.tick_params(labelsize=7)
-        axes.spines[["top", "right"]].set_visible(False)
+        label_axes(axes, label)
     figure.suptitle("Score and density of generated images, by set, scale and target class", fontsize=10)
     return figure
 
@@ -74,10 +73,7 @@ def class_shift(summary: pd.DataFrame, real_name: str) -> Figure:
             axes.errorbar(
                 part["order"], mean, yerr=errors, label=text, color=colour, marker="o", markersize=3, capsize=2
             )
-        axes.set_xlabel("minority class (0: commonest)", fontsize=8)
-        axes.set_ylabel(f"mean {label}", fontsize=8)
-        axes.tick_params(labelsize=7)
-        axes.spines[["top", "right"]].set_visible(False)
+        label_axes(axes, "minority class (0: commonest)", f"mean {label}")
     panels[0].legend(fontsize=7, frameon=False)
     figure.suptitle("From common to rare: means and their 95 % intervals by target class", fontsize=10)
     return figure
@@ -93,9 +89,7 @@ def timestep_curve(curve: pd.DataFrame) -> Figure:
         for timestep in chosen:
             axes.axvline(timestep, color=ORANGE, linewidth=1.2, linestyle="--")
         axes.set_title(name.replace("_", " "), fontsize=8)
-        axes.set_xlabel("timestep (training steps)", fontsize=8)
-        axes.tick_params(labelsize=7)
-        axes.spines[["top", "right"]].set_visible(False)
+        label_axes(axes, "timestep (training steps)")
     figure.suptitle(f"Choice of the score's timestep (dashed: chosen, {', '.join(map(str, chosen))})", fontsize=10)
     return figure
 
@@ -112,13 +106,18 @@ def classifier_curve(validation: pd.DataFrame, num_classes: int | None) -> Figur
         axes.plot(validation["timestep"], validation[name], color=BLUE, marker="o", markersize=3)
         if name in chance:
             axes.axhline(chance[name], color=GREY, linewidth=0.8, linestyle="--")
-        axes.set_xlabel("timestep (training steps)", fontsize=8)
-        axes.set_ylabel(label, fontsize=8)
         axes.set_ylim(bottom=0)
-        axes.tick_params(labelsize=7)
-        axes.spines[["top", "right"]].set_visible(False)
+        label_axes(axes, "timestep (training steps)", label)
     figure.suptitle("Minority classifier on validation images (dashed: guessing)", fontsize=10)
     return figure
+
+
+def label_axes(axes: Axes, x: str, y: str = "") -> None:
+    """Label a panel in small type, and leave out the two sides of its frame that have no numbers."""
+    axes.set_xlabel(x, fontsize=8)
+    axes.set_ylabel(y, fontsize=8)
+    axes.tick_params(labelsize=7)
+    axes.spines[["top", "right"]].set_visible(False)
 
 
 def _group_name(name: str, scale: float, target: int) -> str:

@@ -10,6 +10,7 @@ from monai_minority.files import read_csv
 from monai_minority.keys import Column
 from monai_minority.reports.answers import REAL_LOOKING, reference_named
 from monai_minority.reports.severity_findings import (
+    control_row,
     dispersion_findings,
     highest_guided,
     severity_findings,
@@ -95,14 +96,13 @@ def broken_backbone(evaluation: RunEvaluation) -> str:
         )
     summary = evaluation.summary
     generated = summary[summary["duplicates"].notna() & (summary["target_class"] == ALL)]
-    plain = unguided_row(generated)
-    unseen = summary[(summary["set"] == UNSEEN) & (summary["target_class"] == ALL)]
-    if len(unseen) and len(generated):
+    plain, unseen = unguided_row(generated), control_row(summary)
+    if unseen is not None and len(generated):
         row = generated.iloc[0] if plain is None else plain
-        share, control = estimate_of(row, REAL_LOOKING), unseen.iloc[0][REAL_LOOKING]
+        share, control = estimate_of(row, REAL_LOOKING), unseen[REAL_LOOKING]
         if not (blind or share.high < control / 10):
             return ""
-        farther = row["average_knn_q50"] / unseen.iloc[0]["average_knn_q50"]
+        farther = row["average_knn_q50"] / unseen["average_knn_q50"]
         said.append(
             f"{share_with_ends(share)} of the images of set {row['set']} lie in the neighbourhood of a training image, "
             f"{per_cent(control)} of real images never trained on do; half of them lie {farther:.1f} times as far from "
@@ -182,9 +182,8 @@ def _looks_real(evaluation: RunEvaluation, guided: pd.Series, plain: pd.Series) 
         f"neighbourhood of a training image; {share_with_ends(theirs)} of unguided ones do, which is "
         f"{compared_shares(theirs, ours)}"
     )
-    unseen = evaluation.summary[(evaluation.summary["set"] == UNSEEN) & (evaluation.summary["target_class"] == ALL)]
-    if len(unseen):
-        line += f", and {per_cent(unseen.iloc[0][REAL_LOOKING])} of real images never trained on"
+    if (unseen := control_row(evaluation.summary)) is not None:
+        line += f", and {per_cent(unseen[REAL_LOOKING])} of real images never trained on"
     spaces = evaluation.spaces
     for name, part in spaces[spaces["extractor"] != spaces["extractor"].iloc[0]].groupby("extractor", sort=False):
         there, beside = _same_row(part, guided), _same_row(part, plain)

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from monai_minority.files import whole_file
 from monai_minority.keys import Column, Split
-from monai_minority.reports import charts, pictures, trust
+from monai_minority.reports import charts, pictures
 from monai_minority.reports.answers import answers_of
 from monai_minority.reports.contents import RunContents
 from monai_minority.reports.findings import broken_backbone, findings_of, too_few_rare
@@ -59,7 +59,7 @@ def write_report(run_dir: str | Path, path: str | Path | None = None, *, title: 
     )
     environment.filters["number"] = rounded
     environment.filters["png"] = as_png
-    environment.filters["data_uri"] = data_uri
+    environment.filters["data_uri"] = lambda path: data_uri(Path(path).read_bytes())
     environment.filters["words"] = words
     html = environment.get_template("report.html.j2").render(
         title=title or "Rare images of this data set: scores, samples and figures",
@@ -79,9 +79,9 @@ def write_report(run_dir: str | Path, path: str | Path | None = None, *, title: 
         large_view=large_view(run),
         lying=orientation(run.store),
         sample_pictures=[pictures.sample_pictures(run, name, columns) for name in run.samples],
-        neighbour_pictures=trust.neighbour_pictures(run, columns) if run.samples else None,
-        copies=trust.copy_rows(run),
-        planted=trust.planted_rows(run),
+        neighbour_pictures=pictures.neighbour_pictures(run, columns) if run.samples else None,
+        copies=_records(run.copies_summary),
+        planted=_records(run.copies_planted),
         studies=run.studies,
         utility=[] if run.utility is None else _records(sensitivity_rows(run.utility)),
         other_utility=[] if run.utility is None else _records(run.utility.drop(sensitivity_rows(run.utility).index)),
@@ -104,7 +104,7 @@ def write_report(run_dir: str | Path, path: str | Path | None = None, *, title: 
         settings={name: _flat(settings) for name, settings in run.sample_settings().items()},
         record=_recorded(run.record),
         times=run.record.get("stages", {}),
-        rejected=[] if run.rejected is None else run.rejected.to_dict("records"),
+        rejected=_records(run.rejected),
         missing=run.missing,
     )
     with whole_file(path) as partial:
@@ -132,12 +132,12 @@ def as_png(figure: Figure) -> str:
     """A figure as a data URI."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=DPI, bbox_inches="tight", metadata={"Software": None})
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+    return data_uri(buffer.getvalue())
 
 
-def data_uri(path: str) -> str:
-    """A PNG file as a data URI."""
-    return "data:image/png;base64," + base64.b64encode(Path(path).read_bytes()).decode()
+def data_uri(png: bytes) -> str:
+    """The bytes of a PNG as a data URI."""
+    return "data:image/png;base64," + base64.b64encode(png).decode()
 
 
 def _class_shift(run: RunContents) -> Figure | None:
@@ -171,8 +171,8 @@ def _shift_table(summary: pd.DataFrame) -> list[dict[str, Any]]:
     return rows
 
 
-def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
-    return [{str(key): value for key, value in row.items()} for row in table.to_dict("records")]
+def _records(table: pd.DataFrame | None) -> list[dict[Any, Any]]:
+    return [] if table is None else table.to_dict("records")
 
 
 _TOGETHER = {
@@ -229,7 +229,7 @@ def _comparison(run: RunContents) -> dict[str, Any] | None:
             {"name": name, "columns": [words(c) for c in columns], "rows": table[["method", "n", *columns]].values}
             for name, columns in blocks.items()
         ],
-        "picture": "data:image/png;base64," + base64.b64encode(run.comparison_picture).decode(),
+        "picture": data_uri(run.comparison_picture),
         "reference": run.comparison_context["reference"],
         "samplers": _flat(table.dropna(subset="sampler").set_index("method")["sampler"].to_dict()),
         "context": _flat({k: v for k, v in run.comparison_context.items() if k != "reference_rows"}),

@@ -1,12 +1,14 @@
 """Rows of real and of generated images for the report. Nothing is picked: ends of the scores, and the first seeds."""
 
 import numpy as np
+import torch
 from matplotlib.figure import Figure
 
 from monai_minority.keys import Column
 from monai_minority.reports.contents import RunContents
 from monai_minority.reports.severity_findings import highest_guided, unguided_row
 from monai_minority.samples.pictures import picture_rows
+from monai_minority.tables.rows import UNSEEN
 
 
 def common_to_rare(run: RunContents, columns: int) -> Figure:
@@ -62,6 +64,26 @@ def sample_pictures(run: RunContents, name: str, columns: int) -> Figure:
         f"Synthetic images, set {name}{scale} (below each its minority score)",
         captions=[[f"{score:.3g}" for score in group[Column.SCORE]] for group in chosen],
         synthetic=[[True] * len(group) for group in chosen],
+    )
+
+
+def neighbour_pictures(run: RunContents, columns: int) -> Figure:
+    """The generated images nearest to a training image, above that image.
+
+    Distances are in aligned pixels if the memorization stage has run, otherwise in feature space.
+    """
+    by_pixels = run.copies is not None
+    table = run.copies[run.copies["set"] != UNSEEN] if run.copies is not None else run.evaluation.generated
+    distance, real = ("pixel_distance", "pixel_real") if by_pixels else ("nearest_distance", "nearest_real")
+    closest = table.sort_values(distance, kind="stable").head(columns)
+    made = [run.samples[name].batch([row])[0] for name, row in zip(closest["set"], closest["row"], strict=True)]
+    unit = "root mean square of pixels in [-1, 1], mirrored and moved to fit" if by_pixels else "in feature space"
+    return picture_rows(
+        [torch.stack(made), run.store.batch(closest[real].to_numpy())],
+        ["synthetic", "nearest real"],
+        f"The generated images nearest to a training image, and that image (below: distance, {unit})",
+        captions=[[f"{d:.3g}" for d in closest[distance]], [""] * len(closest)],
+        synthetic=[[True] * len(closest), [False] * len(closest)],
     )
 
 

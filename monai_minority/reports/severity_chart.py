@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from monai_minority.keys import Column
-from monai_minority.reports.charts import BLUE, GREY, ORANGE
+from monai_minority.reports.charts import BLUE, GREY, ORANGE, label_axes
 from monai_minority.reports.severity_findings import best_known
 from monai_minority.tables.groups import NORMAL, RARE
 from monai_minority.tables.rows import ALL, REAL
@@ -19,17 +19,11 @@ _PANELS = {ABOVE: "share as severe as the worst 1 %", "mean": "mean severity"}
 
 
 def severity_chart(severity: pd.DataFrame) -> Figure | None:
-    """Share of severe images and mean severity by target class, with 95 % intervals, a row a judge.
+    """Share of severe images and mean severity by target class, with 95 % intervals, a row a judge; or ``None``.
 
     A line a set and scale, and a dotted one of the real training images of each class; beside the classes, on the same
     axis, the unguided images and the real ones: the training images, and the normal and the rare group where they are
     known (of those trained on or never trained on, whichever are of more subjects).
-
-    Args:
-        severity: see :func:`~monai_minority.tables.severity.severity_table`.
-
-    Returns:
-        The figure; ``None`` where nothing was judged.
     """
     judges = list(severity["judge"].unique())
     if not judges:
@@ -39,7 +33,8 @@ def severity_chart(severity: pd.DataFrame) -> Figure | None:
         part = severity[severity["judge"] == judge]
         for axes, (name, label) in zip(row, _PANELS.items(), strict=True):
             _panel(axes, part, name)
-            axes.set_ylabel(f"{label}\nby {judge.replace('_', ' ')}", fontsize=8)
+            judged = f"{label}\nby {judge.replace('_', ' ')}"
+            label_axes(axes, "target class (0: commonest), and images without one", judged)
         row[0].set_ylim(-0.03, 1.03)
         row[1].axhline(part["threshold_99"].iloc[0], color=GREY, linewidth=0.8, linestyle="--")
         row[0].axhline(0.01, color=GREY, linewidth=0.8, linestyle="--")
@@ -73,9 +68,6 @@ def _panel(axes: Axes, part: pd.DataFrame, name: str) -> None:
     for tick, place in zip(axes.get_xticklabels(), shown, strict=True):
         if place > start:
             tick.set(rotation=35, horizontalalignment="right")
-    axes.set_xlabel("target class (0: commonest), and images without one", fontsize=8)
-    axes.tick_params(axis="y", labelsize=7)
-    axes.spines[["top", "right"]].set_visible(False)
 
 
 def _beside(part: pd.DataFrame) -> Iterator[tuple[str, pd.Series, str]]:
@@ -95,13 +87,5 @@ def _points(axes: Axes, rows: pd.DataFrame, name: str, colour: object, label: st
     values = rows[name].to_numpy(float)
     errors = np.nan_to_num(np.stack([values - rows[f"{name}_low"], rows[f"{name}_high"] - values])).clip(min=0)
     axes.errorbar(
-        rows["place"],
-        values,
-        yerr=errors,
-        color=colour,
-        label=label,
-        linestyle=line,
-        marker="o",
-        markersize=4,
-        capsize=2,
+        rows["place"], values, yerr=errors, color=colour, label=label, linestyle=line, marker="o", ms=4, capsize=2
     )

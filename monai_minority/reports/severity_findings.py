@@ -50,6 +50,12 @@ def unguided_row(table: pd.DataFrame) -> pd.Series | None:
     return plain.loc[plain["n"].idxmax()] if len(plain) else None
 
 
+def control_row(summary: pd.DataFrame) -> pd.Series | None:
+    """The row of the real images that were never trained on."""
+    rows = summary[(summary["set"] == UNSEEN) & (summary["target_class"] == ALL)]
+    return rows.iloc[0] if len(rows) else None
+
+
 def best_known(table: pd.DataFrame, known: str) -> pd.Series | None:
     """The row of a known group of real images, trained on or never trained on, whichever has more subjects."""
     rows = table[(table["known"] == known) & table["set"].isin([REAL, UNSEEN])]

@@ -40,8 +40,9 @@ _FRAME = 2
 _BLUE = (0.0, 0.447, 0.698)
 
 
-def write_tensorboard(run_dir: str | Path, log_dir: str | Path | None = None, *, columns: int = 8) -> Path:
-    """Write the evaluation of a run for TensorBoard.
+def write_tensorboard(run_dir: str | Path, *, columns: int = 8) -> Path:
+    """Write the evaluation of a run for TensorBoard into ``tensorboard/evaluation`` of its folder, in place of what is
+    there.
 
     There is a run for the real images and one for each set and guidance scale. The step is the target class, of real
     training images their minority class, so that an axis goes from common to rare. A set without classes is a level
@@ -51,7 +52,6 @@ def write_tensorboard(run_dir: str | Path, log_dir: str | Path | None = None, *,
 
     Args:
         run_dir: run folder with ``store/`` and ``evaluation/``.
-        log_dir: folder of the runs; ``None`` takes ``tensorboard/evaluation`` in the run folder. It is replaced.
         columns: images in a row.
 
     Returns:
@@ -61,7 +61,7 @@ def write_tensorboard(run_dir: str | Path, log_dir: str | Path | None = None, *,
         FileNotFoundError: the run has no store or no evaluation.
     """
     run = RunContents.open(run_dir)
-    folder = Path(run_dir) / "tensorboard" / "evaluation" if log_dir is None else Path(log_dir)
+    folder = Path(run_dir) / "tensorboard" / "evaluation"
     shutil.rmtree(folder, ignore_errors=True)
     last = _last_class(run.evaluation.summary)
     writers: dict[str, Any] = {}

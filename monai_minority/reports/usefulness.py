@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from monai_minority.evaluation.utility import SENSITIVITY
-from monai_minority.reports.charts import BLUE, GREY, ORANGE
+from monai_minority.reports.charts import BLUE, GREY, ORANGE, label_axes
 from monai_minority.reports.wording import estimate_of, gain_in_points, points
 
 GAIN = "gain"
@@ -17,11 +17,7 @@ _AUGMENTED = ", augmented"
 
 
 def sensitivity_rows(utility: pd.DataFrame) -> pd.DataFrame:
-    """The rows of the figure that findings are of, one for each arm, size and number of added images.
-
-    Args:
-        utility: table of the utility stage.
-    """
+    """The rows of the figure that findings are of, one for each arm, size and number of added images."""
     rows = utility[utility["figure"].str.startswith(SENSITIVITY)]
     return rows.drop_duplicates(["arm", "rare_subjects", "added"])  # amounts cut to one number are one training
 
@@ -32,9 +28,6 @@ def usefulness_findings(utility: pd.DataFrame) -> list[str]:
 
     Added images and those pretrained on are held against the rare duplicated to the same number, which needs no
     generator; added images with classical augmentation against classical augmentation alone.
-
-    Args:
-        utility: table of the utility stage.
     """
     rows = sensitivity_rows(utility)
     generated = rows[rows["generated"].notna()]
@@ -56,20 +49,16 @@ def usefulness_findings(utility: pd.DataFrame) -> list[str]:
     return lines
 
 
-def usefulness_reading(rows: pd.DataFrame, gain: str = OVER_DUPLICATED) -> str:
-    """At how many sizes and amounts generated images help or harm, or the smallest gain that would have been seen.
-
-    Args:
-        rows: some of :func:`sensitivity_rows`, of one arm.
-        gain: the column that is read.
-    """
-    helps, harms, rest, unknown = _verdicts(rows, gain)
+def usefulness_reading(rows: pd.DataFrame) -> str:
+    """At how many sizes and amounts generated images help or harm, or the smallest gain that would have been seen, of
+    :func:`sensitivity_rows` of one arm."""
+    helps, harms, rest, unknown = _verdicts(rows, OVER_DUPLICATED)
     if len(unknown) == len(rows):
         return "no interval: too few trainings or test subjects, or no difference"
     known = len(rows) - len(unknown)
     places = "the one size and amount" if known == 1 else f"{known} sizes and amounts"
     if not len(helps) and not len(harms):
-        return f"no gain is shown at {places}; {_seen(rest, gain)} or more would have been"
+        return f"no gain is shown at {places}; {_seen(rest, OVER_DUPLICATED)} or more would have been"
     if known == 1:
         return "helps" if len(helps) else "harms"
     return f"helps at {len(helps)} of {places}, harms at {len(harms)}"
@@ -77,11 +66,7 @@ def usefulness_reading(rows: pd.DataFrame, gain: str = OVER_DUPLICATED) -> str:
 
 def usefulness_chart(utility: pd.DataFrame) -> Figure:
     """Gain in sensitivity over the real images alone and over the rare duplicated, in one line for each arm and amount,
-    with a panel for each size of the rare training set.
-
-    Args:
-        utility: table of the utility stage.
-    """
+    with a panel for each size of the rare training set."""
     rows = sensitivity_rows(utility)
     rows = rows[rows["arm"] != "real"].assign(label=lambda table: [_label(row) for _, row in table.iterrows()])
     labels, sizes = list(dict.fromkeys(rows["label"])), sorted(rows["rare_subjects"].unique())
@@ -99,9 +84,7 @@ def usefulness_chart(utility: pd.DataFrame) -> Figure:
         axes.set_ylim(len(labels) - 0.5, -0.5)
         axes.xaxis.set_major_locator(MaxNLocator(4))
         axes.set_title(f"{size} rare subjects", fontsize=8)
-        axes.set_xlabel("gain in sensitivity", fontsize=8)
-        axes.tick_params(labelsize=7)
-        axes.spines[["top", "right"]].set_visible(False)
+        label_axes(axes, "gain in sensitivity")
     figure.legend(*figure.axes[0].get_legend_handles_labels(), fontsize=7, loc="outside lower center", ncols=2)
     return figure
 

@@ -74,7 +74,7 @@ def gain_in_points(gain: Estimate) -> str:
     return f"{value} points" + ("" if math.isnan(gain.low) else f" [{low}, {high}]")
 
 
-def compared_shares(ours: Estimate, theirs: Estimate, more: str = "more", less: str = "fewer") -> str:
+def compared_shares(ours: Estimate, theirs: Estimate) -> str:
     """Which of two shares is larger, or what difference could have been seen.
 
     >>> compared_shares(Estimate(0.6, 0.5, 0.7), Estimate(0.1, 0.05, 0.18))
@@ -83,21 +83,17 @@ def compared_shares(ours: Estimate, theirs: Estimate, more: str = "more", less: 
     'not measurably more or fewer (14 points or more would have been seen)'
     """
     found = difference_of(ours, theirs)
-    if found.low > 0:
-        return more
-    if found.high < 0:
-        return less
-    return nothing_seen(found, f"{more} or {less}")
+    return "more" if found.low > 0 else "fewer" if found.high < 0 else nothing_seen(found)
 
 
-def nothing_seen(difference: Estimate, what: str = "more or fewer") -> str:
+def nothing_seen(difference: Estimate) -> str:
     """What is said of a difference of shares that cannot be told from 0: the smallest that could have been seen, half
     the width of its interval.
 
     >>> nothing_seen(Estimate(0.05, -0.09, 0.19))
     'not measurably more or fewer (14 points or more would have been seen)'
     """
-    return f"not measurably {what} ({points(_half(difference))} or more would have been seen)"
+    return f"not measurably more or fewer ({points(_half(difference))} or more would have been seen)"
 
 
 def against(row: Any, chance: float, above: str, neither: str, below: str) -> tuple[str, str]:
