@@ -13,11 +13,7 @@ from monai_minority.run.settings import find_settings, heads
 
 
 def settings_told(bundle: str, name: str | None = None) -> Iterator[str]:
-    """The settings of a bundle by their configurations.
-
-    Args:
-        bundle: name or folder.
-        name: one setting, or a part of its name; ``None`` for all.
+    """The settings of a bundle by their configurations, all or those of a name or a part of it.
 
     Raises:
         ValueError: there is no such setting.
@@ -46,11 +42,6 @@ def settings_told(bundle: str, name: str | None = None) -> Iterator[str]:
 
 def data_told(path: Path, options: Mapping[str, Any], names: bool = False) -> Iterator[str]:
     """What is at a path and what the stage ``prepare`` would make of it, in the words of that stage.
-
-    Args:
-        path: folder, table or data list.
-        options: as in ``dataset_options``.
-        names: also show the subjects and files of DICOM series, which identify.
 
     Raises:
         FileNotFoundError: there is nothing.
@@ -121,11 +112,6 @@ def methods_told(bundle: str) -> Iterator[str]:
 
 def weights_told(names: Sequence[str], source: Path | None, destination: Path | None) -> tuple[list[str], int]:
     """Published weights and where they are, after they were copied if a folder is given.
-
-    Args:
-        names: those asked for; empty for all.
-        source: folder to copy from.
-        destination: folder to copy to.
 
     Returns:
         Lines, and 1 if a file is damaged or one of those asked for is missing, else 0.

@@ -171,6 +171,14 @@ def read_numbers() -> None:
     yaml.SafeLoader.add_implicit_resolver("tag:yaml.org,2002:float", NUMBER, list("-+.0123456789"))
 
 
+def yaml_line(value: Any) -> str:
+    """A value as YAML has it, in one line."""
+    import yaml
+
+    text = yaml.safe_dump(value, default_flow_style=True, width=10_000, allow_unicode=True)
+    return text.removesuffix("\n").removesuffix("\n...")
+
+
 @functools.cache  # asked for each stage, of long files
 def _load(path: Path, changed: int) -> dict[str, Any]:
     from monai.bundle import ConfigParser

@@ -64,14 +64,8 @@ class Configuration:
 
         MONAI gives an object its arguments and nothing of where they came from, so the parser is found on the stack.
         """
-        frame = inspect.currentframe()
-        parser = None
-        while frame is not None:
-            owner = frame.f_locals.get("self")
-            if isinstance(owner, ConfigParser):
-                parser = owner
-            frame = frame.f_back
-        return None if parser is None else cls(parser)
+        parsers = [one for one in callers() if isinstance(one, ConfigParser)]
+        return cls(parsers[-1]) if parsers else None
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -148,6 +142,16 @@ class Configuration:
         if path.is_file() or (path.is_absolute() and path.exists()):
             return of_path(path)
         return value
+
+
+def callers() -> list[object]:
+    """What the functions on the stack are methods of, the innermost first."""
+    found = []
+    frame = inspect.currentframe()
+    while frame is not None:
+        found.append(frame.f_locals.get("self"))
+        frame = frame.f_back
+    return found
 
 
 def _is_uninfluential(path: str) -> bool:

@@ -67,12 +67,8 @@ def of_path(path: Path) -> str:
 
 
 def of_store(store: ImageStore | RealOrGenerated, columns: tuple[str, ...] | None = ()) -> str:
-    """Pixels, rows, range and geometry of a store, and columns of its table.
-
-    Args:
-        store: the store; of generated images the whole table counts.
-        columns: names, of which the table may lack some; ``None`` for all.
-    """
+    """Pixels, rows, range and geometry of a store, and columns of its table: all of generated images, and where
+    ``columns`` is ``None``."""
     text = f"store {store.content_hash[:_LENGTH]}"
     table = store.table
     if columns is not None and not (Column.SYNTHETIC in table and isinstance(store, ImageStore)):

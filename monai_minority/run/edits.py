@@ -14,9 +14,6 @@ _IDENTITY = (Column.SOURCE, Column.SLICE, Column.SEED, Column.TARGET_CLASS)
 def accept_edit(path: Path) -> str:
     """Take an edited file of a run as it is from now on. Stages that depend on it then run again.
 
-    Args:
-        path: the file.
-
     Returns:
         What was accepted, in a sentence.
 
@@ -43,7 +40,8 @@ def accept_edit(path: Path) -> str:
     before = entry_of(path)
     if before is None:
         raise ValueError(f"{path} is no file that a stage of a run wrote, so it need not be accepted")
-    with owned(_run_of(path)):
+    run = next(folder for folder in path.absolute().parents if (folder / LOG).is_file())
+    with owned(run):
         changed = accept_as_it_is(path, lambda now: _refuse_other_rows(path, before, now))
     if not changed:
         return f"{path} is as it was written"
@@ -59,7 +57,3 @@ def _refuse_other_rows(path: Path, before: Entry, now: dict[str, str]) -> None:
             f"{path} must keep its rows and their order, which are those of images.npy, but {', '.join(moved)} has "
             "changed; sort the table as it was"
         )
-
-
-def _run_of(path: Path) -> Path:
-    return next(folder for folder in path.absolute().parents if (folder / LOG).is_file())

@@ -1,7 +1,6 @@
 """Checks of ``python -m monai.bundle run``: settings have a place, and errors take one line."""
 
 import errno
-import inspect
 import os
 import signal
 import sys
@@ -14,6 +13,7 @@ from monai.bundle import ConfigParser, ConfigWorkflow
 from monai_minority.process import STOPPED, Terminated, catch_sigterm
 from monai_minority.run import overrides
 from monai_minority.run.bundle import Bundle, load, name_hint
+from monai_minority.run.configuration import callers
 from monai_minority.run.folder import check_default_place
 
 DEBUG = "MONAI_MINORITY_DEBUG"
@@ -46,7 +46,7 @@ def check_settings() -> None:
         >>> check_settings()  # nothing to check outside a configuration
     """
     _tell_errors_in_a_line()
-    workflow = next((one for one in _callers() if isinstance(one, ConfigWorkflow)), None)
+    workflow = next((one for one in callers() if isinstance(one, ConfigWorkflow)), None)
     if workflow is None:
         return
     config: dict[str, Any] = workflow.parser.config  # type: ignore[assignment]
@@ -86,16 +86,6 @@ def _raised_in(error: BaseException) -> str:
         name = str(trace.tb_frame.f_globals.get("__name__", ""))
         trace = trace.tb_next
     return name
-
-
-def _callers() -> list[object]:
-    """What the functions on the stack are methods of. MONAI gives an expression nothing of where it came from."""
-    found = []
-    frame = inspect.currentframe()
-    while frame is not None:
-        found.append(frame.f_locals.get("self"))
-        frame = frame.f_back
-    return found
 
 
 def _tell_errors_in_a_line() -> None:

@@ -13,10 +13,6 @@ def refuse_programs(bundle: Bundle, overlays: Sequence[str]) -> None:
     names. Refused are ``$`` and ``%``, and every ``_target_`` that is in no configuration of a bundle that came with
     the package.
 
-    Args:
-        bundle: the bundle; one that did not come with the package is searched too.
-        overlays: names or paths.
-
     Raises:
         ValueError: a file would run a program; file and key are named.
 

@@ -168,11 +168,7 @@ class Planner:
 
 
 def pipeline_jobs(planner: Planner, only: Sequence[str] = ()) -> list[Job]:
-    """The stages of the pipeline, those of a sample set or a fold once for each.
-
-    Args:
-        planner: of the command ``run``.
-        only: names of stages; empty for all.
+    """The stages of the pipeline, or some of them, those of a sample set or a fold once for each.
 
     Raises:
         ValueError: the pipeline is no list, a name is not in it, or a setting is wrong.
@@ -253,11 +249,6 @@ def method_jobs(planner: Planner, chosen: Sequence[str] = ()) -> tuple[list[Job]
 def check_samples(methods: Mapping[str, Mapping[str, Any]], chosen: Sequence[str], run_dir: Path) -> None:
     """The sample sets made elsewhere must be there, except those of methods whose own stages may make them.
 
-    Args:
-        methods: the configuration's ``methods``.
-        chosen: names of methods.
-        run_dir: the run folder, which relative paths start from.
-
     Raises:
         FileNotFoundError: a folder is not there, or is no image store.
     """
@@ -272,11 +263,6 @@ def check_samples(methods: Mapping[str, Mapping[str, Any]], chosen: Sequence[str
 
 def check_overlay(bundle: Bundle, path: Path, layers: Sequence[Path] = ()) -> None:
     """See that every key of an overlay is one of the bundle's, or is used by an overlay beside it.
-
-    Args:
-        bundle: the bundle.
-        path: the overlay.
-        layers: all overlays of the command.
 
     Raises:
         ValueError: a key has no place; the nearest name is given.
@@ -302,15 +288,8 @@ def check_overlay(bundle: Bundle, path: Path, layers: Sequence[Path] = ()) -> No
 def run_stage(
     title: str, files: Sequence[Path], bundle: Bundle, settings: Mapping[str, Any], say: Callable[[str], None]
 ) -> None:
-    """Run one stage as ``python -m monai.bundle run`` does, after saying the command.
-
-    Args:
-        title: what to call it.
-        files: its configurations in the order of merging.
-        bundle: the bundle.
-        settings: overrides; those that the stage has no place for are left out.
-        say: prints a line.
-    """
+    """Run one stage as ``python -m monai.bundle run`` does, after saying the command. Settings that it has no place for
+    are left out."""
     from monai.bundle import run as run_bundle
 
     parser = merged(files)

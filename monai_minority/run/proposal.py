@@ -16,6 +16,7 @@ from monai_minority.data.cohort.private_tables import REJECTED
 from monai_minority.data.store.image_store import ImageStore
 from monai_minority.files import read_csv
 from monai_minority.keys import Column, Key, Split
+from monai_minority.run.bundle import yaml_line
 from monai_minority.run.folder import RunFolder
 
 SIZES = (32, 48, 64, 96, 128, 192, 256)
@@ -60,7 +61,7 @@ class Proposal:
     def told(self) -> list[str]:
         """Lines for the user: what was found, what is to be chosen, what is proposed and how long it takes."""
         lines = [f"Found: {line}." for line in self.found] + [f"Choose: {line}." for line in self.choices]
-        lines += [f"Proposed: {name}={_yaml(value)} ({reason})" for name, (value, reason) in self.settings.items()]
+        lines += [f"Proposed: {name}={yaml_line(value)} ({reason})" for name, (value, reason) in self.settings.items()]
         total = sum(self.hours.values())
         parts = ", ".join(f"{name} {_duration(hours)}" for name, hours in self.hours.items())
         return [*lines, f"Time on this machine as it is now: about {_duration(total)} ({parts}), and the evaluation."]
@@ -69,15 +70,12 @@ class Proposal:
         """The text of an overlay with the proposed settings, their reasons as comments."""
         lines = ["# Overlay: proposed by `monai-minority plan`. Edit it as you like."]
         lines += [f"# {line}" for line in (*self.found, *self.choices)]
-        lines += [f"{name}: {_yaml(value)}  # {reason}" for name, (value, reason) in self.settings.items()]
+        lines += [f"{name}: {yaml_line(value)}  # {reason}" for name, (value, reason) in self.settings.items()]
         return "\n".join(lines) + "\n"
 
 
 def describe_cohort(folder: RunFolder) -> tuple[list[str], list[str], float]:
     """Say what a prepared run folder holds.
-
-    Args:
-        folder: after the stage ``prepare``.
 
     Returns:
         Sentences about what was found; about what the user must choose; and the median side of the slices in pixels
@@ -156,10 +154,7 @@ def propose(folder: RunFolder, make_network: Any, accelerator: bool | None = Non
     if len(volumes) and volumes.max() > 1:
         slices = min(int(np.clip(-(-WANTED_IMAGES // len(volumes)), 5, _MOST_SLICES)), _room(store))
         positions = [round(float(place), 3) for place in np.linspace(0.4, 0.6, slices)]
-        settings["slice_positions"] = (
-            positions,
-            f"{slices} a volume, for {slices * len(volumes):,} training images",
-        )
+        settings["slice_positions"] = (positions, f"{slices} a volume, for {slices * len(volumes):,} training images")
         settings["slice_unit"] = ("fraction", "of the head")
         images = slices * len(volumes)
     else:
@@ -284,9 +279,3 @@ def _contrasts(cohort: pd.DataFrame) -> pd.Series:
 
 def _duration(hours: float) -> str:
     return f"{hours:.1f} h" if hours >= 1 else f"{max(1, round(60 * hours))} min"
-
-
-def _yaml(value: Any) -> str:
-    import yaml
-
-    return yaml.safe_dump(value, default_flow_style=True, width=10_000).removesuffix("\n").removesuffix("\n...")

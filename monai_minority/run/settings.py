@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from monai_minority.run.bundle import Bundle, load
+from monai_minority.run.bundle import Bundle, load, yaml_line
 
 _KEY = re.compile(r"([A-Za-z_]\w*):(?:\s|$)")
 _PROGRAM = ("imports", "initialize", "run", "finalize", "bundle_root", "stage_configs")
@@ -114,10 +114,7 @@ def _written(value: Any) -> str:
         return str(value["_target_"])
     if isinstance(value, str):
         return value or '""'
-    import yaml
-
-    text = yaml.safe_dump(value, default_flow_style=True, width=10_000, allow_unicode=True)
-    return text.removesuffix("\n").removesuffix("\n...")
+    return yaml_line(value)
 
 
 def _is_wiring(value: str) -> bool:

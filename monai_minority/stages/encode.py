@@ -44,14 +44,7 @@ class Encode(Stage):
 def write_latents(
     latents: Iterable[np.ndarray], images: ImageStore, path: str | os.PathLike[str], dtype: str = "float16", **meta: Any
 ) -> ImageStore:
-    """Write scaled latents as a store that shares the table of their images.
-
-    Args:
-        latents: batches ``[B, c, h, w]`` in the order of the images.
-        images: the whole store that was encoded.
-        path: folder of the store; one that is there is replaced.
-        dtype: of the stored values, ``float16`` or ``float32``.
-        meta: provenance, kept in the store.
+    """Write scaled latents, in batches ``[B, c, h, w]`` in the order of the images, as a store that shares their table.
 
     Returns:
         The store, whose ``batch`` gives the latents as they are.

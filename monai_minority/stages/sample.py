@@ -109,11 +109,7 @@ class Sample(Stage):
 
 
 def various(batches: Iterable[np.ndarray], name: str) -> Iterator[np.ndarray]:
-    """Batches of images as they are, unless they cannot be images of anything.
-
-    Args:
-        batches: ``[B, C, H, W]`` in [-1, 1].
-        name: of the sample set, for messages.
+    """Batches of images ``[B, C, H, W]`` in [-1, 1] as they are, unless they cannot be images of anything.
 
     Raises:
         ValueError: every image is constant, or all are alike.

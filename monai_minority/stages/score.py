@@ -70,12 +70,7 @@ class Score(Stage):
 
 
 def record_scores(results: np.ndarray, store: ImageStore, path: Path) -> None:
-    """Write scores into the store's table and a CSV file.
-
-    Args:
-        results: ``[N, 2]``, score and standard error of each image of the store.
-        store: the scored images.
-        path: the file.
+    """Write scores and their standard errors ``[N, 2]`` into the store's table and a CSV file.
 
     Raises:
         ValueError: a score is not finite; the images are named.

@@ -18,14 +18,7 @@ from monai_minority.tables import MeasureSettings
 def share_features(
     stores: Iterable[ImageStore], extractors: Sequence[nn.Module], folder: Path, measures: MeasureSettings
 ) -> None:
-    """Fill a cache of features, each process a part of every store; a single process leaves that to who reads them.
-
-    Args:
-        stores: the images.
-        extractors: the feature spaces.
-        folder: the cache.
-        measures: batch size and device.
-    """
+    """Fill a cache of features, each process a part of every store; a single process leaves that to who reads them."""
     rank, processes = rank_and_size()
     if processes == 1:
         return

@@ -65,15 +65,6 @@ def measure_scale(
 ) -> float:
     """Set the autoencoder's scale to 1 / standard deviation of the latents, over all their values.
 
-    Args:
-        autoencoder: trained; its ``scale`` is set.
-        images: the training images, and no others.
-        batch_size: images at a time.
-        progress: show a bar.
-
-    Returns:
-        The scale.
-
     Raises:
         ValueError: the latents are all alike or not finite.
     """

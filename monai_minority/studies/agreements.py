@@ -26,13 +26,7 @@ def interval_row(
 
 
 def agreements(run: StudyRun, rows: np.ndarray, scores: np.ndarray) -> list[dict[str, Any]]:
-    """Rank correlations with each column of :data:`AGAINST` that exists, and the AUC for the rare group.
-
-    Args:
-        run: the run.
-        rows: rows of its store ``[N]``.
-        scores: score of each row ``[N]``.
-    """
+    """Rank correlations with each column of :data:`AGAINST` that exists, and the AUC for the rare group."""
     table = run.real.table.iloc[rows]
     subjects = run.real.subjects[rows]
     found = []

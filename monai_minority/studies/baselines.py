@@ -53,17 +53,8 @@ class Baselines(Study):
         figure, axes = panels(len(shown), height=0.8 + 0.17 * len(table), columns=ACROSS)
         for place, (panel, measure) in enumerate(zip(axes, shown, strict=True)):
             middle, low, high = np.array([value(row, measure) for _, row in table.iterrows()]).T
-            errors = np.nan_to_num([middle - low, high - middle])
-            panel.errorbar(
-                middle,
-                range(len(names)),
-                xerr=errors,
-                fmt="o",
-                color=COLOURS[0],
-                markersize=3,
-                capsize=2,
-                elinewidth=0.8,
-            )
+            errors, place_of = np.nan_to_num([middle - low, high - middle]), range(len(names))
+            panel.errorbar(middle, place_of, xerr=errors, fmt="o", c=COLOURS[0], ms=3, capsize=2, elinewidth=0.8)
             panel.set_yticks(range(len(names)), names if place % ACROSS == 0 else [""] * len(names))
             panel.set_ylim(len(names) - 0.5, -0.5)
             if measure not in SHARES and np.nanmin(middle) > 0 and np.nanmax(middle) > 3 * np.nanmin(middle):

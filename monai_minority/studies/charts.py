@@ -59,33 +59,19 @@ def value(row: Mapping[str, Any] | pd.Series, measure: str) -> tuple[float, floa
     return float(middle), float(row.get(f"{measure}_low", np.nan)), float(row.get(f"{measure}_high", np.nan))
 
 
-def intervals(
-    axes: Axes,
-    places: Sequence[float],
-    rows: pd.DataFrame,
-    measure: str,
-    number: int = 0,
-    label: str = "",
-    line: bool = True,
-) -> None:
-    """Points with their intervals, joined by a line."""
-    found = np.array([value(row, measure) for _, row in rows.iterrows()])
-    middle, low, high = found.T
-    errors = np.nan_to_num(np.clip([middle - low, high - middle], 0, None))
+def error_bars(axes: Axes, places: Any, ends: Any, **options: Any) -> None:
+    """Points with their intervals, from their values and the ends of these, ``[3, N]``."""
+    middle, low, high = np.asarray(ends, dtype=float)
+    errors = np.nan_to_num([middle - low, high - middle]).clip(min=0)
+    axes.errorbar(places, middle, yerr=errors, markersize=3, capsize=2, **options)
+
+
+def intervals(axes: Axes, places: Sequence[float], rows: pd.DataFrame, measure: str, number: int, label: str) -> None:
+    """A measure of the rows of a summary with its intervals, joined by a line."""
+    found = np.array([value(row, measure) for _, row in rows.iterrows()]).T
     marker = "os^"[number // len(COLOURS) % 3]  # another one where the colours begin anew
-    style = f"{marker}-" if line else marker
     colour = COLOURS[number % len(COLOURS)]
-    axes.errorbar(
-        places,
-        middle,
-        yerr=errors,
-        fmt=style,
-        color=colour,
-        markersize=3,
-        capsize=2,
-        elinewidth=0.8,
-        label=label or None,
-    )
+    error_bars(axes, places, found, fmt=f"{marker}-", color=colour, elinewidth=0.8, label=label or None)
 
 
 def level(axes: Axes, row: pd.Series, measure: str, label: str, style: str = "--") -> None:

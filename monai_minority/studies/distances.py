@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from monai_minority.evaluation.weighted_statistics import weighted_mean, weighted_rank_correlation
 from monai_minority.run.jobs import Job
 from monai_minority.studies.agreements import agreements, interval_row
-from monai_minority.studies.charts import COLOURS, panels
+from monai_minority.studies.charts import COLOURS, error_bars, panels
 from monai_minority.studies.plan import StudyPlan
 from monai_minority.studies.study import Study, Tables
 from monai_minority.studies.study_run import StudyRun
@@ -65,21 +65,15 @@ class Distances(Study):
         for place, name in enumerate(names):
             part = ranks[ranks["distance"] == name].set_index("against").loc[against]
             x = np.arange(len(against)) + 0.12 * (place - (len(names) - 1) / 2)
-            errors = np.nan_to_num([part["value"] - part["low"], part["high"] - part["value"]]).clip(min=0)
-            left.errorbar(
-                x, part["value"], yerr=errors, fmt="o", markersize=3, capsize=2, color=COLOURS[place], label=name
-            )
+            error_bars(left, x, part[["value", "low", "high"]].T, fmt="o", color=COLOURS[place], label=name)
         left.axhline(0, color="black", linewidth=0.6)
         left.set_xticks(range(len(against)), [LABELS.get(a, a) for a in against])
         left.set_ylabel("Spearman's rank correlation of the score")
         bright = figures[figures["figure"] == "mean brightness"]
         for place, name in enumerate(names):
             part = bright[bright["distance"] == name].set_index("against").loc[["least unusual", "most unusual"]]
-            errors = np.nan_to_num([part["value"] - part["low"], part["high"] - part["value"]]).clip(min=0)
             x = np.arange(2) + 0.08 * (place - (len(names) - 1) / 2)
-            right.errorbar(
-                x, part["value"], yerr=errors, fmt="o-", markersize=3, capsize=2, color=COLOURS[place], label=name
-            )
+            error_bars(right, x, part[["value", "low", "high"]].T, fmt="o-", color=COLOURS[place], label=name)
         right.set_xticks(range(2), [f"{EXTREME:.0%} {end}" for end in ("least unusual", "most unusual")])
         right.set_xlim(-0.4, 1.4)
         right.set_ylabel("mean brightness, in [-1, 1]")

@@ -76,10 +76,7 @@ class Distribution(Study):
         index = NeighbourIndex(real[reference], k=0, ball=k)
         figures = []
         for name, vectors in features.items():
-            balls = index.balls(
-                NeighbourIndex(vectors, k=0, ball=min(run.settings.neighbours, len(vectors) - 1)),
-                run.settings.neighbours,
-            )
+            balls = index.balls(NeighbourIndex(vectors, k=0, ball=min(k, len(vectors) - 1)), k)
             assert balls.reached is not None
             row: dict[str, Any] = {"set": name, "n": len(vectors), "reference_n": len(reference)}
             row["kernel_distance"] = kernel_distance(real[reference], vectors)

@@ -12,11 +12,8 @@ STAGES = ("study", "study_store", "cut", "inference", "report", "score", "train_
 
 
 def study_jobs(planner: Planner, names: Sequence[str]) -> tuple[dict[str, list[Job]], dict[str, str]]:
-    """The jobs of each study, which end with the study itself. Finished work is not repeated.
-
-    Args:
-        planner: planner of the command ``study``, for a run with scores, classes and a classifier.
-        names: names of studies, or ``all``, which starts with the cheapest and leaves out studies without data.
+    """The jobs of each study, which end with the study itself. ``all`` starts with the cheapest and leaves out studies
+    without data.
 
     Returns:
         The jobs by study, and the reason for each study that is left out.

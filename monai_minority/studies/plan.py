@@ -27,35 +27,7 @@ def leaves(job: Job) -> Path | None:
 class StudyPlan:
     """Settings of the studies, and the jobs that the studies consist of.
 
-    Attributes:
-        run_dir: run folder; studies write to its ``studies/``.
-        store_path: the run's store, with scores and classes.
-        backbone_path: the run's backbone.
-        classifier_path: the run's minority classifier.
-        num_classes: number of minority classes in the run.
-        num_train_timesteps: T.
-        timestep: timestep of the run's scores.
-        store_images: number of images in the store.
-        train_images: number of training images in the store.
-        class_labels: number of groups in the store, for class guidance.
-        images: number of images in a cell.
-        steps: sampling steps.
-        first_seed: first seed of the samples. Cells have the same seeds, so they differ in their settings only.
-        scale: guidance scale of studies that do not compare scales.
-        scales: guidance scales to compare.
-        classes: minority classes to compare; ``None`` takes the lowest, the middle and the highest.
-        class_counts: numbers of classes to compare.
-        labelled_shares: shares of the training subjects with known scores, to compare.
-        timesteps: timesteps of the score to compare, as shares of T.
-        distances: configurations of distances by name.
-        score_images: largest number of images that are scored again, evenly over the store; ``None`` takes all.
-        score_draws: number of noise draws for each image.
-        label_scales: scales of guidance to class labels.
-        solvers: overrides of the sampling stage by the name of a solver.
-        solver_steps: numbers of steps to compare the solvers at.
-        guided_steps: overrides of the sampling stage by the name of a choice of guided steps.
-        classifier_iterations: training steps of a classifier.
-        classifier_batch_size: images in a training step.
+    The settings are those of ``study.yaml``, whose comments tell their meaning, and of the run that is studied.
     """
 
     run_dir: Path

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 from torch import nn
 
 from monai_minority.data.store.image_store import ImageStore
@@ -113,11 +112,7 @@ class StudyRun:
         :func:`~monai_minority.tables.summary.summary_table`."""
         table = self.images(cells)
         features = np.concatenate([self.features(images) for images in cells.values()])
-        summary, _ = summary_table(
-            self.real,
-            GeneratedImages(table, features, float("nan")),
-            self.settings,
-        )
+        summary, _ = summary_table(self.real, GeneratedImages(table, features, float("nan")), self.settings)
         return summary[summary["target_class"] == ALL].reset_index(drop=True)
 
     def _pictures(self, images: ImageStore) -> Pictures:
@@ -149,7 +144,3 @@ class StudyRun:
             table = generated_table(self.real, pictures, self.score, self.settings).table
             write_csv(table, path)
         return read_csv(path)
-
-    def pictures(self, images: ImageStore, count: int) -> torch.Tensor:
-        """The first images of a set ``[B, C, H, W]``, without selection."""
-        return images.batch(np.arange(min(count, len(images))))

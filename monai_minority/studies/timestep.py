@@ -7,7 +7,7 @@ from scipy.stats import skew
 
 from monai_minority.run.jobs import Job
 from monai_minority.studies.agreements import agreements
-from monai_minority.studies.charts import COLOURS, GREY, panels
+from monai_minority.studies.charts import COLOURS, GREY, error_bars, panels
 from monai_minority.studies.plan import StudyPlan
 from monai_minority.studies.study import Study, Tables
 from monai_minority.studies.study_run import StudyRun
@@ -44,18 +44,8 @@ class Timestep(Study):
         figure, axes = panels(len(shown))
         for panel, name in zip(axes, shown, strict=True):
             for place, (against, part) in enumerate(figures[figures["figure"] == name].groupby("against", sort=False)):
-                errors = np.nan_to_num([part["value"] - part["low"], part["high"] - part["value"]]).clip(min=0)
-                label = LABELS.get(against, against) or None
-                panel.errorbar(
-                    part["timestep"],
-                    part["value"],
-                    yerr=errors,
-                    fmt="o-",
-                    markersize=3,
-                    capsize=2,
-                    color=COLOURS[place],
-                    label=label,
-                )
+                label, ends = LABELS.get(against, against) or None, part[["value", "low", "high"]].T
+                error_bars(panel, part["timestep"], ends, fmt="o-", color=COLOURS[place], label=label)
             panel.axvline(run.plan.timestep, color=GREY, linestyle="--", linewidth=0.9)
             if name in ("rank correlation", "AUC"):
                 panel.axhline(0.5 if name == "AUC" else 0, color="black", linewidth=0.6)
