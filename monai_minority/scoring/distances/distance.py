@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from typing import Any, TypeAlias
 
 from torch import Tensor, nn
+from torch.nn.functional import cosine_similarity
 
 from monai_minority.shown import Shown
 
@@ -77,6 +78,26 @@ class L2(PixelDistance):
     def compare(self, a: Embedding, b: Embedding) -> Tensor:
         """Distances ``[B]`` between images ``[B, C, H, W]``."""
         return (a - b).square().flatten(1).mean(1)
+
+
+class Correlation(PixelDistance):
+    """One minus Pearson's correlation of channels and pixels, 0 to 2; brightness and contrast of an image do not count.
+
+    Squared differences are larger in bright images of much contrast, however well these are restored. The correlation
+    with an image of a single value is 0.
+
+    Example:
+        >>> import torch
+        >>> from monai_minority.scoring import Correlation
+        >>> image = torch.tensor([[[[0.0, 0.1], [0.2, 0.3]]]])
+        >>> Correlation()(image, 2 * image - 0.5).round(decimals=4), Correlation()(image, -image)
+        (tensor([0.]), tensor([2.]))
+    """
+
+    def compare(self, a: Embedding, b: Embedding) -> Tensor:
+        """Distances ``[B]`` between images ``[B, C, H, W]``."""
+        first, second = (x.flatten(1) - x.flatten(1).mean(1, keepdim=True) for x in (a, b))
+        return 1 - cosine_similarity(first, second, dim=1)
 
 
 class DecodedDistance(Distance):
