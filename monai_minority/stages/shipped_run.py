@@ -30,7 +30,7 @@ class ShippedRun(Stage):
     @property
     def leaves(self) -> Sequence[Path]:
         folder = self.folder
-        return [folder.store, folder.scores, folder.classes, folder.timestep, folder.timestep_curve]
+        return [folder.store, folder.scores, folder.classes, folder.timestep]
 
     def work(self) -> None:
         missing = [leaf.name for leaf in self.leaves if not (Path(self.source) / leaf.name).exists()]
