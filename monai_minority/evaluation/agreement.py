@@ -96,8 +96,7 @@ def group_auc(
     def weighted(values: np.ndarray, rare: np.ndarray) -> Statistic:
         return weighted_auc(values, rare > 0)
 
-    rare_group = np.asarray(positive, float)
-    figure = _agreement(statistic, weighted, scores, rare_group, name, subjects, resamples, seed, True)
+    figure = _agreement(statistic, weighted, scores, positive, name, subjects, resamples, seed, True)
     of_rare_group = int(np.sum(np.asarray(positive, bool) & ~np.isnan(np.asarray(scores, float))))
     return replace(figure, context={**figure.context, "N positive": of_rare_group})
 

@@ -6,21 +6,22 @@ between leaves the old file or the new one, and both are accepted.
 """
 
 import csv
+import errno
 import hashlib
 import json
 import os
-import pickle
 import time
-import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any, NamedTuple
+from zipfile import BadZipFile
 
 LOG = "written.jsonl"
 _AT_WORK = {"stage": "", "config": ""}
 _ASKED = [True]
-_BLOCK = 8 << 20
+_UNREADABLE = (ValueError, TypeError, LookupError, EOFError, OSError, RuntimeError, UnpicklingError, BadZipFile)
 
 
 class DamagedFile(ValueError):
@@ -85,7 +86,7 @@ def begin_log(folder: Path) -> None:
     partial = path.with_suffix(".new")
     lines = (_line(name, digest, entry) for name, entry in kept.items() for digest in entry.accepted[::-1])
     partial.write_text("".join(lines))
-    _sync(partial)
+    wait_for_disk(partial)
     partial.replace(path)
 
 
@@ -170,16 +171,7 @@ def reading(path: str | os.PathLike[str]) -> Iterator[Path]:
         yield path
     except (DamagedFile, FileNotFoundError, MemoryError):
         raise
-    except (
-        ValueError,
-        TypeError,
-        LookupError,
-        EOFError,
-        OSError,
-        RuntimeError,
-        pickle.UnpicklingError,
-        zipfile.BadZipFile,
-    ) as error:
+    except _UNREADABLE as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise DamagedFile(f"{path} cannot be read ({reason}); {remedy(path)}") from error
 
@@ -348,6 +340,16 @@ def state_of(path: Path) -> _State:
     return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
-def _sync(path: Path) -> None:
-    with path.open("rb") as opened:
-        os.fsync(opened.fileno())
+def wait_for_disk(path: Path) -> None:
+    """Wait until a file, or the names in a folder, are on the disk."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except PermissionError:  # a folder, on Windows
+        return
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
+    finally:
+        os.close(descriptor)

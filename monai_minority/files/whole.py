@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from monai_minority.files.seals import sealing
+from monai_minority.files.seals import sealing, wait_for_disk
 
 _TOKEN = secrets.token_hex(4)
 """Of this process: a process number may have been another's before."""
@@ -23,11 +23,7 @@ _LEFTOVER = re.compile(r"\.(partial|replaced)-(.+)-(\d+)-([0-9a-f]{8})-(.+)", re
 
 @contextmanager
 def whole_file(
-    path: str | os.PathLike[str],
-    mode: int | None = None,
-    *,
-    synced: bool = True,
-    keep: bool = False,
+    path: str | os.PathLike[str], mode: int | None = None, *, synced: bool = True, keep: bool = False
 ) -> Iterator[Path]:
     """Write ``path`` through a temporary file that replaces it at the end, or is removed after an error.
 
@@ -68,11 +64,11 @@ def whole_file(
                 partial.chmod(mode)  # whatever the umask
             yield partial
             if synced:
-                _sync(partial)
+                wait_for_disk(partial)
             with sealing(path, partial, keep, private=mode is not None):
                 partial.replace(path)
             if synced:
-                _sync(path.parent)
+                wait_for_disk(path.parent)
     finally:
         partial.unlink(missing_ok=True)
 
@@ -81,7 +77,7 @@ def move_whole(path: Path, target: Path) -> None:
     """Rename a file within its folder, also in the log of its run."""
     with sealing(target, path):
         path.replace(target)
-    _sync(path.parent)
+    wait_for_disk(path.parent)
 
 
 @contextmanager
@@ -119,7 +115,7 @@ def whole_folder(path: str | os.PathLike[str], sealed: Sequence[str] = ()) -> It
     try:
         with _told_if_full(path):
             yield partial
-            _sync(partial)
+            wait_for_disk(partial)
             with ExitStack() as stack:
                 for name in sealed:
                     if (partial / name).is_file():
@@ -131,7 +127,7 @@ def whole_folder(path: str | os.PathLike[str], sealed: Sequence[str] = ()) -> It
                 except OSError:
                     replaced.rename(path)
                     raise
-            _sync(path.parent)
+            wait_for_disk(path.parent)
         shutil.rmtree(replaced, ignore_errors=True)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
@@ -248,18 +244,3 @@ def _is_full(folder: Path) -> bool:
         with contextlib.suppress(OSError):
             probe.unlink(missing_ok=True)
     return False
-
-
-def _sync(path: Path) -> None:
-    """Wait until a file, or the names in a folder, are on the disk."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY)
-    except PermissionError:  # a folder, on Windows
-        return
-    try:
-        os.fsync(descriptor)
-    except OSError as error:
-        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
-            raise
-    finally:
-        os.close(descriptor)

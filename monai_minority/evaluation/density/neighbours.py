@@ -6,8 +6,7 @@ from typing import Any
 import numpy as np
 
 from monai_minority.evaluation.density.balls import Balls, balls
-from monai_minority.evaluation.density.nearest import Neighbours, nearest
-from monai_minority.evaluation.density.short_points import points_of
+from monai_minority.evaluation.density.nearest import Neighbours, nearest, points_of
 from monai_minority.evaluation.density.vectors import Features, as_vectors
 
 BLOCK_BYTES = 4 * 2**20

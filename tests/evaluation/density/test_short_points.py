@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from monai_minority.evaluation.density import NeighbourIndex, local_outlier_factor, rarity, short_points
+from monai_minority.evaluation.density import NeighbourIndex, local_outlier_factor, nearest, rarity
 from monai_minority.evaluation.density.lower_bounds import Frame
 from monai_minority.evaluation.fidelity import density_coverage, precision_recall
 
@@ -37,7 +37,7 @@ def test_distances_of_points_bound_those_of_vectors(short, scale):
 
 def test_short_points_are_taken_where_they_save_work():
     def width(vectors: np.ndarray) -> int:
-        return short_points.points_of(vectors, 5).points.shape[1]
+        return nearest.points_of(vectors, 5).points.shape[1]
 
     assert width(structured(2100, 512, 0)) == 512 // 16 + 1
     assert width(isotropic(2100, 512, 0)) == 512
@@ -61,12 +61,12 @@ def far_away(count: int, dimension: int, seed: int) -> np.ndarray:
 @pytest.mark.parametrize("block_bytes", [4 * 64**2, 2**25])
 def test_results_are_those_without(monkeypatch, data, block_bytes):
     real, generated = data(300, 24, 1), data(250, 24, 2)
-    monkeypatch.setattr(short_points, "LONG", 1)
-    monkeypatch.setattr(short_points, "MANY", 1)
-    monkeypatch.setattr(short_points, "SHORTENING", 4)
+    monkeypatch.setattr(nearest, "LONG", 1)
+    monkeypatch.setattr(nearest, "MANY", 1)
+    monkeypatch.setattr(nearest, "SHORTENING", 4)
     found = []
     for short in (False, True):
-        monkeypatch.setattr(short_points, "WORTHWHILE", -1 if short else 2)
+        monkeypatch.setattr(nearest, "WORTHWHILE", -1 if short else 2)
         a = NeighbourIndex(real, k=20, ball=5, block_bytes=block_bytes)
         b = NeighbourIndex(generated, k=0, ball=5, block_bytes=block_bytes)
         assert (a._points.points.shape[1] == 7) == short
