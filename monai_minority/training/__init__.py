@@ -1,15 +1,18 @@
 """Training: batches, losses, and handlers that act beside the steps of a trainer."""
 
-from monai_minority.training.augmenting import AugmentingPrepareBatch
 from monai_minority.training.autoencoder_loss import AutoencoderLoss
+from monai_minority.training.batches import (
+    AugmentingPrepareBatch,
+    CropsPrepareBatch,
+    DenoisingTargets,
+    LabelledPrepareBatch,
+    NoisingPrepareBatch,
+)
 from monai_minority.training.class_balancing_loss import ClassBalancingLoss
-from monai_minority.training.crops import CropsPrepareBatch
 from monai_minority.training.denoising_loss import DenoisingLoss
 from monai_minority.training.discriminator_step import DiscriminatorStep
-from monai_minority.training.labelled import LabelledPrepareBatch
 from monai_minority.training.noise_level_errors import NoiseLevelErrors
 from monai_minority.training.noised_features import NoisedFeatures
-from monai_minority.training.noising import DenoisingTargets, NoisingPrepareBatch
 from monai_minority.training.reconstruction_grid import ReconstructionGrid
 from monai_minority.training.sample_grid import SampleGrid
 from monai_minority.training.self_distillation import CosineSchedule, DistillationSchedules, SelfDistillationLoss

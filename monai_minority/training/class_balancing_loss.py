@@ -4,8 +4,8 @@ from torch import Tensor, nn
 
 from monai_minority.diffusion import predict_epsilon
 from monai_minority.inferers.denoising import LabelPair
+from monai_minority.training.batches import DenoisingTargets
 from monai_minority.training.denoising_loss import DenoisingLoss
-from monai_minority.training.noising import DenoisingTargets
 
 
 class ClassBalancingLoss(nn.Module):

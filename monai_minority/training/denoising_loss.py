@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from monai_minority.diffusion.hybrid_loss import HybridLoss, LossTerms
 from monai_minority.diffusion.timestep_samplers import TimestepSampler
-from monai_minority.training.noising import DenoisingTargets
+from monai_minority.training.batches import DenoisingTargets
 
 
 class DenoisingLoss(nn.Module):

@@ -18,7 +18,7 @@ from monai_minority.keys import Column
 from monai_minority.networks import BackboneClassifier
 from monai_minority.progress import progress_bar
 from monai_minority.side_by_side import side_by_side
-from monai_minority.training.noising import step_seed
+from monai_minority.training.batches import step_seed
 
 _CHUNK = 64
 """Images at a time; part of the order in which noise is drawn."""

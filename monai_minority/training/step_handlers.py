@@ -7,7 +7,7 @@ from ignite.engine import Engine, Events
 from ignite.handlers import EMAHandler
 from monai.engines import IterationEvents
 
-from monai_minority.training.noising import step_seed
+from monai_minority.training.batches import step_seed
 
 
 class WeightAverage(EMAHandler):

@@ -8,7 +8,7 @@ from ignite.metrics import Loss
 from monai.handlers import MeanDice
 from torch import Tensor
 
-from monai_minority.training.noising import DenoisingTargets
+from monai_minority.training.batches import DenoisingTargets
 
 
 class ValidationLoss(Loss):

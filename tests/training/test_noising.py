@@ -6,7 +6,7 @@ import torch
 
 from monai_minority.diffusion import LossSecondMomentTimestepSampler
 from monai_minority.training import NoisingPrepareBatch
-from monai_minority.training.noising import step_seed
+from monai_minority.training.batches import step_seed
 
 
 def batch_of(images, step=0, offset=0, total=None, **columns):
