@@ -100,8 +100,9 @@ def _curves(table: pd.DataFrame, column: str, last: int) -> Iterator[tuple[str, 
         return
     table = table[table[column].notna()]
     by_class = set(table["set"][table["target_class"] != ALL])
-    known = table["known"].fillna("") if "known" in table else pd.Series("", table.index)
-    for (made, scale), part in table[known == ""].groupby(["set", Column.SCALE.value], dropna=False, sort=False):
+    known = table.get("known", pd.Series(index=table.index, dtype=str))
+    labelled = known.notna() & (known != "")
+    for (made, scale), part in table[~labelled].groupby(["set", Column.SCALE.value], dropna=False, sort=False):
         classes = part[part["target_class"] != ALL]
         if len(classes):
             points = sorted(zip(classes["target_class"].astype(float).astype(int), classes[column], strict=True))
@@ -110,7 +111,7 @@ def _curves(table: pd.DataFrame, column: str, last: int) -> Iterator[tuple[str, 
         else:
             points = [(step, part[column].iloc[0]) for step in (0, last)]
         yield _run_name(made, scale), points
-    for (made, group), part in table[known != ""].groupby(["set", known[known != ""]], sort=False):
+    for (made, group), part in table[labelled].groupby(["set", known[labelled]], sort=False):
         yield _run_name(f"{made}, {group}", float("nan")), [(step, part[column].iloc[0]) for step in (0, last)]
 
 
