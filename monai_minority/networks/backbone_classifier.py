@@ -169,12 +169,10 @@ class BackboneClassifier(nn.Module):
     def _statistics(self, maps: list[Tensor], x: Tensor) -> Tensor:
         with without_autocast(x):
             maps = [h.to(x.dtype) for h in maps]
-            # ways back: a sum's passes over a map less often than a mean's, a product's less often than a square's
-            means = [h.sum(dim=(2, 3)) / h[0, 0].numel() for h in maps]
-            centred = [h + (-mean)[..., None, None] for h, mean in zip(maps, means, strict=True)]
-            halves = [(h.detach() * h).sum(dim=(2, 3)) / h[0, 0].numel() for h in centred]  # of the gradient
-            # the square root has no finite slope at 0, the variance of an empty map; torch.var takes 10 times as long
-            spreads = [(2 * half - half.detach() + 1e-6).sqrt() for half in halves]
+            means = [h.mean(dim=(2, 3)) for h in maps]
+            # the square root has no finite slope at 0, the variance of an empty map
+            centred = [h - mean[..., None, None] for h, mean in zip(maps, means, strict=True)]
+            spreads = [(h.square().mean(dim=(2, 3)) + 1e-6).sqrt() for h in centred]  # torch.var takes 10 times as long
             return torch.cat([*means, *spreads, F.adaptive_avg_pool2d(maps[-1], _GRID).flatten(1)], dim=1)
 
     def _blocks(self, x: Tensor) -> Tensor:

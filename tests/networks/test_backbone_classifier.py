@@ -149,17 +149,3 @@ def test_bad_arguments():
         classifier(torch.zeros(1, 1, 16, 16), torch.tensor([0]))
     with pytest.raises(ValueError, match="context must be None"):
         classifier(torch.zeros(1, 1, 16, 16), torch.tensor([0]), context=torch.zeros(1, 1, 1))
-
-
-def test_statistics_and_their_gradients_are_those_of_the_formula_to_the_bit():
-    classifier = BackboneClassifier(monai_unet(), 5)
-    maps = [torch.randn(2, channels, side, side, requires_grad=True) for channels, side in ((8, 16), (16, 8))]
-    means = [h.mean((2, 3)) for h in maps]
-    squares = [(h - m[..., None, None]).square().mean((2, 3)) for h, m in zip(maps, means, strict=True)]
-    grid = nn.functional.adaptive_avg_pool2d(maps[-1], 3).flatten(1)
-    formula = torch.cat([*means, *[(square + 1e-6).sqrt() for square in squares], grid], dim=1)
-    statistics = classifier._statistics(maps, maps[0])
-    weights = torch.randn_like(formula)
-    assert torch.equal(statistics, formula)
-    ours, plain = (torch.autograd.grad((s * weights).sum(), maps) for s in (statistics, formula))
-    assert all(map(torch.equal, ours, plain))
