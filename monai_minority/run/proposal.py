@@ -28,6 +28,7 @@ WANTED_IMAGES = 2000
 _MOST_SLICES = 15
 _LOOKED_AT = 200  # headers
 _CLASSIFIER_COST = 0.7  # of a training step of the backbone, whose encoder it is
+_STEPS = 20  # of the sampler
 _GUIDANCE_COST = 3  # forward passes of a guided step: the backbone, the classifier and the way back
 
 
@@ -164,21 +165,24 @@ def propose(folder: RunFolder, make_network: Any, accelerator: bool | None = Non
     settings["iterations"] = (steps, "of the backbone; double it if dispersion.csv says that samples are too typical")
     settings["batch_size"] = (batch, "over all processes")
     settings["learning_rate"] = (1.0e-3 if steps <= 10_000 else 2.0e-4, "higher for short trainings")
-    settings["num_classes"] = ("auto", f"about {max(2, min(100, images // 24))} of {images:,} training images")
+    settings["num_classes"] = ("auto", f"{images:,} training images, 24 of them in the rarest class at least")
+    settings["class_spacing"] = ("tail", "finer towards the rare end; equal classes as fine aim at the rare less well")
     settings["classifier_iterations"] = (2000 if steps <= 10_000 else 5000, "of the minority classifier")
-    settings["sampling_steps"] = (50, "half the time of 100, with sampling_mode: score")
-    settings["sampling_mode"] = ("score", "keeps its strength at few steps")
+    settings["guidance_scale"] = (4.0, "lower it where too few guided images look real")
+    settings["solver"] = ("monai_minority.diffusion.RespacedDPMSolverScheduler", "for few steps")
+    settings["sampling_steps"] = (_STEPS, "with this solver as good as 250 ancestral ones")
+    settings["sampling_eta"] = (1.0, "stochastic: deterministic steps lose the rare kinds")
     per_class = 128
     settings["images_per_class"] = (per_class, "enough for shares within about 8 percentage points")
     network = make_network(size)
     train_step, forward = step_seconds(network, (store.image_shape[0], size, size), batch)
     everything = images * len(table) / max(1, len(train))
-    guided = 6 * per_class * 50 * forward * _GUIDANCE_COST
+    guided = 6 * per_class * _STEPS * forward * _GUIDANCE_COST
     seconds = {
         "train": steps * train_step,
         "score": 5 * everything * forward,
         "train_classifier": settings["classifier_iterations"][0] * train_step * _CLASSIFIER_COST * 64 / batch,
-        "inference": guided + per_class * 50 * forward,
+        "inference": guided + per_class * _STEPS * forward,
     }
     return Proposal(found, choices, settings, {name: one / 3600 for name, one in seconds.items()})
 
