@@ -7,8 +7,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from monai_minority.networks.adm.blocks import doubled
-
 
 class SpaceToDepth(nn.Module):
     """A network that sees blocks of ``factor x factor`` pixels as channels (Hoogeboom et al., ICML 2023).
@@ -45,9 +43,6 @@ class SpaceToDepth(nn.Module):
         self.network = network
         self.factor = factor
         self.restore = restore
-        for module in network.modules():  # MONAI's U-Net has these
-            if isinstance(module, nn.Upsample) and module.mode == "nearest" and module.scale_factor == (2.0, 2.0):
-                module.forward = doubled  # type: ignore[assignment]
         # What tells that a network is conditional on class labels, here and in MONAI.
         for name in ("num_classes", "num_class_embeds"):
             if hasattr(network, name):

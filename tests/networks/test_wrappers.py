@@ -6,7 +6,6 @@ from monai.networks.nets import DiffusionModelUNet
 from torch import nn
 
 from monai_minority.networks import BackboneClassifier, ClassifierFeatures, SpaceToDepth
-from monai_minority.networks.adm.blocks import doubled
 from monai_minority.networks.wrappers import takes_class_labels
 
 
@@ -42,17 +41,6 @@ def test_means_and_variances_stay_apart():
     assert output.shape == (2, 2, 4, 4)
     assert torch.equal(output[:, :1], x)
     assert not output[:, 1:].any()
-
-
-def test_upsampling_of_the_network_inside_changes_nothing():
-    network = DiffusionModelUNet(2, 1, 1, 1, [8, 16], [False, True], num_head_channels=8, norm_num_groups=8).eval()
-    for parameter in network.parameters():
-        nn.init.normal_(parameter, std=0.1)
-    x, timesteps = torch.randn(2, 1, 16, 16), torch.tensor([1, 500])
-    with torch.no_grad():
-        plain = network(x, timesteps)
-        assert torch.equal(SpaceToDepth(network, 1)(x, timesteps), plain)
-    assert [module.forward for module in network.modules() if isinstance(module, nn.Upsample)] == [doubled]
 
 
 def test_an_encoder_keeps_its_logits_and_conditions_pass_through():

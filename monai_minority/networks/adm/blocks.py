@@ -51,19 +51,6 @@ def without_autocast(x: Tensor) -> AbstractContextManager:
     return nullcontext()
 
 
-def doubled(x: Tensor) -> Tensor:
-    """Twice the height and width of ``x [B, C, H, W]``, each pixel repeated: ``interpolate`` to the bit.
-
-    On processors four writes take a sixth to a third of its time where maps are contiguous and need no gradient.
-    """
-    if x.requires_grad or x.device.type != "cpu" or not x.is_contiguous():
-        return F.interpolate(x, scale_factor=2, mode="nearest")
-    larger = x.new_empty(*x.shape[:2], 2 * x.shape[2], 2 * x.shape[3])
-    for corner in range(4):
-        larger[:, :, corner // 2 :: 2, corner % 2 :: 2] = x
-    return larger
-
-
 class GroupNorm32(nn.GroupNorm):
     """Group normalisation with 32 groups, computed in float32 at least, returned in the type of its input."""
 
@@ -91,7 +78,7 @@ class Upsample(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``[B, C, H, W]`` to ``[B, C, 2H, 2W]``."""
-        return self.conv(doubled(x))
+        return self.conv(F.interpolate(x, scale_factor=2, mode="nearest"))
 
 
 class Downsample(nn.Module):

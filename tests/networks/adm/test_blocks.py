@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from monai_minority.networks.adm.blocks import Downsample, GroupNorm32, ResBlock, Upsample, doubled, timestep_embedding
+from monai_minority.networks.adm.blocks import Downsample, GroupNorm32, ResBlock, Upsample, timestep_embedding
 
 
 def test_embedding_equals_cosines_then_sines_of_each_frequency():
@@ -42,19 +42,6 @@ def test_group_norm_keeps_double_precision():
 def test_group_norm_refuses_other_widths():
     with pytest.raises(ValueError, match="divisible by the 32 groups.*got 48"):
         GroupNorm32(48)
-
-
-@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
-@pytest.mark.parametrize("needs_gradient", [False, True])
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_doubling_repeats_pixels(layout, needs_gradient, dtype):
-    x = torch.randn(2, 3, 4, 5).to(dtype).contiguous(memory_format=layout).requires_grad_(needs_gradient)
-    larger = doubled(x)
-    assert torch.equal(larger, x.repeat_interleave(2, 2).repeat_interleave(2, 3))
-    assert larger.is_contiguous(memory_format=layout)
-    if needs_gradient:
-        larger.sum().backward()
-        assert (x.grad == 4).all()
 
 
 def test_resampling_without_convolution_repeats_and_averages():
