@@ -40,6 +40,7 @@ class ShippedRun(Stage):
                 "or leave out the overlay demo"
             )
         self.folder.path.mkdir(parents=True, exist_ok=True)
+        self.folder.timestep_curve.unlink(missing_ok=True)  # of a score made here before
         for leaf in self.leaves:
             shipped = Path(self.source) / leaf.name
             if shipped.is_dir():

@@ -51,3 +51,9 @@ def test_scores_of_other_images_are_refused(tmp_path):
     with pytest.raises(RuntimeError) as raised:
         Planner(Bundle("brain_mri"), ["phantom", "demo"], given).run([Job("shipped_run", "shipped_run")], print)
     assert "must hold other subjects" in str(raised.value.__cause__ or raised.value.__context__)
+
+
+def test_the_curve_of_an_earlier_choice_of_the_timestep_goes(tmp_path):
+    (tmp_path / "timestep.csv").write_text("timestep,chosen\n500,True\n")
+    Planner(Bundle("brain_mri"), ["phantom", "demo"], {"run_dir": str(tmp_path)}).run([Job("shipped_run", "")], print)
+    assert not (tmp_path / "timestep.csv").exists()
