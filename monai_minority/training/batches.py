@@ -125,8 +125,7 @@ class NoisingPrepareBatch(StorePrepareBatch):
         timesteps, weights = self.timestep_sampler.sample(total, generator=generator)
         noise = torch.randn((total, *images.shape[1:]), generator=generator)[mine]
         if self.flip:
-            flipped = (torch.rand(total, generator=generator) < 0.5)[mine]
-            images = torch.where(flipped[:, None, None, None], images.flip(-1), images)
+            images = _mirrored(images, total, mine, generator)
         images, noise, timesteps, weights = map(move, (images, noise, timesteps[mine], weights[mine]))
         call = {"noise": noise, "timesteps": timesteps}
         if Key.CLASS_LABEL in batch:
@@ -203,9 +202,8 @@ class AugmentingPrepareBatch(StorePrepareBatch):
         images: Tensor = batch[Key.IMAGE]
         if self.flip:
             generator = torch.Generator().manual_seed(step_seed(self.seed, batch["step"]))
-            flipped = torch.rand(batch["total"], generator=generator) < 0.5
-            mine = flipped[batch["offset"] : batch["offset"] + len(images)]
-            images = torch.where(mine[:, None, None, None], images.flip(-1), images)
+            mine = slice(batch["offset"], batch["offset"] + len(images))
+            images = _mirrored(images, batch["total"], mine, generator)
         images = move(images)
         return images, images
 
@@ -236,3 +234,9 @@ class CropsPrepareBatch(StorePrepareBatch):
         """Crops, and the images' rows in their store ``[B]``. The rows take the place of targets and are not used."""
         generator = torch.Generator().manual_seed(step_seed(self.seed, batch["step"]))
         return self.crops(move(batch[Key.IMAGE]), generator, batch["total"], batch["offset"]), batch[Key.INDEX]
+
+
+def _mirrored(images: Tensor, total: int, mine: slice, generator: torch.Generator) -> Tensor:
+    """Images left to right with probability 1/2, drawn for all ``total`` of a batch, of which they are ``mine``."""
+    flipped = (torch.rand(total, generator=generator) < 0.5)[mine]
+    return torch.where(flipped[:, None, None, None], images.flip(-1), images)
