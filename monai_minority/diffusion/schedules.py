@@ -179,6 +179,15 @@ def space_timesteps(num_timesteps: int, sections: int | str | Sequence[int]) -> 
     return kept_steps
 
 
+def count_steps(sections: int | str | Sequence[int]) -> int:
+    """How many timesteps ``sections`` of :func:`space_timesteps` keep.
+
+    >>> count_steps(250), count_steps([10, 15, 20]), count_steps("10,15,20"), count_steps("ddim25")
+    (250, 45, 45, 25)
+    """
+    return sum(_counts(sections.removeprefix("ddim") if isinstance(sections, str) else sections, sections))
+
+
 def _counts(sections: int | str | Sequence[int], given: object, most: int | None = None) -> list[int]:
     parts = sections.split(",") if isinstance(sections, str) else [sections] if isinstance(sections, int) else sections
     try:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from monai_minority.diffusion.schedules import count_steps
 from monai_minority.run import RunFolder
 from monai_minority.run.jobs import Job
 
@@ -132,7 +133,7 @@ class StudyPlan:
         }
         each = 1 + GRADIENT * guided + GRADIENT * bool(settings.get("label_guidance_scale"))
         chosen |= settings
-        return self._job("inference", folder, self.images * chosen["sampling_steps"] * each, **chosen)
+        return self._job("inference", folder, self.images * count_steps(chosen["sampling_steps"]) * each, **chosen)
 
     def scoring(self, folder: str, timestep: int | None = None, **settings: Any) -> list[Job]:
         """The jobs that score the store's images with other settings, in a folder with its own store."""

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from monai_minority.data.store.image_store import ImageStore, evenly
+from monai_minority.diffusion.schedules import count_steps
 from monai_minority.evaluation.features import describe_extractor
 from monai_minority.evaluation.figure import library_versions
 from monai_minority.files import whole_file, write_csv
@@ -104,7 +105,8 @@ def compare_methods(
     for name, made in sets.items():
         meta = made.meta
         rows.loc[name, "sampler"] = str(meta.get("method", name))
-        for key in ("steps", *COSTS):
+        rows.loc[name, "steps"] = count_steps(meta["steps"]) if "steps" in meta else np.nan
+        for key in COSTS:
             rows.loc[name, key] = float(meta[key]) if key in meta else np.nan
     order = [*sets, *(name for name in rows.index if name not in sets)]
     table = rows.loc[order].reset_index()

@@ -33,7 +33,7 @@ def run(tmp_path_factory):
     made = open_samples(folder / "samples")
     pixels = np.load(made["guided"].path / "images.npy")
     rare = {"seed": range(40), "target_class": 2, "guidance_scale": 4.0, "synthetic": 1}
-    cost = {"seconds_an_image": 0.5, "backbone_evaluations": 25.0, "classifier_evaluations": 50.0}
+    cost = {"steps": [15, 5, 5], "seconds_an_image": 0.5, "backbone_evaluations": 25.0, "classifier_evaluations": 50.0}
     store = ImageStore.create(
         folder / "far", np.tile(pixels[30:], (7, 1, 1, 1))[:40], rare, (0, 255), method="far", **cost
     )
@@ -61,6 +61,7 @@ def test_rows_and_provenance(run):
         25,
         50,
     ]
+    assert table.loc["far", "steps"] == 25, "steps of unequal sections are added"
     assert table.loc["plain", "steps"] == 25 and np.isnan(table.loc["plain", "seconds_an_image"])
     written = pd.read_csv(folder / "comparison" / "methods.csv")
     assert written.columns[-len(PROVENANCE) :].tolist() == list(PROVENANCE)
